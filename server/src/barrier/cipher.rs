@@ -1,0 +1,241 @@
+//! Sealing of values: AES-256-GCM under subkeys of the keyring.
+//!
+//! Stored form of a value:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | version, 1 |
+//! | 4 | term, big-endian |
+//! | 16 | salt of the process that sealed it |
+//! | 8 | counter under that salt, big-endian |
+//! | n | ciphertext |
+//! | 16 | tag |
+//!
+//! The key is `HKDF-SHA256(term key, salt, "strongroom/barrier/v1")`; the 96-bit nonce is four zero
+//! bytes and the counter. A salt is drawn anew by every process and every rotation, and a counter is
+//! never stored, so neither a restored backup nor another cluster that shares the keyring can make a
+//! nonce repeat. Associated data: keyspace (16 bytes), then the key, so a value cannot be moved.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use strongroom_storage::KeyspaceId;
+use zeroize::Zeroizing;
+
+use super::Keyring;
+
+const VERSION: u8 = 1;
+const SALT_LEN: usize = 16;
+const HEADER_LEN: usize = 1 + 4 + SALT_LEN + 8;
+const TAG_LEN: usize = 16;
+const INFO: &[u8] = b"strongroom/barrier/v1";
+/// Subkeys kept for reading, each of some salt that a process of the past drew.
+const SUBKEY_CACHE_MAX: usize = 1024;
+
+/// Why a value could not be sealed or opened.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BarrierError {
+    /// The value was changed, moved, or sealed under another key.
+    #[error("stored value failed authentication")]
+    Authentication,
+    /// Shorter than a header, or of an unknown version.
+    #[error("stored value is malformed")]
+    Malformed,
+    /// Sealed under a term that this keyring does not have (yet).
+    #[error("stored value is sealed under unknown key term {0}")]
+    UnknownTerm(u32),
+    /// The operating system gave no random bytes.
+    #[error("no randomness from the operating system")]
+    Random,
+}
+
+struct Sealing {
+    term: u32,
+    salt: [u8; SALT_LEN],
+    key: LessSafeKey,
+    counter: AtomicU64,
+}
+
+struct State {
+    ring: Keyring,
+    sealing: Sealing,
+}
+
+/// Seals and opens values under a keyring that can be replaced while in use.
+pub struct Barrier {
+    state: ArcSwap<State>,
+    subkeys: Mutex<HashMap<(u32, [u8; SALT_LEN]), Arc<LessSafeKey>>>,
+}
+
+impl Barrier {
+    /// A barrier under `ring`.
+    ///
+    /// # Errors
+    /// [`BarrierError::Random`].
+    pub fn new(ring: Keyring) -> Result<Self, BarrierError> {
+        let sealing = Sealing::new(&ring)?;
+        Ok(Self {
+            state: ArcSwap::from_pointee(State { ring, sealing }),
+            subkeys: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// Takes a new keyring into use (a rotation, or one that arrived by replication).
+    ///
+    /// # Errors
+    /// [`BarrierError::Random`]; the old keyring stays in use then.
+    pub fn replace_keyring(&self, ring: Keyring) -> Result<(), BarrierError> {
+        let sealing = Sealing::new(&ring)?;
+        self.state.store(Arc::new(State { ring, sealing }));
+        Ok(())
+    }
+
+    /// A copy of the keyring in use; a secret.
+    pub fn keyring(&self) -> Keyring {
+        self.state.load().ring.clone()
+    }
+
+    /// The stored form of `plaintext` at `key` of `keyspace`.
+    ///
+    /// # Errors
+    /// [`BarrierError::Random`] is the only one that can come up.
+    pub fn seal(
+        &self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, BarrierError> {
+        let state = self.state.load();
+        let sealing = &state.sealing;
+        let counter = sealing.counter.fetch_add(1, Ordering::Relaxed);
+        assert!(counter < u64::MAX / 2, "2^63 seals under one salt");
+        let mut out = Vec::with_capacity(HEADER_LEN + plaintext.len() + TAG_LEN);
+        out.push(VERSION);
+        out.extend_from_slice(&sealing.term.to_be_bytes());
+        out.extend_from_slice(&sealing.salt);
+        out.extend_from_slice(&counter.to_be_bytes());
+        out.extend_from_slice(plaintext);
+        let (_, body) = out.split_at_mut(HEADER_LEN);
+        let tag = sealing
+            .key
+            .seal_in_place_separate_tag(nonce(counter), aad(keyspace, key), body)
+            .map_err(|_| BarrierError::Malformed)?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(out)
+    }
+
+    /// The plaintext of `stored`, zeroed when dropped.
+    ///
+    /// # Errors
+    /// Refuses whatever does not authenticate at this very place.
+    pub fn open(
+        &self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        mut stored: Vec<u8>,
+    ) -> Result<Zeroizing<Vec<u8>>, BarrierError> {
+        let (term, salt, counter) = parse_header(&stored)?;
+        let subkey = self.subkey(term, salt)?;
+        let len = subkey
+            .open_within(nonce(counter), aad(keyspace, key), &mut stored, HEADER_LEN..)
+            .map_err(|_| BarrierError::Authentication)?
+            .len();
+        stored.truncate(len);
+        Ok(Zeroizing::new(stored))
+    }
+
+    fn subkey(&self, term: u32, salt: [u8; SALT_LEN]) -> Result<Arc<LessSafeKey>, BarrierError> {
+        let mut known = self.subkeys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = known.get(&(term, salt)) {
+            return Ok(Arc::clone(key));
+        }
+        let state = self.state.load();
+        let master = state.ring.key(term).ok_or(BarrierError::UnknownTerm(term))?;
+        let key = Arc::new(derive(master, &salt)?);
+        if known.len() >= SUBKEY_CACHE_MAX {
+            known.clear();
+        }
+        known.insert((term, salt), Arc::clone(&key));
+        Ok(key)
+    }
+}
+
+impl Sealing {
+    fn new(ring: &Keyring) -> Result<Self, BarrierError> {
+        let term = ring.active_term();
+        let master = ring.key(term).ok_or(BarrierError::UnknownTerm(term))?;
+        let mut salt = [0; SALT_LEN];
+        getrandom::fill(&mut salt).map_err(|_| BarrierError::Random)?;
+        Ok(Self { term, salt, key: derive(master, &salt)?, counter: AtomicU64::new(0) })
+    }
+}
+
+fn derive(master: &[u8; 32], salt: &[u8; SALT_LEN]) -> Result<LessSafeKey, BarrierError> {
+    let prk = Salt::new(HKDF_SHA256, salt).extract(master);
+    let okm = prk.expand(&[INFO], &AES_256_GCM).map_err(|_| BarrierError::Malformed)?;
+    Ok(LessSafeKey::new(UnboundKey::from(okm)))
+}
+
+fn nonce(counter: u64) -> Nonce {
+    let mut bytes = [0; NONCE_LEN];
+    bytes[4..].copy_from_slice(&counter.to_be_bytes());
+    Nonce::assume_unique_for_key(bytes)
+}
+
+fn aad(keyspace: KeyspaceId, key: &[u8]) -> Aad<Vec<u8>> {
+    Aad::from([&keyspace.0[..], key].concat())
+}
+
+fn parse_header(stored: &[u8]) -> Result<(u32, [u8; SALT_LEN], u64), BarrierError> {
+    if stored.len() < HEADER_LEN + TAG_LEN || stored[0] != VERSION {
+        return Err(BarrierError::Malformed);
+    }
+    let mut term = [0; 4];
+    let mut salt = [0; SALT_LEN];
+    let mut counter = [0; 8];
+    term.copy_from_slice(&stored[1..5]);
+    salt.copy_from_slice(&stored[5..21]);
+    counter.copy_from_slice(&stored[21..29]);
+    Ok((u32::from_be_bytes(term), salt, u64::from_be_bytes(counter)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KS: KeyspaceId = KeyspaceId([7; 16]);
+
+    #[test]
+    fn values_are_bound_to_their_place_and_nonces_differ() {
+        let barrier = Barrier::new(Keyring::generate(0).unwrap()).unwrap();
+        let a = barrier.seal(KS, b"k", b"secret").unwrap();
+        let b = barrier.seal(KS, b"k", b"secret").unwrap();
+        assert_ne!(a, b);
+        assert_eq!(&**barrier.open(KS, b"k", a.clone()).unwrap(), b"secret");
+        assert_eq!(barrier.open(KS, b"other", a.clone()), Err(BarrierError::Authentication));
+        let elsewhere = KeyspaceId([8; 16]);
+        assert_eq!(barrier.open(elsewhere, b"k", a.clone()), Err(BarrierError::Authentication));
+        for i in 0..a.len() {
+            let mut bad = a.clone();
+            bad[i] ^= 1;
+            assert!(barrier.open(KS, b"k", bad).is_err(), "byte {i} changed unnoticed");
+        }
+        assert_eq!(barrier.open(KS, b"k", vec![1; 10]), Err(BarrierError::Malformed));
+    }
+
+    #[test]
+    fn old_terms_stay_readable_after_a_rotation() {
+        let barrier = Barrier::new(Keyring::generate(0).unwrap()).unwrap();
+        let old = barrier.seal(KS, b"k", b"v").unwrap();
+        let mut ring = barrier.keyring();
+        ring.rotate(1).unwrap();
+        barrier.replace_keyring(ring).unwrap();
+        assert_eq!(&**barrier.open(KS, b"k", old).unwrap(), b"v");
+        let new = barrier.seal(KS, b"k", b"v").unwrap();
+        assert_eq!(new[4], 2);
+    }
+}

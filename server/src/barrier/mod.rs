@@ -1,0 +1,15 @@
+//! The barrier: everything that reaches storage goes through it, encrypted and bound to its place.
+//!
+//! - [`Keyring`]: one AES-256 key per term; rotation adds a term, old terms still decrypt.
+//! - [`Barrier`]: seals and opens values under the keyring; no nonce ever repeats.
+//! - [`Session`] and [`View`]: a storage transaction seen through the barrier.
+
+mod cache;
+mod cipher;
+mod keyring;
+mod session;
+
+pub use cache::DecodeCache;
+pub use cipher::{Barrier, BarrierError};
+pub use keyring::{Keyring, KeyringError, RootKey};
+pub use session::{Session, View, ViewError};

@@ -1,0 +1,175 @@
+//! A storage transaction seen through the barrier.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use strongroom_storage::{KeyspaceId, ReadError, Txn};
+use zeroize::Zeroizing;
+
+use super::{Barrier, BarrierError, DecodeCache};
+use crate::logical::ApiError;
+
+/// Why an entry could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The store could not read it.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It did not pass the barrier.
+    #[error(transparent)]
+    Barrier(#[from] BarrierError),
+    /// Its plaintext is not what this version of the server writes.
+    #[error("entry is not in the expected form")]
+    Decode,
+}
+
+impl From<ViewError> for ApiError {
+    fn from(e: ViewError) -> Self {
+        Self::internal(e)
+    }
+}
+
+/// One transaction, with the means to read and write through the barrier.
+pub struct Session {
+    txn: Txn,
+    barrier: Arc<Barrier>,
+    cache: Arc<DecodeCache>,
+}
+
+impl Session {
+    /// Begins.
+    pub fn new(txn: Txn, barrier: Arc<Barrier>, cache: Arc<DecodeCache>) -> Self {
+        Self { txn, barrier, cache }
+    }
+
+    /// One keyspace of it.
+    pub fn view(&mut self, keyspace: KeyspaceId) -> View<'_> {
+        View { session: self, keyspace }
+    }
+
+    /// The transaction, for creating and dropping keyspaces and for asking what it writes.
+    pub fn txn(&mut self) -> &mut Txn {
+        &mut self.txn
+    }
+
+    /// The transaction alone, to commit it.
+    pub fn into_txn(self) -> Txn {
+        self.txn
+    }
+}
+
+/// One keyspace of a [`Session`]. Keys are paths; values are plaintext here and sealed in storage.
+pub struct View<'s> {
+    session: &'s mut Session,
+    keyspace: KeyspaceId,
+}
+
+impl View<'_> {
+    /// The value, own writes included; zeroed when dropped.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn get(&mut self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ViewError> {
+        let Some(stored) = self.session.txn.get(self.keyspace, key.as_bytes())? else {
+            return Ok(None);
+        };
+        Ok(Some(self.session.barrier.open(self.keyspace, key.as_bytes(), stored)?))
+    }
+
+    /// The value decoded from JSON.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn get_json<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, ViewError> {
+        self.get(key)?
+            .map(|plain| serde_json::from_slice(&plain).map_err(|_| ViewError::Decode))
+            .transpose()
+    }
+
+    /// The decoded value, from the cache while the store still has the version it came from.
+    ///
+    /// # Errors
+    /// See [`ViewError`]; `decode` answers `None` for a malformed value.
+    pub fn cached<T: Send + Sync + 'static>(
+        &mut self,
+        key: &str,
+        decode: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<Arc<T>>, ViewError> {
+        let bytes = key.as_bytes();
+        if self.session.txn.wrote(self.keyspace, bytes) {
+            let Some(plain) = self.get(key)? else { return Ok(None) };
+            return decode(&plain).map(|t| Some(Arc::new(t))).ok_or(ViewError::Decode);
+        }
+        let Some(version) = self.session.txn.version(self.keyspace, bytes) else {
+            return Ok(None);
+        };
+        if let Some(hit) = self.session.cache.get(self.keyspace, bytes, version) {
+            return Ok(Some(hit));
+        }
+        let Some(plain) = self.get(key)? else { return Ok(None) };
+        let decoded = Arc::new(decode(&plain).ok_or(ViewError::Decode)?);
+        // Keep it only when the version asked for is the one that was read.
+        if self.session.txn.version(self.keyspace, bytes) == Some(version) {
+            self.session.cache.put(self.keyspace, bytes, version, Arc::clone(&decoded));
+        }
+        Ok(Some(decoded))
+    }
+
+    /// As [`View::cached`], from JSON.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn cached_json<T: DeserializeOwned + Send + Sync + 'static>(
+        &mut self,
+        key: &str,
+    ) -> Result<Option<Arc<T>>, ViewError> {
+        self.cached(key, |plain| serde_json::from_slice(plain).ok())
+    }
+
+    /// Whether the key has a value; reads no value.
+    pub fn exists(&mut self, key: &str) -> Result<bool, ViewError> {
+        if self.session.txn.wrote(self.keyspace, key.as_bytes()) {
+            return Ok(self.get(key)?.is_some());
+        }
+        Ok(self.session.txn.version(self.keyspace, key.as_bytes()).is_some())
+    }
+
+    /// Writes a value.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn put(&mut self, key: &str, plaintext: &[u8]) -> Result<(), ViewError> {
+        let sealed = self.session.barrier.seal(self.keyspace, key.as_bytes(), plaintext)?;
+        self.session.txn.put(self.keyspace, key.as_bytes(), sealed);
+        Ok(())
+    }
+
+    /// Writes a value as JSON.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn put_json(&mut self, key: &str, value: &impl Serialize) -> Result<(), ViewError> {
+        let plain = Zeroizing::new(serde_json::to_vec(value).map_err(|_| ViewError::Decode)?);
+        self.put(key, &plain)
+    }
+
+    /// Deletes a value; nothing happens when there is none.
+    pub fn delete(&mut self, key: &str) {
+        self.session.txn.delete(self.keyspace, key.as_bytes());
+    }
+
+    /// Names one level below `prefix`, folders with a trailing slash, sorted.
+    pub fn list(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+        let names =
+            self.session.txn.list(self.keyspace, prefix.as_bytes(), after.map(str::as_bytes), limit);
+        names.into_iter().map(|n| String::from_utf8_lossy(&n).into_owned()).collect()
+    }
+
+    /// Full keys that start with `prefix`, sorted.
+    pub fn scan(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+        let keys =
+            self.session.txn.scan(self.keyspace, prefix.as_bytes(), after.map(str::as_bytes), limit);
+        keys.into_iter().map(|n| String::from_utf8_lossy(&n).into_owned()).collect()
+    }
+}

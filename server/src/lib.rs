@@ -1,0 +1,4 @@
+//! Strongroom: a secrets and encryption server that speaks the Vault HTTP API and replicates.
+
+pub mod barrier;
+pub mod logical;

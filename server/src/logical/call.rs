@@ -1,0 +1,109 @@
+//! One request as an engine sees it.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::{ApiError, ApiResult, Params};
+
+/// The verb, after `?list=true` and PUT have been folded in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// GET.
+    Read,
+    /// LIST, or GET with `list=true`.
+    List,
+    /// POST or PUT; create or update is for the policy to tell, by [`super::Route::exists`].
+    Write,
+    /// PATCH with a JSON merge patch.
+    Patch,
+    /// DELETE.
+    Delete,
+}
+
+/// Who calls. Tokens are local to a cluster, so a forwarded call carries this and never the token.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// Names of the policies in force.
+    pub policies: Vec<String>,
+    /// Accessor of the token, for audit.
+    pub accessor: String,
+    /// Display name of the token.
+    pub display_name: String,
+    /// Entity, or empty.
+    pub entity_id: String,
+    /// The token's storage id (a salted hash), empty when forwarded; the cubbyhole is keyed by it.
+    pub token_id: String,
+    /// Metadata of the token.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The mount that a call goes to.
+#[derive(Debug, Clone, Default)]
+pub struct MountInfo {
+    /// With trailing slash: `secret/`.
+    pub path: String,
+    /// `kv_1a2b3c4d`.
+    pub accessor: String,
+    /// Mount options (`version` of KV).
+    pub options: BTreeMap<String, String>,
+    /// Seconds; the system default where the mount sets none.
+    pub default_lease_ttl: u64,
+    /// Seconds.
+    pub max_lease_ttl: u64,
+    /// Not replicated.
+    pub local: bool,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The verb.
+    pub op: Operation,
+    /// Path below the mount, without leading slash.
+    pub path: &'a str,
+    /// What the route's pattern captured.
+    pub params: Params<'a>,
+    /// Raw JSON body, or empty.
+    pub body: &'a Bytes,
+    /// Decoded query parameters.
+    pub query: &'a [(String, String)],
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The mount.
+    pub mount: &'a MountInfo,
+    /// Wall clock of the request; handlers use no other clock.
+    pub now: SystemTime,
+}
+
+impl Call<'_> {
+    /// The body as a typed value; an empty body reads as `{}`. Unknown fields are ignored.
+    ///
+    /// # Errors
+    /// 400 that names the field, never its value.
+    pub fn parse<T: DeserializeOwned>(&self) -> ApiResult<T> {
+        let bytes: &[u8] = if self.body.is_empty() { b"{}" } else { self.body };
+        serde_json::from_slice(bytes).map_err(|e| match e.classify() {
+            serde_json::error::Category::Data => {
+                ApiError::bad_request(format!("wrong type of field at column {}", e.column()))
+            }
+            _ => ApiError::bad_request(format!(
+                "failed to parse JSON input: line {} column {}",
+                e.line(),
+                e.column()
+            )),
+        })
+    }
+
+    /// A captured path parameter; empty if the pattern has none of that name.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.get(name).unwrap_or("")
+    }
+
+    /// A query parameter.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
+}

@@ -1,0 +1,16 @@
+//! The language between HTTP and the engines: calls, responses, errors and route tables.
+//!
+//! An engine is a static table of [`Route`]s whose handlers are plain functions over a [`Call`] and
+//! a [`View`](crate::barrier::View). A handler never waits and never commits: it reads, computes and
+//! buffers writes; whoever dispatched it commits the view's transaction before the answer leaves,
+//! runs it again on a conflict, or forwards the call to the primary.
+
+mod call;
+mod error;
+mod response;
+mod route;
+
+pub use call::{Call, Caller, MountInfo, Operation};
+pub use error::{ApiError, ApiResult};
+pub use response::{Auth, Response, WrapInfo};
+pub use route::{Access, EngineHandler, Method, Params, Route, Served, find_route};

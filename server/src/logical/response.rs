@@ -1,0 +1,123 @@
+//! What a handler answers with; the HTTP layer puts the envelope around it.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{ApiError, ApiResult};
+
+/// A successful answer. No data, auth, wrap information or warnings means 204.
+#[derive(Debug, Default)]
+pub struct Response {
+    /// The `data` object, already serialised.
+    pub data: Option<Box<RawValue>>,
+    /// The `auth` object of logins and token creation.
+    pub auth: Option<Auth>,
+    /// Where a wrapped answer can be fetched.
+    pub wrap_info: Option<WrapInfo>,
+    /// Hints for the client.
+    pub warnings: Vec<String>,
+    /// `lease_duration` in seconds (advisory for KV version 1).
+    pub lease_duration: u64,
+    /// `lease_id`; empty when the answer has no lease.
+    pub lease_id: String,
+    /// `renewable`.
+    pub renewable: bool,
+    /// Data fields appear at the top level too (old `sys` endpoints).
+    pub flatten: bool,
+    /// The body is `data` alone, without the envelope (health, seal-status, init and the like).
+    pub bare: bool,
+    /// Another status than 200 or 204 (health codes, 202).
+    pub status: Option<u16>,
+}
+
+impl Response {
+    /// 204, no body.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// 200 with `data`.
+    ///
+    /// # Errors
+    /// 500 when `data` cannot be serialised, which is a programmer error.
+    pub fn data(data: &impl Serialize) -> ApiResult<Self> {
+        let data = serde_json::value::to_raw_value(data).map_err(ApiError::internal)?;
+        Ok(Self { data: Some(data), ..Self::default() })
+    }
+
+    /// A body without the envelope.
+    ///
+    /// # Errors
+    /// As [`Response::data`].
+    pub fn bare(data: &impl Serialize) -> ApiResult<Self> {
+        Ok(Self { bare: true, ..Self::data(data)? })
+    }
+
+    /// `{"keys": [...]}`, or 404 when there are none.
+    ///
+    /// # Errors
+    /// 404 for an empty list.
+    pub fn list(keys: Vec<String>) -> ApiResult<Self> {
+        if keys.is_empty() {
+            return Err(ApiError::not_found());
+        }
+        Self::data(&serde_json::json!({ "keys": keys }))
+    }
+
+    /// The same answer with one more warning.
+    #[must_use]
+    pub fn warn(mut self, warning: impl Into<String>) -> Self {
+        self.warnings.push(warning.into());
+        self
+    }
+}
+
+/// The `auth` object.
+#[derive(Debug, Clone, Serialize)]
+pub struct Auth {
+    /// The new token; a secret.
+    pub client_token: String,
+    /// Its accessor.
+    pub accessor: String,
+    /// All policies in force.
+    pub policies: Vec<String>,
+    /// Those that the token itself carries.
+    pub token_policies: Vec<String>,
+    /// Those from identity.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identity_policies: Vec<String>,
+    /// Metadata of the login.
+    pub metadata: Option<std::collections::BTreeMap<String, String>>,
+    /// Seconds to live.
+    pub lease_duration: u64,
+    /// Whether it can be renewed.
+    pub renewable: bool,
+    /// Entity, or empty.
+    pub entity_id: String,
+    /// `service` or `batch`.
+    pub token_type: String,
+    /// Has no parent.
+    pub orphan: bool,
+    /// Uses left, 0 for no limit.
+    pub num_uses: u64,
+    /// Always null: no MFA.
+    pub mfa_requirement: Option<()>,
+}
+
+/// The `wrap_info` object.
+#[derive(Debug, Clone, Serialize)]
+pub struct WrapInfo {
+    /// The single-use token; a secret.
+    pub token: String,
+    /// Its accessor.
+    pub accessor: String,
+    /// Seconds to live.
+    pub ttl: u64,
+    /// RFC 3339.
+    pub creation_time: String,
+    /// Path of the request that was wrapped.
+    pub creation_path: String,
+    /// Accessor of a wrapped token, when the wrapped answer has `auth`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub wrapped_accessor: String,
+}

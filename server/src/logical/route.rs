@@ -1,0 +1,144 @@
+//! Route tables: one static table per engine, from which dispatch, access rules and help all come.
+//!
+//! Patterns are relative to the mount. A segment `{name}` captures one segment, a last segment
+//! `{name..}` captures the rest of the path (possibly empty), everything else matches itself.
+
+use super::{ApiError, ApiResult, Call, Operation, Response};
+use crate::barrier::View;
+
+/// A handler of a secrets engine: reads and buffers writes, never waits, never commits.
+/// It may be run more than once for one request (conflicts), so it has no other effect.
+pub type EngineHandler = fn(&Call<'_>, &mut View<'_>) -> ApiResult<Response>;
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A token whose policies allow it.
+    Token,
+    /// As `Token`, with the `sudo` capability too.
+    Sudo,
+    /// Anyone, without a token.
+    Public,
+}
+
+/// Where a call to a replicated mount is served when this cluster is a secondary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// Here. Should the handler write replicated data after all, the call is forwarded instead.
+    Locally,
+    /// Always forwarded to the primary.
+    ByPrimary,
+}
+
+/// One verb of a route. `H` is the handler's type.
+#[derive(Debug)]
+pub struct Method<H: 'static> {
+    /// The verb.
+    pub op: Operation,
+    /// What runs.
+    pub run: H,
+    /// Where it runs on a secondary.
+    pub served: Served,
+}
+
+impl<H> Method<H> {
+    /// Served locally: reads, lists, transit.
+    pub const fn local(op: Operation, run: H) -> Self {
+        Self { op, run, served: Served::Locally }
+    }
+
+    /// Served by the primary: writes of replicated data.
+    pub const fn primary(op: Operation, run: H) -> Self {
+        Self { op, run, served: Served::ByPrimary }
+    }
+}
+
+/// One path pattern with its verbs.
+#[derive(Debug)]
+pub struct Route<H: 'static> {
+    /// See the module's text.
+    pub pattern: &'static str,
+    /// One line for help and OpenAPI.
+    pub summary: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// Tells create from update for policies; `None` means always update.
+    pub exists: Option<fn(&Call<'_>, &mut View<'_>) -> ApiResult<bool>>,
+    /// The verbs.
+    pub methods: &'static [Method<H>],
+}
+
+/// What a pattern captured, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params<'a>(Vec<(&'static str, &'a str)>);
+
+impl<'a> Params<'a> {
+    /// The captured text.
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(k, _)| *k == name).map(|(_, v)| *v)
+    }
+}
+
+/// The first route that matches `path`, its method for `op`, and the captured parameters.
+///
+/// # Errors
+/// 404 when no pattern matches; 405 when patterns match but none has the verb.
+pub fn find_route<'t, 'p, H>(
+    table: &'t [Route<H>],
+    op: Operation,
+    path: &'p str,
+) -> ApiResult<(&'t Route<H>, &'t Method<H>, Params<'p>)> {
+    let mut known_path = false;
+    for route in table {
+        let Some(params) = match_pattern(route.pattern, path) else { continue };
+        known_path = true;
+        if let Some(method) = route.methods.iter().find(|m| m.op == op) {
+            return Ok((route, method, params));
+        }
+    }
+    Err(if known_path { ApiError::unsupported_operation() } else { ApiError::unsupported_path() })
+}
+
+fn match_pattern<'p>(pattern: &'static str, path: &'p str) -> Option<Params<'p>> {
+    let mut captured = Vec::new();
+    let mut rest = Some(path);
+    for segment in pattern.split('/') {
+        if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix("..}")) {
+            captured.push((name, rest.unwrap_or("")));
+            return Some(Params(captured));
+        }
+        let current = rest?;
+        let (head, tail) = match current.split_once('/') {
+            Some((head, tail)) => (head, Some(tail)),
+            None => (current, None),
+        };
+        if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+            if head.is_empty() {
+                return None;
+            }
+            captured.push((name, head));
+        } else if segment != head {
+            return None;
+        }
+        rest = tail;
+    }
+    // A trailing slash is accepted: LIST paths come with one.
+    rest.is_none_or(str::is_empty).then_some(Params(captured))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::match_pattern;
+
+    #[test]
+    fn patterns_capture_segments_and_tails() {
+        let p = match_pattern("keys/{name}/rotate", "keys/app/rotate").unwrap();
+        assert_eq!(p.get("name"), Some("app"));
+        assert_eq!(match_pattern("data/{path..}", "data/a/b/").unwrap().get("path"), Some("a/b/"));
+        assert_eq!(match_pattern("metadata/{path..}", "metadata").unwrap().get("path"), Some(""));
+        assert!(match_pattern("keys/{name}", "keys/").is_none());
+        assert!(match_pattern("keys", "keys/").is_some());
+        assert!(match_pattern("keys", "keys/a").is_none());
+        assert!(match_pattern("keys/{name}", "keys/a/b").is_none());
+    }
+}
