@@ -49,7 +49,9 @@ impl RootKey {
     }
 
     fn cipher(&self) -> Result<LessSafeKey, KeyringError> {
-        UnboundKey::new(&AES_256_GCM, &self.0).map(LessSafeKey::new).map_err(|_| KeyringError::Malformed)
+        UnboundKey::new(&AES_256_GCM, &self.0)
+            .map(LessSafeKey::new)
+            .map_err(|_| KeyringError::Malformed)
     }
 }
 
@@ -110,8 +112,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::Random`].
     pub fn seal(&self, root: &RootKey) -> Result<Vec<u8>, KeyringError> {
-        let plain =
-            Zeroizing::new(serde_json::to_vec(self).map_err(|_| KeyringError::Malformed)?);
+        let plain = Zeroizing::new(serde_json::to_vec(self).map_err(|_| KeyringError::Malformed)?);
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| KeyringError::Random)?;
         let mut body = plain.to_vec();

@@ -161,15 +161,23 @@ impl View<'_> {
 
     /// Names one level below `prefix`, folders with a trailing slash, sorted.
     pub fn list(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
-        let names =
-            self.session.txn.list(self.keyspace, prefix.as_bytes(), after.map(str::as_bytes), limit);
+        let names = self.session.txn.list(
+            self.keyspace,
+            prefix.as_bytes(),
+            after.map(str::as_bytes),
+            limit,
+        );
         names.into_iter().map(|n| String::from_utf8_lossy(&n).into_owned()).collect()
     }
 
     /// Full keys that start with `prefix`, sorted.
     pub fn scan(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
-        let keys =
-            self.session.txn.scan(self.keyspace, prefix.as_bytes(), after.map(str::as_bytes), limit);
+        let keys = self.session.txn.scan(
+            self.keyspace,
+            prefix.as_bytes(),
+            after.map(str::as_bytes),
+            limit,
+        );
         keys.into_iter().map(|n| String::from_utf8_lossy(&n).into_owned()).collect()
     }
 }

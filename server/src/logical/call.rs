@@ -5,11 +5,12 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::{ApiError, ApiResult, Params};
 
 /// The verb, after `?list=true` and PUT have been folded in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Operation {
     /// GET.
     Read,
@@ -24,7 +25,7 @@ pub enum Operation {
 }
 
 /// Who calls. Tokens are local to a cluster, so a forwarded call carries this and never the token.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Caller {
     /// Names of the policies in force.
     pub policies: Vec<String>,

@@ -1,5 +1,6 @@
 //! Errors in the API's form: a status and a list of messages for the client.
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// What a handler answers.
@@ -8,7 +9,7 @@ pub type ApiResult<T> = Result<T, ApiError>;
 /// An error as the client sees it: `{"errors": [...]}` with `status`.
 ///
 /// Messages never carry secrets: no values, tokens, keys or plaintext.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ApiError {
     /// HTTP status, 400 or above.
     pub status: u16,

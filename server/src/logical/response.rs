@@ -1,12 +1,12 @@
 //! What a handler answers with; the HTTP layer puts the envelope around it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{ApiError, ApiResult};
 
 /// A successful answer. No data, auth, wrap information or warnings means 204.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Response {
     /// The `data` object, already serialised.
     pub data: Option<Box<RawValue>>,
@@ -73,7 +73,7 @@ impl Response {
 }
 
 /// The `auth` object.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Auth {
     /// The new token; a secret.
     pub client_token: String,
@@ -84,7 +84,7 @@ pub struct Auth {
     /// Those that the token itself carries.
     pub token_policies: Vec<String>,
     /// Those from identity.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identity_policies: Vec<String>,
     /// Metadata of the login.
     pub metadata: Option<std::collections::BTreeMap<String, String>>,
@@ -105,7 +105,7 @@ pub struct Auth {
 }
 
 /// The `wrap_info` object.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WrapInfo {
     /// The single-use token; a secret.
     pub token: String,
@@ -118,6 +118,6 @@ pub struct WrapInfo {
     /// Path of the request that was wrapped.
     pub creation_path: String,
     /// Accessor of a wrapped token, when the wrapped answer has `auth`.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub wrapped_accessor: String,
 }
