@@ -1,6 +1,14 @@
 //! Strongroom: a secrets and encryption server that speaks the Vault HTTP API and replicates.
 
 pub mod barrier;
+pub mod cluster;
 pub mod config;
+pub mod dispatch;
 pub mod keyspace;
 pub mod logical;
+pub mod mount;
+pub mod policy;
+pub mod replication;
+pub mod seal;
+pub mod sys;
+pub mod token;

@@ -54,3 +54,18 @@ pub struct DevConfig {
     /// Id of the first root token; drawn when absent.
     pub root_token_id: Option<String>,
 }
+
+impl Config {
+    /// Where the cluster port listens: as the first listener says, or its port plus one.
+    pub fn cluster_listen(&self) -> SocketAddr {
+        let Some(first) = self.listeners.first() else {
+            return SocketAddr::from(([127, 0, 0, 1], 0));
+        };
+        first.cluster_address.unwrap_or_else(|| {
+            let port = first.address.port();
+            // Port 0 means any free port for both.
+            let next = if port == 0 { 0 } else { port.checked_add(1).unwrap_or(0) };
+            SocketAddr::new(first.address.ip(), next)
+        })
+    }
+}

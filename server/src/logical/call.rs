@@ -85,17 +85,7 @@ impl Call<'_> {
     /// # Errors
     /// 400 that names the field, never its value.
     pub fn parse<T: DeserializeOwned>(&self) -> ApiResult<T> {
-        let bytes: &[u8] = if self.body.is_empty() { b"{}" } else { self.body };
-        serde_json::from_slice(bytes).map_err(|e| match e.classify() {
-            serde_json::error::Category::Data => {
-                ApiError::bad_request(format!("wrong type of field at column {}", e.column()))
-            }
-            _ => ApiError::bad_request(format!(
-                "failed to parse JSON input: line {} column {}",
-                e.line(),
-                e.column()
-            )),
-        })
+        parse_body(self.body)
     }
 
     /// A captured path parameter; empty if the pattern has none of that name.
@@ -107,4 +97,22 @@ impl Call<'_> {
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
     }
+}
+
+/// A JSON body as a typed value; an empty one reads as `{}`. Unknown fields are ignored.
+///
+/// # Errors
+/// 400 that names the place, never the value.
+pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {
+    let bytes: &[u8] = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(bytes).map_err(|e| match e.classify() {
+        serde_json::error::Category::Data => {
+            ApiError::bad_request(format!("wrong type of field at column {}", e.column()))
+        }
+        _ => ApiError::bad_request(format!(
+            "failed to parse JSON input: line {} column {}",
+            e.line(),
+            e.column()
+        )),
+    })
 }

@@ -10,7 +10,7 @@ mod error;
 mod response;
 mod route;
 
-pub use call::{Call, Caller, MountInfo, Operation};
+pub use call::{Call, Caller, MountInfo, Operation, parse_body};
 pub use error::{ApiError, ApiResult};
 pub use response::{Auth, Response, WrapInfo};
 pub use route::{Access, EngineHandler, Method, Params, Route, Served, find_route};

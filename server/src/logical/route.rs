@@ -19,6 +19,8 @@ pub enum Access {
     Sudo,
     /// Anyone, without a token.
     Public,
+    /// As `Public`, and also while the server is sealed or not initialised.
+    Always,
 }
 
 /// Where a call to a replicated mount is served when this cluster is a secondary.
@@ -76,6 +78,11 @@ impl<'a> Params<'a> {
     /// The captured text.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(k, _)| *k == name).map(|(_, v)| *v)
+    }
+
+    /// All captures in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> + '_ {
+        self.0.iter().copied()
     }
 }
 
