@@ -4,6 +4,7 @@ pub mod barrier;
 pub mod cluster;
 pub mod config;
 pub mod dispatch;
+pub mod engine;
 pub mod keyspace;
 pub mod logical;
 pub mod mount;

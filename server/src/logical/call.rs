@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{ApiError, ApiResult, Params};
@@ -79,12 +78,13 @@ pub struct Call<'a> {
     pub now: SystemTime,
 }
 
-impl Call<'_> {
-    /// The body as a typed value; an empty body reads as `{}`. Unknown fields are ignored.
+impl<'a> Call<'a> {
+    /// The body as a typed value, which may borrow from it; an empty body reads as `{}`. Unknown
+    /// fields are ignored.
     ///
     /// # Errors
     /// 400 that names the field, never its value.
-    pub fn parse<T: DeserializeOwned>(&self) -> ApiResult<T> {
+    pub fn parse<T: Deserialize<'a>>(&self) -> ApiResult<T> {
         parse_body(self.body)
     }
 
@@ -103,8 +103,8 @@ impl Call<'_> {
 ///
 /// # Errors
 /// 400 that names the place, never the value.
-pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {
-    let bytes: &[u8] = if body.is_empty() { b"{}" } else { body };
+pub fn parse_body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<T> {
+    let bytes: &'a [u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(bytes).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => {
             ApiError::bad_request(format!("wrong type of field at column {}", e.column()))

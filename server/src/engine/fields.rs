@@ -1,0 +1,243 @@
+//! Request fields, typed as loosely as the API takes them: numbers and flags may come as text.
+//!
+//! [`Fields`] reads a body field by field and names the field that is wrong; [`Text`] and
+//! [`Integer`] are for typed bodies on hot paths and borrow from the body where they can.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde_json::value::RawValue;
+
+use super::duration::parse_seconds;
+use crate::barrier::View;
+use crate::logical::{ApiError, ApiResult, Call, Response};
+
+/// Names in one LIST answer; a longer folder is answered in part, with a warning.
+const LIST_MAX: usize = 1_000_000;
+
+/// A JSON object whose fields are read one by one.
+#[derive(Debug)]
+pub(super) struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'a> Fields<'a> {
+    /// The body of a call; an empty body has no fields.
+    pub(super) fn of(call: &Call<'a>) -> ApiResult<Self> {
+        call.parse().map(Self)
+    }
+
+    /// The fields of a nested object; `None` when it is not an object.
+    pub(super) fn nested(raw: &'a RawValue) -> Option<Self> {
+        serde_json::from_str(raw.get()).ok().map(Self)
+    }
+
+    /// The field as it came, null included.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.get(name).copied()
+    }
+
+    /// Whether the field is there and null.
+    pub(super) fn is_null(&self, name: &str) -> bool {
+        self.raw(name).is_some_and(|raw| raw.get() == "null")
+    }
+
+    /// An integer, or digits as text.
+    pub(super) fn integer(&self, name: &str) -> ApiResult<Option<i64>> {
+        self.read(name, "an integer", |text| text.parse().ok())
+    }
+
+    /// A flag; `"true"`, `1` and the like are taken too.
+    pub(super) fn flag(&self, name: &str) -> ApiResult<Option<bool>> {
+        self.read(name, "true or false", parse_flag)
+    }
+
+    /// A duration in seconds.
+    pub(super) fn seconds(&self, name: &str) -> ApiResult<Option<i64>> {
+        self.read(name, "a duration such as 90, \"90s\" or \"1h30m\"", parse_seconds)
+    }
+
+    /// Text; numbers and flags are taken as they are written.
+    pub(super) fn text(&self, name: &str) -> ApiResult<Option<String>> {
+        self.read(name, "a string", |text| Some(text.to_owned()))
+    }
+
+    /// A list of positive integers; a lone number and `"1,2"` are taken too.
+    pub(super) fn integers(&self, name: &str) -> ApiResult<Option<Vec<u64>>> {
+        let Some(raw) = self.raw(name).filter(|raw| raw.get() != "null") else { return Ok(None) };
+        let items: Option<Vec<u64>> = match serde_json::from_str::<Vec<Integer>>(raw.get()) {
+            Ok(items) => items.iter().map(|n| u64::try_from(n.0).ok()).collect(),
+            Err(_) => scalar(raw)
+                .and_then(|text| text.split(',').map(|part| part.trim().parse().ok()).collect()),
+        };
+        items.map(Some).ok_or_else(|| invalid(name, "a list of version numbers"))
+    }
+
+    fn read<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> ApiResult<Option<T>> {
+        let Some(raw) = self.raw(name).filter(|raw| raw.get() != "null") else { return Ok(None) };
+        let value = scalar(raw).and_then(|text| parse(&text));
+        value.map(Some).ok_or_else(|| invalid(name, expected))
+    }
+}
+
+/// A string's content, or a number or flag as it is written; `None` for null, lists and objects.
+pub(super) fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
+    match serde_json::from_str::<Text<'_>>(raw.get()) {
+        Ok(Text(text)) => Some(text),
+        Err(_) => None,
+    }
+}
+
+fn parse_flag(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" | "" => Some(false),
+        _ => None,
+    }
+}
+
+/// 400 that names the field and what it should be.
+pub(super) fn invalid(name: &str, expected: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "Field validation failed: error converting input for field {name:?}: expected {expected}"
+    ))
+}
+
+/// An integer query parameter.
+pub(super) fn query_integer(call: &Call<'_>, name: &str) -> ApiResult<Option<i64>> {
+    let Some(text) = call.query(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| invalid(name, "an integer"))
+}
+
+/// Answers a LIST of the names below `prefix`, by the query parameters `after` and `limit`.
+pub(super) fn list(call: &Call<'_>, view: &mut View<'_>, prefix: &str) -> ApiResult<Response> {
+    let limit = query_integer(call, "limit")?
+        .and_then(|n| usize::try_from(n).ok())
+        .filter(|n| *n > 0)
+        .unwrap_or(LIST_MAX)
+        .min(LIST_MAX);
+    let after = call.query("after").filter(|name| !name.is_empty());
+    let names = view.list(prefix, after, limit);
+    let cut = names.len() == LIST_MAX;
+    let response = Response::list(names)?;
+    Ok(if cut {
+        response.warn(format!("only the first {LIST_MAX} names are listed; go on with 'after'"))
+    } else {
+        response
+    })
+}
+
+/// The prefix that LIST of `path` reads below `root`: with one slash at the end.
+pub(super) fn folder(root: &str, path: &str) -> String {
+    let path = path.trim_end_matches('/');
+    if path.is_empty() { root.to_owned() } else { format!("{root}{path}/") }
+}
+
+/// Refuses to write to a folder, as the API does.
+pub(super) fn writable(path: &str) -> ApiResult<&str> {
+    if path.is_empty() || path.ends_with('/') {
+        return Err(ApiError::bad_request("cannot write to a path ending in '/'"));
+    }
+    Ok(path)
+}
+
+/// Text, borrowed from the body unless it has escapes. Takes numbers and flags as they are written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Borrowed(v)))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(v.to_owned())))
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(v.to_string())))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(v.to_string())))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(v.to_string())))
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
+        Ok(Text(Cow::Owned(v.to_string())))
+    }
+}
+
+/// An integer, or digits as text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Integer(pub(super) i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| de::Error::custom("expected an integer"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(body: &str) -> Fields<'_> {
+        Fields(serde_json::from_str(body).unwrap())
+    }
+
+    #[test]
+    fn fields_are_taken_loosely_and_errors_name_them() {
+        let f = fields(
+            r#"{"n":"7","m":-3,"b":"true","c":1,"d":"90m","s":5,"z":null,"l":[1,"2"],"k":"3,4"}"#,
+        );
+        assert_eq!(f.integer("n").unwrap(), Some(7));
+        assert_eq!(f.integer("m").unwrap(), Some(-3));
+        assert_eq!(f.flag("b").unwrap(), Some(true));
+        assert_eq!(f.flag("c").unwrap(), Some(true));
+        assert_eq!(f.seconds("d").unwrap(), Some(5400));
+        assert_eq!(f.text("s").unwrap().as_deref(), Some("5"));
+        assert_eq!(f.integer("z").unwrap(), None);
+        assert!(f.is_null("z"));
+        assert_eq!(f.integers("l").unwrap(), Some(vec![1, 2]));
+        assert_eq!(f.integers("k").unwrap(), Some(vec![3, 4]));
+        assert_eq!(f.integers("n").unwrap(), Some(vec![7]));
+        assert_eq!(f.integer("missing").unwrap(), None);
+        let error = f.integer("d").unwrap_err();
+        assert_eq!(error.status, 400);
+        assert!(error.errors[0].contains("\"d\"") && !error.errors[0].contains("90m"));
+        assert!(fields(r#"{"l":["x"]}"#).integers("l").is_err());
+        assert!(fields(r#"{"l":{}}"#).text("l").is_err());
+    }
+
+    #[test]
+    fn text_borrows_unless_it_has_escapes() {
+        let plain: Text<'_> = serde_json::from_str(r#""abc""#).unwrap();
+        assert!(matches!(plain.0, Cow::Borrowed("abc")));
+        let escaped: Text<'_> = serde_json::from_str(r#""a\/c""#).unwrap();
+        assert_eq!(escaped.0, "a/c");
+    }
+}

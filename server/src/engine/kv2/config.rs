@@ -1,0 +1,51 @@
+//! `config`: settings for all secrets of a mount.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::super::duration::format_seconds;
+use super::super::fields::{Fields, invalid};
+use super::load_config;
+use crate::barrier::View;
+use crate::logical::{ApiResult, Call, Response};
+
+/// The mount's settings.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Config {
+    /// Versions kept per secret; 0 means the default.
+    pub(super) max_versions: u64,
+    /// Whether every write must carry `cas`.
+    pub(super) cas_required: bool,
+    /// Seconds until a new version deletes itself; 0 for never, negative to forbid it to secrets too.
+    pub(super) delete_version_after: i64,
+}
+
+pub(super) fn read(_: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    let config = load_config(view)?;
+    Response::data(&json!({
+        "max_versions": config.max_versions,
+        "cas_required": config.cas_required,
+        "delete_version_after": format_seconds(config.delete_version_after),
+    }))
+}
+
+pub(super) fn write(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    let fields = Fields::of(call)?;
+    let mut config = load_config(view)?;
+    if let Some(n) = fields.integer("max_versions")? {
+        config.max_versions = version_limit(n)?;
+    }
+    if let Some(required) = fields.flag("cas_required")? {
+        config.cas_required = required;
+    }
+    if let Some(seconds) = fields.seconds("delete_version_after")? {
+        config.delete_version_after = seconds.max(-1);
+    }
+    view.put_json("config", &config)?;
+    Ok(Response::empty())
+}
+
+/// `max_versions` as stored.
+pub(super) fn version_limit(n: i64) -> ApiResult<u64> {
+    u64::try_from(n).map_err(|_| invalid("max_versions", "0 or a positive integer"))
+}

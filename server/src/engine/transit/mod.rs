@@ -1,0 +1,3 @@
+//! Transit.
+use crate::logical::{EngineHandler, Route};
+pub(super) static ROUTES: &[Route<EngineHandler>] = &[];
