@@ -1,8 +1,10 @@
 //! Strongroom: a secrets and encryption server that speaks the Vault HTTP API and replicates.
 
 pub mod barrier;
+pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod dev;
 pub mod dispatch;
 pub mod engine;
 pub mod keyspace;
@@ -12,4 +14,5 @@ pub mod policy;
 pub mod replication;
 pub mod seal;
 pub mod sys;
+pub mod telemetry;
 pub mod token;

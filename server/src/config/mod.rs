@@ -1,7 +1,27 @@
-//! What a server is told at start: the configuration file and the flags, checked and typed.
+//! What a server is told at start: the configuration file, the environment and the flags, checked
+//! and typed.
+//!
+//! A file is read by [`load`]. Unknown keys never stop a server: they come back as warnings that
+//! name key and line, as users of Vault expect. A known key with a wrong value does stop it.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod env;
+mod error;
+mod fields;
+mod file;
+mod size;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+pub use env::Env;
+pub use error::ConfigError;
+
+/// API port when the listener names none.
+pub const DEFAULT_API_PORT: u16 = 8200;
+/// Log kept for secondaries that are away when the configuration does not say, bytes.
+pub const DEFAULT_LOG_RETENTION_BYTES: u64 = 1 << 30;
+/// Longest configuration file that is read, bytes.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A server's configuration.
 #[derive(Debug, Clone)]
@@ -48,11 +68,31 @@ pub struct TlsFiles {
     pub min_version: Option<String>,
 }
 
-/// Development mode: initialised and unsealed by itself, keys kept in the open in `dev.json`.
+/// Development mode: initialised and unsealed by itself, keys kept in the open in the data folder.
 #[derive(Debug, Clone)]
 pub struct DevConfig {
     /// Id of the first root token; drawn when absent.
     pub root_token_id: Option<String>,
+}
+
+/// A configuration and what is odd about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Checked and typed.
+    pub config: Config,
+    /// One line each, for the log: unknown keys with their line.
+    pub warnings: Vec<String>,
+}
+
+/// Reads and checks a configuration file, then lets the environment override addresses and log level.
+///
+/// # Errors
+/// The file cannot be read or parsed, a value has the wrong type, or something required is missing.
+pub fn load(path: &Path, env: &Env) -> Result<Loaded, ConfigError> {
+    let text = read_bounded(path)?;
+    let mut loaded = file::parse(&text)?;
+    env.overlay(&mut loaded.config);
+    Ok(loaded)
 }
 
 impl Config {
@@ -68,4 +108,40 @@ impl Config {
             SocketAddr::new(first.address.ip(), next)
         })
     }
+
+    /// A development server: one plain HTTP listener at `address`, the cluster port one above.
+    pub fn for_dev(address: SocketAddr, data_path: PathBuf, root_token_id: Option<String>) -> Self {
+        // Others are told the loopback address where the listener takes any.
+        let host = if address.ip().is_unspecified() {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        } else {
+            address.ip()
+        };
+        let mut config = Self {
+            listeners: vec![Listener { address, cluster_address: None, tls: None }],
+            data_path,
+            api_addr: None,
+            cluster_addr: None,
+            cluster_name: None,
+            disable_mlock: true,
+            log_level: "info".to_owned(),
+            log_retention_bytes: DEFAULT_LOG_RETENTION_BYTES,
+            dev: Some(DevConfig { root_token_id }),
+        };
+        let cluster_port = config.cluster_listen().port();
+        if cluster_port != 0 {
+            config.api_addr = Some(format!("http://{}", SocketAddr::new(host, address.port())));
+            config.cluster_addr = Some(format!("https://{}", SocketAddr::new(host, cluster_port)));
+        }
+        config
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > CONFIG_FILE_BYTES_MAX {
+        return Err(ConfigError::TooLong { path: path.to_owned(), max: CONFIG_FILE_BYTES_MAX });
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
 }

@@ -1,0 +1,150 @@
+//! The configuration file: HCL with Vault's names.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use hcl::edit::structure::{Block, BlockLabel};
+
+use super::fields::{Fields, Lines};
+use super::{
+    Config, ConfigError, DEFAULT_API_PORT, DEFAULT_LOG_RETENTION_BYTES, Listener, Loaded, TlsFiles,
+};
+
+/// Levels of the log, quietest last.
+const LOG_LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
+const LOG_LEVEL_EXPECTED: &str = "one of trace, debug, info, warn, error";
+const TLS_VERSION_EXPECTED: &str = "tls12 or tls13";
+
+/// Parses and checks a whole file.
+pub(super) fn parse(text: &str) -> Result<Loaded, ConfigError> {
+    let body = hcl::edit::parser::parse_body(text).map_err(|e| ConfigError::Syntax {
+        line: e.location().line(),
+        column: e.location().column(),
+        message: e.message().to_owned(),
+    })?;
+    let lines = Lines(text);
+    let mut warnings = Vec::new();
+    let mut top = Fields::of("", &body, &lines)?;
+
+    let mut listeners = Vec::new();
+    for block in top.blocks("listener") {
+        listeners.push(listener(block, &lines, &mut warnings)?);
+    }
+    if listeners.is_empty() {
+        return Err(ConfigError::Missing {
+            what: "listener",
+            example: "listener \"tcp\" { address = \"127.0.0.1:8200\" ... }",
+        });
+    }
+    let config = Config {
+        listeners,
+        data_path: storage(&mut top, &lines, &mut warnings)?,
+        log_retention_bytes: replication(&mut top, &lines, &mut warnings)?,
+        api_addr: top.text("api_addr")?,
+        cluster_addr: top.text("cluster_addr")?,
+        cluster_name: top.text("cluster_name")?,
+        disable_mlock: top.flag("disable_mlock")?.unwrap_or(false),
+        log_level: top
+            .one_of("log_level", &LOG_LEVELS, LOG_LEVEL_EXPECTED)?
+            .unwrap_or_else(|| "info".to_owned()),
+        dev: None,
+    };
+    // There is no user interface to switch off or on.
+    top.ignore("ui");
+    top.finish(&mut warnings);
+    Ok(Loaded { config, warnings })
+}
+
+fn listener(
+    block: &Block,
+    lines: &Lines<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Listener, ConfigError> {
+    check_kind(block, lines, "listener", "tcp")?;
+    let mut fields = Fields::of("listener.", &block.body, lines)?;
+    let address = fields
+        .address("address", DEFAULT_API_PORT)?
+        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], DEFAULT_API_PORT)));
+    let cluster_address = fields.address("cluster_address", address.port().saturating_add(1))?;
+    let plain = fields.flag("tls_disable")?.unwrap_or(false);
+    let cert_file = fields.text("tls_cert_file")?;
+    let key_file = fields.text("tls_key_file")?;
+    let min_version =
+        fields.one_of("tls_min_version", &["tls12", "tls13"], TLS_VERSION_EXPECTED)?;
+    fields.finish(warnings);
+    let tls = match (plain, cert_file, key_file) {
+        (true, ..) => None,
+        (false, Some(cert), Some(key)) => {
+            Some(TlsFiles { cert_file: cert.into(), key_file: key.into(), min_version })
+        }
+        (false, ..) => return Err(ConfigError::TlsRequired { line: lines.of(block) }),
+    };
+    Ok(Listener { address, cluster_address, tls })
+}
+
+fn storage(
+    top: &mut Fields<'_>,
+    lines: &Lines<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<PathBuf, ConfigError> {
+    let blocks = top.blocks("storage");
+    let missing = ConfigError::Missing {
+        what: "storage path",
+        example: "storage \"strongroom\" { path = \"/var/lib/strongroom\" }",
+    };
+    let Some(block) = only(&blocks, lines, "storage")? else { return Err(missing) };
+    check_kind(block, lines, "storage", "strongroom")?;
+    let mut fields = Fields::of("storage.", &block.body, lines)?;
+    let path = fields.text("path")?.filter(|p| !p.is_empty()).ok_or(missing)?;
+    fields.finish(warnings);
+    Ok(path.into())
+}
+
+fn replication(
+    top: &mut Fields<'_>,
+    lines: &Lines<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<u64, ConfigError> {
+    let blocks = top.blocks("replication");
+    let Some(block) = only(&blocks, lines, "replication")? else {
+        return Ok(DEFAULT_LOG_RETENTION_BYTES);
+    };
+    let mut fields = Fields::of("replication.", &block.body, lines)?;
+    let bytes = fields.bytes("log_retention")?.unwrap_or(DEFAULT_LOG_RETENTION_BYTES);
+    fields.finish(warnings);
+    Ok(bytes)
+}
+
+/// The block, none, or an error when there are two.
+fn only<'b>(
+    blocks: &[&'b Block],
+    lines: &Lines<'_>,
+    key: &str,
+) -> Result<Option<&'b Block>, ConfigError> {
+    match blocks {
+        [] => Ok(None),
+        [block] => Ok(Some(block)),
+        [_, second, ..] => Err(ConfigError::Twice { line: lines.of(*second), key: key.to_owned() }),
+    }
+}
+
+fn check_kind(
+    block: &Block,
+    lines: &Lines<'_>,
+    name: &'static str,
+    supported: &'static str,
+) -> Result<(), ConfigError> {
+    let kind = match block.labels.first() {
+        Some(BlockLabel::Ident(kind)) => kind.as_str(),
+        Some(BlockLabel::String(kind)) => kind.as_str(),
+        None => "",
+    };
+    if kind == supported && block.labels.len() == 1 {
+        return Ok(());
+    }
+    Err(ConfigError::Kind { line: lines.of(block), block: name, kind: kind.to_owned(), supported })
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

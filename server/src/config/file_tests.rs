@@ -1,0 +1,122 @@
+//! Files as operators write them, right and wrong.
+
+use super::parse;
+use crate::config::ConfigError;
+
+const FULL: &str = r#"
+# a comment
+listener "tcp" {
+  address         = "127.0.0.1:8300"
+  cluster_address = "127.0.0.1:8401"
+  tls_cert_file   = "/etc/strongroom/tls.crt"
+  tls_key_file    = "/etc/strongroom/tls.key"
+  tls_min_version = "tls13"
+}
+listener "tcp" {
+  address     = "[::1]:8302"
+  tls_disable = 1
+}
+storage "strongroom" {
+  path = "/var/lib/strongroom"
+}
+replication {
+  log_retention = "256mb"
+}
+api_addr      = "https://a.example:8300"
+cluster_addr  = "https://a.example:8401"
+cluster_name  = "north"
+disable_mlock = true
+log_level     = "Debug"
+ui            = true
+"#;
+
+fn small(listener: &str, rest: &str) -> String {
+    format!(
+        "listener \"tcp\" {{\n{listener}\n}}\nstorage \"strongroom\" {{\n path = \"d\"\n}}\n{rest}"
+    )
+}
+
+#[test]
+fn a_full_file_is_understood() {
+    let loaded = parse(FULL).unwrap();
+    let c = &loaded.config;
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!(c.listeners.len(), 2);
+    assert_eq!(c.listeners[0].address.to_string(), "127.0.0.1:8300");
+    assert_eq!(c.listeners[0].cluster_address.unwrap().port(), 8401);
+    assert_eq!(c.listeners[0].tls.as_ref().unwrap().min_version.as_deref(), Some("tls13"));
+    assert!(c.listeners[1].tls.is_none());
+    assert_eq!(c.data_path.to_str(), Some("/var/lib/strongroom"));
+    assert_eq!(c.log_retention_bytes, 256 << 20);
+    assert_eq!(c.log_level, "debug");
+    assert_eq!(c.cluster_name.as_deref(), Some("north"));
+    assert!(c.disable_mlock);
+}
+
+#[test]
+fn defaults_are_those_of_the_documentation() {
+    let c = parse(&small("tls_disable = \"true\"", "")).unwrap().config;
+    assert_eq!(c.listeners[0].address.to_string(), "127.0.0.1:8200");
+    assert_eq!(c.listeners[0].cluster_address, None);
+    assert_eq!(c.log_retention_bytes, 1 << 30);
+    assert_eq!(c.log_level, "info");
+    assert!(!c.disable_mlock && c.dev.is_none());
+}
+
+#[test]
+fn unknown_keys_warn_with_their_line() {
+    let text = small("tls_disable = true\nproxy_colour = 1", "tls_cert = \"x\"\nseal \"x\" {}\n");
+    let warnings = parse(&text).unwrap().warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(warnings[0].contains("listener.proxy_colour") && warnings[0].ends_with("line 3"));
+    assert!(warnings[1].contains("field tls_cert") && warnings[1].ends_with("line 8"));
+    assert!(warnings[2].contains("block seal") && warnings[2].ends_with("line 9"));
+}
+
+#[test]
+fn wrong_types_name_key_and_line() {
+    for (text, key, line) in [
+        (small("tls_disable = \"maybe\"", ""), "listener.tls_disable", 2),
+        (small("tls_disable = true\naddress = 8200", ""), "listener.address", 3),
+        (small("tls_disable = true", "\nlog_level = \"loud\""), "log_level", 8),
+        (small("tls_disable = true", "api_addr = [1]"), "api_addr", 7),
+        (
+            small("tls_disable = true", "replication {\n log_retention = \"much\"\n}"),
+            "replication.log_retention",
+            8,
+        ),
+        (
+            small("tls_disable = true\ntls_min_version = \"ssl3\"", ""),
+            "listener.tls_min_version",
+            3,
+        ),
+    ] {
+        match parse(&text) {
+            Err(ConfigError::Value { line: l, key: k, .. }) => {
+                assert_eq!((l, k.as_str()), (line, key), "{text}");
+            }
+            other => panic!("{other:?} for {text}"),
+        }
+    }
+}
+
+#[test]
+fn tls_is_required_unless_switched_off() {
+    for listener in ["", "tls_cert_file = \"only.crt\"", "tls_disable = false"] {
+        let error = parse(&small(listener, "")).unwrap_err();
+        assert!(matches!(error, ConfigError::TlsRequired { line: 1 }), "{error}");
+        assert!(error.to_string().contains("tls_disable = true"));
+    }
+}
+
+#[test]
+fn what_is_missing_or_double_or_unknown_is_named() {
+    assert!(matches!(parse(""), Err(ConfigError::Missing { what: "listener", .. })));
+    let text = "listener \"tcp\" { tls_disable = true }\n";
+    assert!(matches!(parse(text), Err(ConfigError::Missing { what: "storage path", .. })));
+    let text = small("tls_disable = true", "storage \"strongroom\" { path = \"e\" }");
+    assert!(matches!(parse(&text), Err(ConfigError::Twice { line: 7, .. })));
+    let text = small("tls_disable = true", "").replace("\"strongroom\"", "\"raft\"");
+    assert!(matches!(parse(&text), Err(ConfigError::Kind { line: 4, .. })));
+    assert!(matches!(parse("listener \"tcp\" {"), Err(ConfigError::Syntax { .. })));
+}

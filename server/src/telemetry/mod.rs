@@ -1,0 +1,81 @@
+//! The server's log: one line an event on standard error, with a level that can change while the
+//! server runs. Secrets never go into events; nothing here would remove them.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt, reload};
+
+/// Changes the level of a running log.
+#[derive(Debug, Clone)]
+pub struct LogHandle {
+    reload: reload::Handle<LevelFilter, Registry>,
+}
+
+/// Why the log cannot be used as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Use one of the five levels.
+    #[error("log level {0:?} is not one of trace, debug, info, warn, error")]
+    Level(String),
+    /// The process has a log already.
+    #[error("the log was started twice")]
+    Twice,
+}
+
+/// Starts the process's log.
+///
+/// # Errors
+/// The level is none, or the process has a log already.
+pub fn start(level: &str) -> Result<LogHandle, LogError> {
+    let (filter, reload) = reload::Layer::new(parse(level)?);
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init()
+        .map_err(|_| LogError::Twice)?;
+    Ok(LogHandle { reload })
+}
+
+impl LogHandle {
+    /// From now on only events of this level and above are written.
+    ///
+    /// # Errors
+    /// The level is none; the old one stays.
+    pub fn set_level(&self, level: &str) -> Result<(), LogError> {
+        let filter = parse(level)?;
+        // Fails only when the log is gone, which happens at the end of the process.
+        let _ = self.reload.reload(filter);
+        Ok(())
+    }
+}
+
+fn parse(level: &str) -> Result<LevelFilter, LogError> {
+    match level.to_ascii_lowercase().as_str() {
+        "trace" => Ok(LevelFilter::TRACE),
+        "debug" => Ok(LevelFilter::DEBUG),
+        "info" => Ok(LevelFilter::INFO),
+        "warn" => Ok(LevelFilter::WARN),
+        "error" => Ok(LevelFilter::ERROR),
+        _ => Err(LogError::Level(level.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn five_levels_in_any_case() {
+        for level in ["trace", "Debug", "INFO", "warn", "error"] {
+            assert!(parse(level).is_ok(), "{level}");
+        }
+        assert!(parse("").is_err() && parse("loud").is_err());
+    }
+}
