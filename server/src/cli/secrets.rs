@@ -45,7 +45,8 @@ pub(super) fn run(command: SecretsCommand, session: &mut Session) -> Result<(), 
         SecretsCommand::Enable(args) => enable(args, session),
         SecretsCommand::Disable { path } => {
             let path = with_slash(&path);
-            session.client.call(Verb::Delete, &format!("sys/mounts/{path}"), &[], None)?;
+            let endpoint = format!("sys/mounts/{}", path.trim_end_matches('/'));
+            session.client.call(Verb::Delete, &endpoint, &[], None)?;
             session
                 .out
                 .done(&format!("Success! Disabled the secrets engine (if it existed) at: {path}"))
@@ -93,7 +94,7 @@ fn enable(args: EnableArgs, session: &Session) -> Result<(), CliError> {
         "local": args.local,
         "options": options,
     });
-    session.client.write(&format!("sys/mounts/{path}"), &body)?;
+    session.client.write(&format!("sys/mounts/{}", path.trim_end_matches('/')), &body)?;
     let text = format!("Success! Enabled the {} secrets engine at: {path}", args.kind);
     session.out.done(&text)
 }

@@ -9,8 +9,11 @@ const PREFIXES: [&str; 3] = ["STRONGROOM_", "BAO_", "VAULT_"];
 
 /// A view of the environment, so that tests need not change the process's own.
 pub struct Env {
-    get: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    get: Box<Source>,
 }
+
+/// Finds a variable by its full name.
+type Source = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

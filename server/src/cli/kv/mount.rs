@@ -12,7 +12,8 @@ pub(super) struct Target {
     #[arg(long, value_name = "PATH")]
     mount: Option<String>,
     /// Path of the secret, with the mount in front unless -mount names it
-    path: String,
+    #[arg(required_unless_present = "mount")]
+    path: Option<String>,
 }
 
 /// A secret's place.
@@ -28,11 +29,10 @@ pub(super) struct Place {
 impl Target {
     /// Asks the server which mount it is.
     pub(super) fn find(&self, session: &Session) -> Result<Place, CliError> {
+        let path = self.path.as_deref().unwrap_or_default().trim_start_matches('/');
         let full = match &self.mount {
-            Some(mount) => {
-                format!("{}/{}", mount.trim_matches('/'), self.path.trim_start_matches('/'))
-            }
-            None => self.path.trim_start_matches('/').to_owned(),
+            Some(mount) => format!("{}/{path}", mount.trim_matches('/')),
+            None => path.to_owned(),
         };
         let answer = session.client.read(&format!("sys/internal/ui/mounts/{full}"))?;
         let data = &answer.body["data"];
