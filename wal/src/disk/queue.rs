@@ -1,0 +1,78 @@
+//! Durable writes as submissions and completions.
+//!
+//! The log hands over whole frames here and does not care how they reach the medium. An
+//! implementation may have several writes in flight and complete them in any order; the one below
+//! writes when asked and has room for one. Promises: every submission is reaped exactly once, with
+//! its tag and its buffer; `Ok` means on the medium.
+
+use std::io;
+use std::sync::Arc;
+
+use super::DiskFile;
+
+/// One durable write to do.
+pub struct Submission {
+    /// Where to write.
+    pub file: Arc<dyn DiskFile>,
+    /// Offset in the file, in bytes.
+    pub offset: u64,
+    /// What to write. Comes back with the completion.
+    pub data: Vec<u8>,
+    /// The submitter's name for it.
+    pub tag: u64,
+}
+
+/// A finished durable write.
+pub struct Completion {
+    /// The submission's tag.
+    pub tag: u64,
+    /// The submission's buffer, to be used again.
+    pub data: Vec<u8>,
+    /// `Ok` when every byte is on the medium.
+    pub result: io::Result<()>,
+}
+
+/// Takes durable writes and gives back completions.
+pub trait WriteQueue: Send {
+    /// How many writes may be in flight, at least one.
+    fn depth(&self) -> usize;
+
+    /// Writes submitted and not yet reaped.
+    fn in_flight(&self) -> usize;
+
+    /// Starts a write.
+    ///
+    /// # Panics
+    /// When `depth` writes are in flight: the submitter must reap first.
+    fn submit(&mut self, write: Submission);
+
+    /// Waits for one write to finish. `None` when none is in flight.
+    fn reap(&mut self) -> Option<Completion>;
+}
+
+/// Plain system calls: the write happens in `submit`.
+#[derive(Default)]
+pub struct DirectQueue {
+    done: Option<Completion>,
+}
+
+impl WriteQueue for DirectQueue {
+    fn depth(&self) -> usize {
+        1
+    }
+
+    fn in_flight(&self) -> usize {
+        usize::from(self.done.is_some())
+    }
+
+    fn submit(&mut self, write: Submission) {
+        assert!(self.done.is_none(), "a write is in flight; reap it first");
+        let Submission { file, offset, data, tag } = write;
+        let result = file.write_durable_at(offset, &data);
+        self.done = Some(Completion { tag, data, result });
+    }
+
+    fn reap(&mut self) -> Option<Completion> {
+        self.done.take()
+    }
+}

@@ -1,0 +1,269 @@
+//! Frames: building one in memory, and the checked frame that a reader gets.
+//!
+//! A frame is a header, the records back to back, and a table of their lengths (one varint each),
+//! padded with zeros to whole blocks. The table stands behind the records so that a record's
+//! position is known before its length is. Promises: a [`Frame`] exists only after every byte of it
+//! was checked; building one allocates nothing per record once its buffer has grown.
+
+use crate::header::{BLOCK, FRAME_HEADER_BYTES, FrameHeader, FrameKind};
+use crate::lsn::Lsn;
+use crate::varint;
+
+/// The record does not fit into this frame any more: append the frame and begin another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "record of {len} bytes does not fit into the {room} bytes left in the frame; append it and begin another"
+)]
+pub struct FrameFull {
+    /// Bytes of the record.
+    pub len: usize,
+    /// Payload bytes left, framing included.
+    pub room: usize,
+}
+
+/// Payload bytes that a record takes in a frame, its framing included. Add these up to get the
+/// hint for [`Log::begin_frame`](crate::Log::begin_frame).
+///
+/// # Panics
+/// When the record is longer than 32 bits can say.
+#[must_use]
+pub fn framed_len(record_len: usize) -> usize {
+    let short = u32::try_from(record_len).unwrap_or_else(|_| panic!("record over 4 GiB"));
+    record_len + varint::encoded_len(short)
+}
+
+/// A frame that is being filled. Its position is fixed from the start.
+pub struct FrameBuilder {
+    start: Lsn,
+    /// Most payload bytes (records and table) that the segment has room for.
+    room: usize,
+    /// Space for the header, then the records.
+    buf: Vec<u8>,
+    table: Vec<u8>,
+    records: u32,
+}
+
+impl FrameBuilder {
+    pub(crate) fn new(start: Lsn, room: usize, buffers: FrameBuffers) -> Self {
+        let FrameBuffers { mut buf, mut table } = buffers;
+        buf.clear();
+        buf.resize(FRAME_HEADER_BYTES, 0);
+        table.clear();
+        Self { start, room, buf, table, records: 0 }
+    }
+
+    /// Where the frame will start.
+    pub fn start(&self) -> Lsn {
+        self.start
+    }
+
+    /// Position of the first byte of the next record. Part of a record that begins `n` bytes into
+    /// it stands at this position plus `n`.
+    pub fn record_lsn(&self) -> Lsn {
+        let used = u64::try_from(self.buf.len()).unwrap_or_else(|_| panic!("frame over 64 bits"));
+        self.start.plus(used)
+    }
+
+    /// Whether a record of this length can still be pushed.
+    pub fn fits(&self, record_len: usize) -> bool {
+        record_len <= self.room && self.payload_len() + framed_len(record_len) <= self.room
+    }
+
+    /// Whether there are no records yet.
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Records pushed so far.
+    pub fn len(&self) -> u32 {
+        self.records
+    }
+
+    /// Payload bytes so far, framing included.
+    pub fn payload_len(&self) -> usize {
+        self.buf.len() - FRAME_HEADER_BYTES + self.table.len()
+    }
+
+    /// Adds a record and returns its position.
+    ///
+    /// # Errors
+    /// [`FrameFull`]; the frame is as it was.
+    ///
+    /// # Panics
+    /// When the record is empty: it would share its position with the next one.
+    pub fn push(&mut self, record: &[u8]) -> Result<Lsn, FrameFull> {
+        self.push_with(record.len(), |out| out.extend_from_slice(record))
+    }
+
+    /// Adds a record of exactly `len` bytes that `write` appends to the buffer it is given.
+    ///
+    /// # Errors
+    /// [`FrameFull`]; the frame is as it was.
+    ///
+    /// # Panics
+    /// When `len` is zero, or `write` appends another number of bytes.
+    pub fn push_with(
+        &mut self,
+        len: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Lsn, FrameFull> {
+        assert!(len > 0, "a record has at least one byte");
+        if !self.fits(len) {
+            return Err(FrameFull { len, room: self.room - self.payload_len() });
+        }
+        let lsn = self.record_lsn();
+        let before = self.buf.len();
+        write(&mut self.buf);
+        assert_eq!(self.buf.len(), before + len, "a record is as long as announced");
+        let short = u32::try_from(len).map_err(|_| FrameFull { len, room: self.room })?;
+        varint::encode(short, &mut self.table);
+        self.records += 1;
+        Ok(lsn)
+    }
+
+    /// Writes header, table and padding. The buffer is the frame as it goes to disk.
+    pub(crate) fn finish(mut self, seal: &FrameSeal, log_tag: u32) -> Finished {
+        let data_len = self.buf.len() - FRAME_HEADER_BYTES;
+        let short = |len: usize| {
+            u32::try_from(len).unwrap_or_else(|_| panic!("frame over its segment's limit"))
+        };
+        let mut header = FrameHeader {
+            lsn: self.start,
+            kind: seal.kind,
+            generation: seal.generation,
+            durable_lsn: seal.durable_lsn,
+            term: 0,
+            index: 0,
+            data_len: short(data_len),
+            table_len: short(self.table.len()),
+            records: self.records,
+            prev_crc: seal.prev_crc,
+            crc: 0,
+        };
+        self.buf.extend_from_slice(&self.table);
+        let mut hasher = header.encode(log_tag, &mut self.buf);
+        hasher.update(&self.buf[FRAME_HEADER_BYTES..]);
+        header.crc = hasher.finalize();
+        self.buf[76..80].copy_from_slice(&header.crc.to_le_bytes());
+        let padded = self.buf.len().next_multiple_of(BLOCK);
+        self.buf.resize(padded, 0);
+        Finished { header, bytes: self.buf, table: self.table }
+    }
+}
+
+impl std::fmt::Debug for FrameBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { start, records, .. } = self;
+        f.debug_struct("FrameBuilder")
+            .field("start", start)
+            .field("records", records)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Buffers that go from one frame to the next.
+#[derive(Default)]
+pub(crate) struct FrameBuffers {
+    pub(crate) buf: Vec<u8>,
+    pub(crate) table: Vec<u8>,
+}
+
+/// What the log adds to a frame when it is appended.
+pub(crate) struct FrameSeal {
+    pub(crate) kind: FrameKind,
+    pub(crate) generation: u64,
+    pub(crate) durable_lsn: Lsn,
+    pub(crate) prev_crc: u32,
+}
+
+/// A frame as it goes to disk.
+pub(crate) struct Finished {
+    pub(crate) header: FrameHeader,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) table: Vec<u8>,
+}
+
+/// A frame that was read and checked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Its header.
+    pub header: FrameHeader,
+    bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// Checks the body that belongs to a decoded header. `None` when any byte of it is damaged.
+    pub(crate) fn check(header: FrameHeader, bytes: Vec<u8>) -> Option<Self> {
+        if u64::try_from(bytes.len()).ok()? != header.total_bytes() {
+            return None;
+        }
+        let table_at = FRAME_HEADER_BYTES + usize::try_from(header.data_len).ok()?;
+        let payload_end = table_at + usize::try_from(header.table_len).ok()?;
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&bytes[..76]);
+        hasher.update(&bytes[FRAME_HEADER_BYTES..payload_end]);
+        let sound = hasher.finalize() == header.crc
+            && bytes[payload_end..].iter().all(|b| *b == 0)
+            && table_adds_up(&bytes[table_at..payload_end], &header);
+        sound.then_some(Self { header, bytes })
+    }
+
+    /// Where it starts.
+    pub fn start(&self) -> Lsn {
+        self.header.lsn
+    }
+
+    /// The position after it.
+    pub fn end(&self) -> Lsn {
+        self.header.end()
+    }
+
+    /// The records with their positions, in order.
+    pub fn records(&self) -> Records<'_> {
+        let payload = &self.bytes[FRAME_HEADER_BYTES..];
+        let data_len = usize::try_from(self.header.data_len).unwrap_or(usize::MAX);
+        let (data, rest) = payload.split_at(data_len);
+        let table_len = usize::try_from(self.header.table_len).unwrap_or(usize::MAX);
+        Records { at: self.header.lsn.plus(80), data, table: &rest[..table_len] }
+    }
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frame").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+/// The records of a frame.
+#[derive(Clone)]
+pub struct Records<'a> {
+    at: Lsn,
+    data: &'a [u8],
+    table: &'a [u8],
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (Lsn, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // The table was checked with the frame, so `None` only means the end.
+        let len = varint::decode(&mut self.table)?;
+        let (record, rest) = self.data.split_at_checked(usize::try_from(len).ok()?)?;
+        let lsn = self.at;
+        self.data = rest;
+        self.at = lsn.plus(u64::from(len));
+        Some((lsn, record))
+    }
+}
+
+/// Whether the table has one length per record, none zero, that add up to the data.
+fn table_adds_up(mut table: &[u8], header: &FrameHeader) -> bool {
+    let mut sum = 0u64;
+    for _ in 0..header.records {
+        match varint::decode(&mut table) {
+            Some(len) if len > 0 => sum += u64::from(len),
+            _ => return false,
+        }
+    }
+    table.is_empty() && sum == u64::from(header.data_len)
+}

@@ -1,0 +1,94 @@
+//! What stands at a position of a segment file: the one place where frames are read.
+
+use std::io;
+
+use crate::disk::DiskFile;
+use crate::frame::Frame;
+use crate::header::{BLOCK, FrameHeader, HeaderFault, log_tag};
+use crate::lsn::{BLOCK_BYTES, Geometry, Lsn};
+
+/// What a reader must know of a log to read its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Format {
+    pub(crate) geometry: Geometry,
+    pub(crate) log_id: [u8; 16],
+    pub(crate) tag: u32,
+}
+
+impl Format {
+    pub(crate) fn new(geometry: Geometry, log_id: [u8; 16]) -> Self {
+        Self { geometry, log_id, tag: log_tag(log_id) }
+    }
+}
+
+/// What stands at a frame position.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// A sound frame; whether it belongs to the chain is not checked here.
+    Frame(Frame),
+    /// A sound header over a damaged or missing body.
+    BadBody(FrameHeader),
+    /// No header.
+    Fault(HeaderFault),
+}
+
+/// What the next frame must continue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// Checksum of the frame before; unknown when reading started in the middle.
+    pub(crate) crc: Option<u32>,
+    /// Generation so far.
+    pub(crate) generation: u64,
+}
+
+impl Chain {
+    /// Whether something with these marks may follow.
+    pub(crate) fn accepts(&self, prev_crc: u32, generation: u64) -> bool {
+        self.crc.is_none_or(|crc| crc == prev_crc) && generation >= self.generation
+    }
+
+    /// The chain after a frame.
+    pub(crate) fn after(header: &FrameHeader) -> Self {
+        Self { crc: Some(header.crc), generation: header.generation }
+    }
+}
+
+/// Looks at `lsn` in its segment's file, of which the first `limit` bytes may be read.
+pub(crate) fn look(file: &dyn DiskFile, format: &Format, lsn: Lsn, limit: u64) -> io::Result<Look> {
+    let offset = format.geometry.offset(lsn);
+    if offset + BLOCK_BYTES > limit {
+        return Ok(Look::Fault(HeaderFault::Blank));
+    }
+    let mut bytes = vec![0; BLOCK];
+    if !read_existing(file, offset, &mut bytes)? {
+        return Ok(Look::Fault(HeaderFault::Blank));
+    }
+    let header = match FrameHeader::decode(&bytes, lsn, format.tag, format.geometry) {
+        Ok(header) => header,
+        Err(fault) => return Ok(Look::Fault(fault)),
+    };
+    let total = header.total_bytes();
+    if total > limit - offset {
+        return Ok(Look::BadBody(header));
+    }
+    bytes.resize(usize::try_from(total).map_err(io::Error::other)?, 0);
+    if !read_existing(file, offset + BLOCK_BYTES, &mut bytes[BLOCK..])? {
+        return Ok(Look::BadBody(header));
+    }
+    Ok(match Frame::check(header.clone(), bytes) {
+        Some(frame) => Look::Frame(frame),
+        None => Look::BadBody(header),
+    })
+}
+
+/// Reads; `false` when the file ends before.
+pub(crate) fn read_existing(file: &dyn DiskFile, at: u64, buf: &mut [u8]) -> io::Result<bool> {
+    if buf.is_empty() {
+        return Ok(true);
+    }
+    match file.read_at(at, buf) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}

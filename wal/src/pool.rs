@@ -1,0 +1,87 @@
+//! Where segment files come from and where they go: made, recycled, removed.
+//!
+//! Promises: a segment that [`Pool::make`] returns is allocated, and its name is durable; when it
+//! fails for want of space nothing is left behind.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile};
+use crate::lsn::{segment_name, spare_name};
+
+pub(crate) struct Pool {
+    disk: Arc<dyn Disk>,
+    spares: BTreeSet<u64>,
+    spares_max: usize,
+}
+
+/// A segment file without a header.
+pub(crate) struct Made {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) bytes: u64,
+    /// Whether the file holds another segment's bytes.
+    pub(crate) recycled: bool,
+}
+
+impl Pool {
+    /// Takes over the spares that lie in the folder; those over the bound are removed.
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        mut spares: BTreeSet<u64>,
+        max: usize,
+    ) -> io::Result<Self> {
+        while spares.len() > max
+            && let Some(surplus) = spares.pop_last()
+        {
+            disk.remove(&spare_name(surplus))?;
+        }
+        Ok(Self { disk, spares, spares_max: max })
+    }
+
+    /// Makes the file of `segment` with at least `bytes` bytes allocated.
+    pub(crate) fn make(&mut self, segment: u64, bytes: u64) -> io::Result<Made> {
+        let made = match self.spares.first().copied() {
+            Some(spare) => self.reuse(spare, segment, bytes)?,
+            None => self.create(segment, bytes)?,
+        };
+        self.disk.sync_dir()?;
+        Ok(made)
+    }
+
+    fn reuse(&mut self, spare: u64, segment: u64, bytes: u64) -> io::Result<Made> {
+        let file = self.disk.open(&spare_name(spare))?;
+        file.reserve(bytes)?;
+        self.disk.rename(&spare_name(spare), &segment_name(segment))?;
+        self.spares.remove(&spare);
+        let bytes = file.len()?;
+        Ok(Made { file, bytes, recycled: true })
+    }
+
+    fn create(&self, segment: u64, bytes: u64) -> io::Result<Made> {
+        let name = segment_name(segment);
+        let file = self.disk.create(&name)?;
+        if let Err(error) = file.reserve(bytes) {
+            self.disk.remove(&name)?;
+            return Err(error);
+        }
+        Ok(Made { file, bytes, recycled: false })
+    }
+
+    /// Takes back a file that [`make`](Self::make) made and that was not begun. A failure only
+    /// leaves a file behind that the next opener removes.
+    pub(crate) fn unmake(&self, segment: u64) {
+        let _ = self.disk.remove(&segment_name(segment));
+    }
+
+    /// Takes back the file of a segment that nobody needs.
+    pub(crate) fn give_back(&mut self, segment: u64) -> io::Result<()> {
+        let name = segment_name(segment);
+        if self.spares.len() >= self.spares_max {
+            return self.disk.remove(&name);
+        }
+        self.disk.rename(&name, &spare_name(segment))?;
+        self.spares.insert(segment);
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! The files of a log as they lie in their folder, before anything is believed about them.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile};
+use crate::header::{BLOCK, SegmentFault, SegmentHeader};
+use crate::look::{Format, read_existing};
+use crate::lsn::{Geometry, SEGMENT_BYTES_MAX, parse_segment_name, parse_spare_name, segment_name};
+
+/// The segment files of a folder.
+pub(crate) struct Folder {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) segments: BTreeSet<u64>,
+    pub(crate) spares: BTreeSet<u64>,
+}
+
+impl Folder {
+    /// Lists the folder. Names of numbers that no log can reach are not ours.
+    pub(crate) fn list(disk: Arc<dyn Disk>) -> io::Result<Self> {
+        let names = disk.list()?;
+        let reachable = |no: &u64| *no < u64::MAX / SEGMENT_BYTES_MAX - 2;
+        let segments = names.iter().filter_map(|n| parse_segment_name(n)).filter(reachable);
+        let segments = segments.collect();
+        let spares = names.iter().filter_map(|n| parse_spare_name(n)).collect();
+        Ok(Self { disk, segments, spares })
+    }
+
+    /// Segment numbers from `first` on.
+    pub(crate) fn segments_from(&self, first: u64) -> impl Iterator<Item = u64> + '_ {
+        self.segments.range(first..).copied()
+    }
+
+    /// Opens a segment for reading.
+    pub(crate) fn open_read(&self, segment: u64) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.open_read(&segment_name(segment))
+    }
+
+    /// Reads a segment's header; a file too short for one has none.
+    pub(crate) fn header(&self, segment: u64) -> io::Result<Result<SegmentHeader, SegmentFault>> {
+        let mut block = vec![0; BLOCK];
+        if read_existing(&*self.open_read(segment)?, 0, &mut block)? {
+            Ok(SegmentHeader::decode(&block, segment))
+        } else {
+            Ok(Err(SegmentFault::Blank))
+        }
+    }
+
+    /// Learns the log's id and segment size from the first sound segment header.
+    pub(crate) fn format(&self) -> io::Result<Option<Format>> {
+        for segment in &self.segments {
+            if let Ok(header) = self.header(*segment)?
+                && let Some(geometry) = Geometry::new(header.segment_bytes)
+            {
+                return Ok(Some(Format::new(geometry, header.log_id)));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,195 @@
+//! Finding the end of a log and judging what stands there.
+//!
+//! Read-only. [`walk`] follows the chain of frames from a known position, and where it stops the
+//! table in [`table`] says whether the log ends there, or was damaged. The opener acts on it; the
+//! offline tools only show it.
+
+pub(crate) mod folder;
+pub mod table;
+pub(crate) mod witness;
+
+use std::io;
+use std::sync::Arc;
+
+use self::folder::Folder;
+use self::table::{Later, Seen, Verdict, decide};
+use self::witness::Witness;
+use crate::disk::DiskFile;
+use crate::frame::Frame;
+use crate::header::{FrameKind, HeaderFault, SegmentFault, SegmentHeader};
+use crate::look::{Chain, Format, Look, look};
+use crate::lsn::Lsn;
+
+/// Where and how a walk ended.
+#[derive(Debug)]
+pub(crate) struct Walked {
+    /// The end of the chain: a frame position, or the base of a segment that is not begun.
+    pub(crate) end: Lsn,
+    /// What the next frame must continue.
+    pub(crate) chain: Chain,
+    /// Kind of the last frame, when there was one.
+    pub(crate) last: Option<FrameKind>,
+    /// What stands at the end.
+    pub(crate) seen: Seen,
+    /// Format version met, when `seen` is a newer one.
+    pub(crate) version: u8,
+    /// What the table says.
+    pub(crate) verdict: Verdict,
+    /// What stands behind the end.
+    pub(crate) witness: Witness,
+    /// Frames in the chain, seals and markers included.
+    pub(crate) frames: u64,
+    /// Bytes of those frames.
+    pub(crate) bytes: u64,
+}
+
+/// Follows the chain from `from`: a frame's start, a frame's exact end, or a segment's base.
+pub(crate) fn walk(
+    folder: &Folder,
+    format: &Format,
+    from: Lsn,
+    known_durable: Lsn,
+    visit: &mut dyn FnMut(Step<'_>),
+) -> io::Result<Walked> {
+    let mut walker = Walker::new(folder, format, from);
+    let seen = loop {
+        let seen = walker.step(visit)?;
+        if !matches!(decide(seen, Later::Nothing), Verdict::GoOn | Verdict::NextSegment) {
+            break seen;
+        }
+    };
+    let witness = Witness::search(folder, format, walker.at)?;
+    let later = if witness.mark.max(known_durable) > walker.at {
+        Later::Proven
+    } else if witness.headers.is_empty() {
+        Later::Nothing
+    } else {
+        Later::Unproven
+    };
+    let Walker { at: end, chain, last, version, frames, bytes, .. } = walker;
+    let verdict = decide(seen, later);
+    Ok(Walked { end, chain, last, seen, version, verdict, witness, frames, bytes })
+}
+
+/// What a walk passes.
+pub(crate) enum Step<'a> {
+    /// A segment is entered.
+    Segment(&'a SegmentHeader),
+    /// A frame of the chain, of any kind.
+    Frame(&'a Frame),
+}
+
+struct Walker<'a> {
+    folder: &'a Folder,
+    format: &'a Format,
+    at: Lsn,
+    chain: Chain,
+    last: Option<FrameKind>,
+    version: u8,
+    /// The segment being read: number, file, readable bytes, whether it was recycled.
+    open: Option<(u64, Arc<dyn DiskFile>, u64, bool)>,
+    frames: u64,
+    bytes: u64,
+}
+
+impl<'a> Walker<'a> {
+    fn new(folder: &'a Folder, format: &'a Format, at: Lsn) -> Self {
+        let chain = Chain::default();
+        Self { folder, format, at, chain, last: None, version: 0, open: None, frames: 0, bytes: 0 }
+    }
+
+    /// Looks at the current position, and passes it when the chain goes on.
+    fn step(&mut self, visit: &mut dyn FnMut(Step<'_>)) -> io::Result<Seen> {
+        if self.format.geometry.offset(self.at) == 0 {
+            self.step_segment(visit)
+        } else {
+            self.step_frame(visit)
+        }
+    }
+
+    fn step_segment(&mut self, visit: &mut dyn FnMut(Step<'_>)) -> io::Result<Seen> {
+        let segment = self.format.geometry.segment(self.at);
+        if !self.folder.segments.contains(&segment) {
+            return Ok(Seen::NoSegment);
+        }
+        let header = match self.folder.header(segment)? {
+            Ok(header) => header,
+            Err(SegmentFault::Blank) => return Ok(Seen::BlankSegment),
+            Err(SegmentFault::Garbage) => return Ok(Seen::DamagedSegment),
+            Err(SegmentFault::Newer(version)) => {
+                self.version = version;
+                return Ok(Seen::NewerSegment);
+            }
+        };
+        if !self.is_ours(&header) {
+            return Ok(Seen::ForeignSegment);
+        }
+        if !self.chain.accepts(header.prev_crc, header.generation) {
+            return Ok(Seen::StaleSegment);
+        }
+        self.enter(segment, header.recycled)?;
+        self.chain = Chain { crc: Some(header.prev_crc), generation: header.generation };
+        self.at = self.format.geometry.first_frame(segment);
+        visit(Step::Segment(&header));
+        Ok(Seen::Segment)
+    }
+
+    fn step_frame(&mut self, visit: &mut dyn FnMut(Step<'_>)) -> io::Result<Seen> {
+        let segment = self.format.geometry.segment(self.at);
+        if self.open.as_ref().is_none_or(|(number, ..)| *number != segment) {
+            // Reading starts in the middle of this segment.
+            if !self.folder.segments.contains(&segment) {
+                return Ok(Seen::NoSegment);
+            }
+            let recycled = match self.folder.header(segment)? {
+                Ok(header) if !self.is_ours(&header) => return Ok(Seen::ForeignSegment),
+                Ok(header) => header.recycled,
+                Err(_) => return Ok(Seen::DamagedSegment),
+            };
+            self.enter(segment, recycled)?;
+        }
+        let Some((_, file, limit, recycled)) = &self.open else { return Ok(Seen::NoSegment) };
+        let frame = match look(&**file, self.format, self.at, *limit)? {
+            Look::Frame(frame) => frame,
+            Look::BadBody(_) => return Ok(Seen::Damaged),
+            Look::Fault(HeaderFault::Blank) => return Ok(Seen::Blank),
+            Look::Fault(HeaderFault::Garbage | HeaderFault::Elsewhere) => {
+                return Ok(if *recycled { Seen::Leftover } else { Seen::Damaged });
+            }
+            Look::Fault(HeaderFault::Newer(version)) => {
+                self.version = version;
+                return Ok(Seen::NewerFrame);
+            }
+        };
+        if !self.chain.accepts(frame.header.prev_crc, frame.header.generation) {
+            return Ok(Seen::Stale);
+        }
+        Ok(self.pass(&frame, visit))
+    }
+
+    fn pass(&mut self, frame: &Frame, visit: &mut dyn FnMut(Step<'_>)) -> Seen {
+        self.chain = Chain::after(&frame.header);
+        self.last = Some(frame.header.kind);
+        self.frames += 1;
+        self.bytes += frame.header.total_bytes();
+        visit(Step::Frame(frame));
+        if frame.header.kind == FrameKind::Seal {
+            self.at = self.format.geometry.end(self.format.geometry.segment(self.at));
+            return Seen::Seal;
+        }
+        self.at = frame.end();
+        Seen::Frame
+    }
+
+    fn enter(&mut self, segment: u64, recycled: bool) -> io::Result<()> {
+        let file = self.folder.open_read(segment)?;
+        let limit = file.len()?.min(self.format.geometry.segment_bytes());
+        self.open = Some((segment, file, limit, recycled));
+        Ok(())
+    }
+
+    fn is_ours(&self, header: &SegmentHeader) -> bool {
+        header.log_id == self.format.log_id
+            && header.segment_bytes == self.format.geometry.segment_bytes()
+    }
+}

@@ -1,0 +1,88 @@
+//! Proof that the log once went on: sound headers behind the place where the chain stops.
+
+use std::io;
+
+use super::folder::Folder;
+use crate::disk::DiskFile;
+use crate::frame::Frame;
+use crate::header::{BLOCK, FrameHeader};
+use crate::look::{Format, Look, look, read_existing};
+use crate::lsn::{BLOCK_BYTES, Lsn};
+
+/// Blocks read at a time while searching.
+const WINDOW_BLOCKS: usize = 64;
+
+/// What the search found.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    /// Highest position that something sound says was durable.
+    pub(crate) mark: Lsn,
+    /// Highest generation met.
+    pub(crate) generation: u64,
+    /// Where sound headers stand behind the stop, in order.
+    pub(crate) headers: Vec<Lsn>,
+}
+
+impl Witness {
+    /// Searches from `stop` to the end of the last segment.
+    pub(crate) fn search(folder: &Folder, format: &Format, stop: Lsn) -> io::Result<Self> {
+        let mut witness = Self::default();
+        for segment in folder.segments_from(format.geometry.segment(stop)) {
+            let file = folder.open_read(segment)?;
+            if format.geometry.base(segment) >= stop
+                && let Ok(header) = folder.header(segment)?
+                && header.log_id == format.log_id
+            {
+                witness.mark = witness.mark.max(header.durable_lsn);
+                witness.generation = witness.generation.max(header.generation);
+            }
+            let from = stop.max(format.geometry.first_frame(segment));
+            witness.search_segment(&*file, format, from, stop)?;
+        }
+        Ok(witness)
+    }
+
+    fn search_segment(
+        &mut self,
+        file: &dyn DiskFile,
+        format: &Format,
+        from: Lsn,
+        stop: Lsn,
+    ) -> io::Result<()> {
+        let limit = file.len()?.min(format.geometry.segment_bytes());
+        let segment = format.geometry.segment(from);
+        let mut offset = format.geometry.offset(from);
+        let mut window = vec![0; BLOCK * WINDOW_BLOCKS];
+        while offset + BLOCK_BYTES <= limit {
+            let blocks = ((limit - offset) / BLOCK_BYTES).min(64);
+            let len = usize::try_from(blocks * BLOCK_BYTES).map_err(io::Error::other)?;
+            if !read_existing(file, offset, &mut window[..len])? {
+                return Ok(());
+            }
+            let mut next = offset + blocks * BLOCK_BYTES;
+            for (at, block) in (offset..).step_by(BLOCK).zip(window[..len].chunks_exact(BLOCK)) {
+                let lsn = format.geometry.base(segment).plus(at);
+                let Ok(header) = FrameHeader::decode(block, lsn, format.tag, format.geometry)
+                else {
+                    continue;
+                };
+                self.note(&header, stop);
+                // What stands inside a sound frame is its records, whatever it looks like.
+                if let Look::Frame(frame) = look(file, format, lsn, limit)? {
+                    next = at + Frame::end(&frame).0 - lsn.0;
+                    break;
+                }
+            }
+            offset = next;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, header: &FrameHeader, stop: Lsn) {
+        self.mark = self.mark.max(header.durable_lsn);
+        self.generation = self.generation.max(header.generation);
+        if header.lsn > stop {
+            self.headers.push(header.lsn);
+        }
+    }
+}

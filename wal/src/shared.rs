@@ -1,0 +1,131 @@
+//! What the writer and its readers share: the durable position and the segments that are kept.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::disk::{Disk, DiskFile};
+use crate::look::Format;
+use crate::lsn::{Lsn, segment_name};
+
+/// Most segment files that are kept open for reading.
+const OPEN_SEGMENTS_MAX: usize = 256;
+
+/// A segment that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Its number.
+    pub no: u64,
+    /// Position of its first frame.
+    pub start: Lsn,
+    /// First position after it; in the segment being written, the durable end.
+    pub end: Lsn,
+    /// Bytes that its file takes.
+    pub bytes_on_disk: u64,
+}
+
+struct Kept {
+    file: Option<Arc<dyn DiskFile>>,
+    bytes: u64,
+}
+
+pub(crate) struct Shared {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) format: Format,
+    durable: AtomicU64,
+    kept: RwLock<BTreeMap<u64, Kept>>,
+}
+
+impl Shared {
+    pub(crate) fn new(disk: Arc<dyn Disk>, format: Format, durable: Lsn) -> Self {
+        let kept = RwLock::new(BTreeMap::new());
+        Self { disk, format, durable: AtomicU64::new(durable.0), kept }
+    }
+
+    /// End of the last durable frame. Everything before it may be read.
+    pub(crate) fn durable(&self) -> Lsn {
+        Lsn(self.durable.load(Ordering::Acquire))
+    }
+
+    /// Publishes frames that have become durable.
+    pub(crate) fn set_durable(&self, lsn: Lsn) {
+        self.durable.store(lsn.0, Ordering::Release);
+    }
+
+    /// Adds a segment, or changes the size that is known of it.
+    pub(crate) fn keep(&self, segment: u64, file: Option<Arc<dyn DiskFile>>, bytes: u64) {
+        let mut kept = self.write();
+        let entry = kept.entry(segment).or_insert(Kept { file: None, bytes });
+        entry.bytes = bytes;
+        if file.is_some() {
+            entry.file = file;
+        }
+    }
+
+    /// Takes a segment away from readers. `false` when it was not there.
+    pub(crate) fn forget(&self, segment: u64) -> bool {
+        self.write().remove(&segment).is_some()
+    }
+
+    pub(crate) fn keeps(&self, segment: u64) -> bool {
+        self.read().contains_key(&segment)
+    }
+
+    /// First frame still kept.
+    pub(crate) fn oldest(&self) -> Lsn {
+        let first = self.read().keys().next().copied();
+        first.map_or_else(|| self.durable(), |segment| self.format.geometry.first_frame(segment))
+    }
+
+    /// The segments that are kept, in order.
+    pub(crate) fn segments(&self) -> Vec<SegmentInfo> {
+        let (geometry, durable) = (self.format.geometry, self.durable());
+        let info = |(no, kept): (&u64, &Kept)| {
+            let start = geometry.first_frame(*no);
+            let end = geometry.end(*no).min(durable.max(start));
+            SegmentInfo { no: *no, start, end, bytes_on_disk: kept.bytes }
+        };
+        self.read().iter().map(info).collect()
+    }
+
+    /// The file of a segment. `None` when the segment is not kept.
+    pub(crate) fn file(&self, segment: u64) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        match self.read().get(&segment) {
+            None => return Ok(None),
+            Some(Kept { file: Some(file), .. }) => return Ok(Some(Arc::clone(file))),
+            Some(_) => {}
+        }
+        let file = match self.disk.open_read(&segment_name(segment)) {
+            Ok(file) => file,
+            // Recycled between the two lines above, or taken away by someone else.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.keeps(segment) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut kept = self.write();
+        close_surplus(&mut kept);
+        let Some(entry) = kept.get_mut(&segment) else { return Ok(None) };
+        entry.file = Some(Arc::clone(&file));
+        Ok(Some(file))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<u64, Kept>> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<u64, Kept>> {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes room for one more open file by closing the oldest; readers that hold it keep it.
+fn close_surplus(kept: &mut BTreeMap<u64, Kept>) {
+    let open = kept.values().filter(|k| k.file.is_some()).count();
+    if open >= OPEN_SEGMENTS_MAX
+        && let Some(oldest) = kept.values_mut().find(|k| k.file.is_some())
+    {
+        oldest.file = None;
+    }
+}

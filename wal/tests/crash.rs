@@ -1,0 +1,92 @@
+//! Power loss at every disk call of small workloads.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::sync::Arc;
+
+use strongroom_wal::disk::sim::SimDisk;
+use strongroom_wal::{Log, LogError, OpenHint};
+use support::{ID, append, contents, record, small};
+
+/// Runs the workload until it is done or the disk dies; the records whose append returned `Ok`.
+fn run(disk: &SimDisk, workload: &[Vec<Vec<u8>>], recycle: bool) -> (bool, Vec<Vec<Vec<u8>>>) {
+    let mut acknowledged = Vec::new();
+    let Ok(mut log) = Log::create(Arc::new(disk.clone()), small(), ID) else {
+        return (false, acknowledged);
+    };
+    for frame in workload {
+        if append(&mut log, frame).is_err() {
+            return (true, acknowledged);
+        }
+        acknowledged.push(frame.clone());
+        let sealed: Vec<u64> = log.segments().iter().rev().skip(1).map(|s| s.no).collect();
+        if recycle && log.recycle(&sealed).is_err() {
+            return (true, acknowledged);
+        }
+    }
+    let _ = log.close();
+    (true, acknowledged)
+}
+
+fn sweep(workload: &[Vec<Vec<u8>>], images: u64) {
+    let whole = SimDisk::new(0);
+    run(&whole, workload, false);
+    for call in 0..whole.calls() {
+        let disk = SimDisk::new(call);
+        disk.crash_at_call(call);
+        let (created, acknowledged) = run(&disk, workload, false);
+        assert!(disk.is_dead());
+        for seed in 0..images {
+            check(&disk.crash_with(seed * 1009 + call), workload, created, &acknowledged, 3);
+        }
+    }
+}
+
+/// Opens what the crash left, with further crashes during opening up to a depth.
+fn check(
+    disk: &SimDisk,
+    workload: &[Vec<Vec<u8>>],
+    created: bool,
+    acknowledged: &[Vec<Vec<u8>>],
+    depth: u64,
+) {
+    if depth > 0 {
+        let again = disk.clone_image();
+        again.crash_at_call(depth * 5);
+        let _ = Log::open(Arc::new(again.clone()), small(), OpenHint::default());
+        check(&again.crash_with(depth), workload, created, acknowledged, depth - 1);
+    }
+    let mut log = match Log::open(Arc::new(disk.clone()), small(), OpenHint::default()) {
+        Ok((log, _)) => log,
+        Err(LogError::NotFound) if !created => {
+            Log::create(Arc::new(disk.clone()), small(), ID).unwrap()
+        }
+        Err(error) => panic!("{error:?}, created {created}, {} acknowledged", acknowledged.len()),
+    };
+    let found = contents(&log);
+    assert!(found.len() >= acknowledged.len() && found.len() <= acknowledged.len() + 1);
+    assert_eq!(found[..], workload[..found.len()], "a prefix of what was appended");
+    append(&mut log, &[record(77, 5000)]).unwrap();
+    drop(log);
+    let (log, _) = Log::open(Arc::new(disk.clone()), small(), OpenHint::default()).unwrap();
+    assert_eq!(contents(&log).len(), found.len() + 1);
+}
+
+#[test]
+fn small_frames() {
+    let workload: Vec<_> = (0..4).map(|n| vec![record(n, 100), record(n + 9, 1)]).collect();
+    sweep(&workload, 20);
+}
+
+#[test]
+fn frames_of_many_sectors() {
+    let workload: Vec<_> = (0..3).map(|n| vec![record(n, 20_000)]).collect();
+    sweep(&workload, 20);
+}
+
+#[test]
+fn segment_switches() {
+    let workload: Vec<_> = (0..6).map(|n| vec![record(n, 25_000 + n)]).collect();
+    sweep(&workload, 8);
+}

@@ -1,0 +1,160 @@
+//! The log as its users see it: positions, segments, recycling, reading.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::sync::Arc;
+
+use strongroom_wal::disk::sim::SimDisk;
+use strongroom_wal::disk::{Disk, SysDisk};
+use strongroom_wal::{Log, LogError, LogOptions, Lsn, OpenHint, ReadError, Tail, framed_len};
+use support::{ID, append, contents, create, record, reopen, small};
+
+#[test]
+fn what_was_appended_is_read_in_order_and_again_after_reopening() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    assert_eq!((log.next_lsn(), log.oldest()), (Lsn(4096), Lsn(4096)));
+    let frames: Vec<Vec<Vec<u8>>> =
+        (0..50).map(|n| (0..n % 7).map(|i| record(n, 1 + i * 997)).collect()).collect();
+    let mut last = log.next_lsn();
+    for frame in &frames {
+        let at = append(&mut log, frame).unwrap();
+        assert!(at.start >= last && at.end > at.start);
+        assert_eq!(log.durable_lsn(), at.end);
+        last = at.end;
+    }
+    assert!(log.segments().len() > 2, "the work spans segments");
+    assert_eq!(contents(&log), frames);
+    log.close().unwrap();
+    let mut log = reopen(&disk);
+    assert_eq!(contents(&log), frames);
+    append(&mut log, &[record(99, 10)]).unwrap();
+    assert_eq!(contents(&log).len(), frames.len() + 1);
+}
+
+#[test]
+fn a_records_position_is_where_its_bytes_are() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    let mut frame = log.begin_frame(0).unwrap();
+    let mut expected = Vec::new();
+    for n in 0..40 {
+        let bytes = record(n, 1 + n * 37);
+        let announced = frame.record_lsn();
+        assert_eq!(frame.push(&bytes).unwrap(), announced);
+        expected.push((announced, bytes));
+    }
+    log.append(frame).unwrap();
+    let reader = log.reader();
+    let frame = reader.frames(log.oldest()).next().unwrap().unwrap();
+    assert!(frame.records().eq(expected.iter().map(|(lsn, bytes)| (*lsn, bytes.as_slice()))));
+    for (lsn, bytes) in &expected {
+        let mut buf = vec![0; bytes.len()];
+        reader.read_bytes(*lsn, &mut buf).unwrap();
+        assert_eq!(&buf, bytes);
+    }
+}
+
+#[test]
+fn a_real_directory_holds_a_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(&path).unwrap());
+    let options = LogOptions::default();
+    let mut log = Log::create(Arc::clone(&disk), options.clone(), ID).unwrap();
+    let big = record(3, 40 * 1024 * 1024);
+    append(&mut log, &[record(1, 100)]).unwrap();
+    append(&mut log, std::slice::from_ref(&big)).unwrap();
+    append(&mut log, std::slice::from_ref(&big)).unwrap();
+    let before = contents(&log);
+    drop(log);
+    let (log, report) = Log::open(disk, options, OpenHint::default()).unwrap();
+    assert_eq!((report.tail, report.generation), (Tail::Clean, 2));
+    assert!(contents(&log) == before);
+    assert!(SysDisk::open_existing(&dir.path().join("none")).is_err());
+}
+
+#[test]
+fn create_refuses_a_log_and_open_refuses_none() {
+    let disk = SimDisk::new(1);
+    let open = Log::open(Arc::new(disk.clone()), small(), OpenHint::default());
+    assert!(matches!(open, Err(LogError::NotFound)));
+    drop(create(&disk));
+    let again = Log::create(Arc::new(disk), small(), ID);
+    assert!(matches!(again, Err(LogError::Exists)));
+    let options = LogOptions { segment_size: 5000, ..small() };
+    let odd = Log::create(Arc::new(SimDisk::new(1)), options, ID);
+    assert!(matches!(odd, Err(LogError::SegmentSize { segment_bytes: 5000 })));
+}
+
+#[test]
+fn a_frame_takes_what_a_segment_holds_and_no_more() {
+    let mut log = create(&SimDisk::new(1));
+    let max = log.max_payload();
+    let len = max - 3;
+    assert_eq!(framed_len(len), max);
+    append(&mut log, &[record(0, len)]).unwrap();
+    append(&mut log, &[record(1, len)]).unwrap();
+    assert_eq!(log.segments().len(), 2);
+    let too_large = log.begin_frame(max + 1);
+    assert!(matches!(too_large, Err(LogError::TooLarge { .. })));
+    let mut frame = log.begin_frame(max).unwrap();
+    assert!(frame.fits(len) && !frame.fits(len + 1));
+    frame.push(&record(2, len)).unwrap();
+    assert!(frame.push(&[1]).is_err());
+    log.append(frame).unwrap();
+    assert_eq!(contents(&log).len(), 3);
+}
+
+#[test]
+fn recycled_segments_are_gone_for_readers_and_used_again() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    for n in 0..8 {
+        append(&mut log, &[record(n, 30_000)]).unwrap();
+    }
+    let reader = log.reader();
+    let first = log.oldest();
+    let mut stuck = reader.frames(first);
+    stuck.next().unwrap().unwrap();
+    let files = disk.list().unwrap().len();
+    assert!(matches!(log.recycle(&[9]), Err(LogError::NotSealed { segment: 9 })));
+    let current = log.segments().last().unwrap().no;
+    assert!(matches!(log.recycle(&[current]), Err(LogError::NotSealed { .. })));
+    log.recycle(&[0, 1]).unwrap();
+    let oldest = log.oldest();
+    assert!(oldest > first);
+    assert!(matches!(stuck.next(), Some(Err(ReadError::Gone { oldest: o })) if o == oldest));
+    assert!(stuck.next().is_none());
+    let mut byte = [0];
+    assert!(matches!(reader.read_bytes(first, &mut byte), Err(ReadError::Gone { .. })));
+    for n in 8..10 {
+        append(&mut log, &[record(n, 30_000)]).unwrap();
+    }
+    assert_eq!(disk.list().unwrap().len(), files, "spares were used, no file was added");
+    let kept = contents(&log);
+    drop(log);
+    assert_eq!(contents(&reopen(&disk)), kept);
+}
+
+#[test]
+fn reading_follows_the_writer_from_any_frame() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    let mut tail = log.reader().frames(log.oldest());
+    assert!(tail.next().is_none());
+    let mut ends = vec![log.next_lsn()];
+    for n in 0..20 {
+        ends.push(append(&mut log, &[record(n, 9_000)]).unwrap().end);
+        assert_eq!(tail.next().unwrap().unwrap().end(), *ends.last().unwrap());
+        assert!(tail.next().is_none());
+    }
+    for (n, from) in ends.iter().enumerate() {
+        assert_eq!(log.reader().frames(*from).count(), 20 - n, "from {from}");
+    }
+    let beyond = log.reader().read_bytes(log.durable_lsn(), &mut [0]);
+    assert!(matches!(beyond, Err(ReadError::Beyond { .. })));
+    let inside = log.reader().frames(ends[3].plus(4096)).next().unwrap();
+    assert!(matches!(inside, Err(ReadError::Rotten { .. })));
+}
