@@ -1,3 +1,48 @@
 //! The transactional key-value store of Strongroom.
-pub mod dev; 
-pub use dev::*;
+//!
+//! It puts together the write-ahead log (`strongroom-wal`), the Merkle index (`strongroom-merkle`)
+//! and recovery (`strongroom-aries`):
+//!
+//! - the log is written once and is the store: index entries point to values in it;
+//! - the Merkle trie is the index; an ordered directory beside it serves lists and scans;
+//! - published states are persistent: readers, snapshots and checkpoints hold one and block nobody;
+//! - one thread validates, logs and publishes transactions in batches;
+//! - checkpoints write the pages that changed, beside the traffic;
+//! - a restart repeats history from the last checkpoint and must arrive at the promised roots.
+//!
+//! # Promises
+//! - A commit that was acknowledged survives any crash; one that was not is wholly there or wholly
+//!   gone after it.
+//! - Transactions over any keys and keyspaces are serializable, in the order of the log.
+//! - A value is verified against its digest whenever it is read; what fails is refused.
+//! - A failed durable write ends all acknowledgement until the store is opened again.
+
+mod changes;
+mod checkpoint;
+mod commit;
+mod directory;
+mod error;
+mod id;
+mod index;
+mod master;
+mod page;
+mod pages;
+mod queue;
+mod record;
+mod recovery;
+mod shared;
+mod snapshot;
+mod store;
+mod txn;
+mod values;
+
+pub use changes::{Change, ChangeOp, ChangeReader};
+pub use error::{ChangesError, CheckpointError, CommitError, OpenError, ReadError};
+pub use id::{Class, Committed, Entry, KeyspaceId, Published, Version};
+pub use index::IndexEntry;
+pub use recovery::RecoveryReport;
+pub use snapshot::Snapshot;
+pub use store::{Options, Stats, Store};
+pub use strongroom_merkle::Digest;
+pub use strongroom_wal::Lsn;
+pub use txn::{KEY_MAX, Txn, VALUE_MAX};

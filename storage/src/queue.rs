@@ -1,0 +1,60 @@
+//! The queue between transactions and the committer.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::shared::lock;
+
+struct Inner<J> {
+    jobs: VecDeque<J>,
+    closed: bool,
+}
+
+/// A queue that is taken whole: what gathered while its reader was busy is the next batch.
+pub(crate) struct Queue<J> {
+    inner: Mutex<Inner<J>>,
+    arrived: Condvar,
+}
+
+impl<J> Queue<J> {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inner: Mutex::new(Inner { jobs: VecDeque::new(), closed: false }),
+            arrived: Condvar::new(),
+        })
+    }
+
+    /// Adds a job. Once the queue is closed the job is dropped, which its waiter notices.
+    pub(crate) fn send(&self, job: J) {
+        let mut inner = lock(&self.inner);
+        if inner.closed {
+            return;
+        }
+        let was_empty = inner.jobs.is_empty();
+        inner.jobs.push_back(job);
+        drop(inner);
+        if was_empty {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits until there is something, and takes all of it. `None` once closed and empty.
+    pub(crate) fn take(&self) -> Option<VecDeque<J>> {
+        let mut inner = lock(&self.inner);
+        loop {
+            if !inner.jobs.is_empty() {
+                return Some(std::mem::take(&mut inner.jobs));
+            }
+            if inner.closed {
+                return None;
+            }
+            inner = self.arrived.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Refuses further jobs; those queued are still taken.
+    pub(crate) fn close(&self) {
+        lock(&self.inner).closed = true;
+        self.arrived.notify_all();
+    }
+}

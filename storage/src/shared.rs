@@ -1,0 +1,141 @@
+//! What the threads of a store share: the published state and the store's health.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+
+use arc_swap::ArcSwap;
+use strongroom_merkle::Digest;
+use strongroom_wal::{LogReader, Lsn};
+use tokio::sync::watch;
+
+use crate::id::{Class, KeyspaceId, Published};
+use crate::index::State;
+
+/// Published states that are remembered before the dead ones among them are swept out.
+const RETIRED_SWEEP: usize = 1024;
+
+/// Keyspaces by their number in the log, dropped ones included: the log still speaks of them.
+pub(crate) type Catalog = HashMap<u32, (KeyspaceId, Class)>;
+
+/// See the module's text.
+pub(crate) struct Shared {
+    published: ArcSwap<State>,
+    retired: Mutex<VecDeque<Weak<State>>>,
+    watch: watch::Sender<Published>,
+    failure: Mutex<Option<String>>,
+    catalog: RwLock<Catalog>,
+    pub(crate) log: LogReader,
+    pub(crate) counters: Counters,
+}
+
+/// Figures since the store was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) frames: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
+    pub(crate) log_bytes: AtomicU64,
+    pub(crate) live_bytes: AtomicU64,
+    pub(crate) checkpoints: AtomicU64,
+    pub(crate) checkpoint_lsn: AtomicU64,
+    /// Bytes logged since the last checkpoint began.
+    pub(crate) since_checkpoint: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(state: Arc<State>, catalog: Catalog, log: LogReader) -> Self {
+        let first = Published { lsn: state.lsn, replicated_root: state.replicated_root };
+        Self {
+            retired: Mutex::new(VecDeque::from([Arc::downgrade(&state)])),
+            published: ArcSwap::new(state),
+            watch: watch::channel(first).0,
+            failure: Mutex::new(None),
+            catalog: RwLock::new(catalog),
+            log,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The latest published state.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.published.load_full()
+    }
+
+    /// Makes a state visible.
+    pub(crate) fn publish(&self, state: Arc<State>) {
+        let mut retired = lock(&self.retired);
+        while retired.front().is_some_and(|weak| weak.strong_count() == 0) {
+            retired.pop_front();
+        }
+        if retired.len() >= RETIRED_SWEEP {
+            retired.retain(|weak| weak.strong_count() > 0);
+        }
+        retired.push_back(Arc::downgrade(&state));
+        drop(retired);
+        let published = Published { lsn: state.lsn, replicated_root: state.replicated_root };
+        self.published.store(state);
+        self.watch.send_replace(published);
+    }
+
+    /// Position of the oldest state that anyone still reads.
+    pub(crate) fn oldest_read(&self) -> Lsn {
+        let retired = lock(&self.retired);
+        let oldest = retired.iter().filter_map(Weak::upgrade).map(|s| s.lsn).min();
+        oldest.unwrap_or_else(|| self.published.load().lsn)
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Published> {
+        self.watch.subscribe()
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        lock(&self.failure).clone()
+    }
+
+    /// Keeps the first cause.
+    pub(crate) fn fail(&self, cause: String) {
+        lock(&self.failure).get_or_insert(cause);
+    }
+
+    pub(crate) fn keyspace(&self, handle: u32) -> Option<(KeyspaceId, Class)> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).get(&handle).copied()
+    }
+
+    pub(crate) fn catalog(&self) -> Catalog {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn add_keyspace(&self, handle: u32, id: KeyspaceId, class: Class) {
+        self.catalog
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(handle, (id, class));
+    }
+
+    /// The next number for a keyspace; numbers are never used twice in a log.
+    pub(crate) fn next_handle(&self) -> u32 {
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        catalog.keys().max().map_or(1, |max| max + 1)
+    }
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+}
+
+/// A lock whose holder panicked is taken all the same: what these locks guard is replaced whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Hex of the first bytes of a digest, for messages.
+pub(crate) fn short(digest: &Digest) -> String {
+    digest.0[..4].iter().map(|b| format!("{b:02x}")).collect()
+}
