@@ -56,7 +56,6 @@ impl Analysis {
             }
             Record::Commit(txn) => self.transactions.committed(*txn, lsn),
             Record::End(txn) => self.transactions.ended(*txn),
-            Record::DropKeyspace { keyspace } => self.dirty.drop_keyspace(*keyspace),
             Record::CheckpointEnd(end) if end.begin == self.checkpoint_begin => {
                 self.map = Some(end.map);
                 for (txn, state) in end.transactions.iter() {
@@ -69,7 +68,9 @@ impl Analysis {
                     self.dirty.note(page, recovery);
                 }
             }
-            Record::CheckpointEnd(_)
+            // A dropped keyspace's pages stay: redo has to arrive at every root on the way.
+            Record::DropKeyspace { .. }
+            | Record::CheckpointEnd(_)
             | Record::CheckpointBegin
             | Record::CreateKeyspace { .. }
             | Record::RootMark(_) => {}

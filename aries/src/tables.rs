@@ -88,11 +88,6 @@ impl DirtyPageTable {
         self.0.remove(&page);
     }
 
-    /// The pages of a dropped keyspace no longer matter.
-    pub fn drop_keyspace(&mut self, keyspace: u32) {
-        self.0.retain(|page, _| page.keyspace != keyspace);
-    }
-
     /// Recovery LSN of a page.
     pub fn recovery_lsn(&self, page: PageId) -> Option<Lsn> {
         self.0.get(&page).copied()

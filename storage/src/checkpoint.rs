@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use strongroom_aries::{
-    CheckpointEnd, DirtyPageTable, MapLocation, PageId, TransactionTable,
-};
+use strongroom_aries::{CheckpointEnd, DirtyPageTable, MapLocation, PageId, TransactionTable};
 use strongroom_wal::Lsn;
 use strongroom_wal::disk::Disk;
 use tokio::sync::oneshot;
@@ -98,8 +96,7 @@ impl Checkpointer {
             pinned.state.keyspaces.values().map(|k| (k.handle, &**k)).collect();
         pages.0.retain(|page, _| live.contains_key(&page.keyspace));
         for (handle, keyspace) in live {
-            let before =
-                self.last.keyspaces.values().find(|k| k.handle == handle).filter(|_| !all);
+            let before = self.last.keyspaces.values().find(|k| k.handle == handle).filter(|_| !all);
             let changes = Changed::of(keyspace, before.map(|k| &**k));
             for page in changes.gone {
                 pages.0.remove(&page);
@@ -167,9 +164,13 @@ impl Changed {
         let empty = strongroom_merkle::Trie::new();
         let old = before.map_or(&empty, |k| &k.trie);
         let changed = now.trie.changed_pages(old, PAGE_ENTRIES_MAX);
-        let id = |prefix| page_id(now.handle, prefix);
+        let id = |prefix: &strongroom_merkle::Prefix| page_id(now.handle, prefix);
         Self {
-            written: changed.written.into_iter().map(|(p, entries)| (id(&p), entries)).collect(),
+            written: changed
+                .written
+                .iter()
+                .map(|page| (id(&page.prefix()), page.iter().cloned().collect()))
+                .collect(),
             gone: changed.gone.iter().map(id).collect(),
         }
     }

@@ -129,9 +129,10 @@ impl Committer {
     fn add(&mut self, txn: Prepared, done: Answer<Committed>) {
         let ddl = !txn.creates.is_empty() || !txn.drops.is_empty();
         let size = encoded_size(&txn);
-        let full = self.batch.as_ref().is_some_and(|b| {
-            b.frame.payload_len() + size > FRAME_TARGET || !b.frame.fits(size)
-        });
+        let full = self
+            .batch
+            .as_ref()
+            .is_some_and(|b| b.frame.payload_len() + size > FRAME_TARGET || !b.frame.fits(size));
         // A transaction that makes or drops keyspaces has a frame of its own.
         if ddl || full {
             self.flush();
@@ -193,9 +194,10 @@ impl Committer {
         let exists = |id| state.keyspaces.contains_key(id);
         let known = txn.drops.iter().all(exists)
             && txn.creates.iter().all(|(id, _)| !exists(id) || dropped(id))
-            && txn.writes.iter().all(|w| {
-                created(&w.keyspace) || (exists(&w.keyspace) && !dropped(&w.keyspace))
-            });
+            && txn
+                .writes
+                .iter()
+                .all(|w| created(&w.keyspace) || (exists(&w.keyspace) && !dropped(&w.keyspace)));
         if known { Ok(()) } else { Err(CommitError::UnknownKeyspace) }
     }
 
@@ -296,7 +298,7 @@ impl Committer {
         let old = self.shared.state();
         for (id, gone) in &old.keyspaces {
             if keyspaces.get(id).is_none_or(|k| k.handle != gone.handle) {
-                gone.trie.iter().for_each(|entry| self.live.sub(entry));
+                gone.trie.iter().for_each(|entry| self.live.sub(entry.slot()));
             }
         }
         let mut next = State { keyspaces, ..State::clone(&old) };
@@ -385,11 +387,11 @@ impl Batch {
     /// What this frame makes of an entry, if it touches it.
     fn change(&self, id: KeyspaceId, hash: &KeyHash) -> Option<Option<Version>> {
         let change = self.changes.get(&id)?.get(hash)?;
-        Some(change.as_ref().map(|entry| entry.version))
+        Some(change.as_ref().map(|entry| entry.version()))
     }
 
     fn version(&self, id: KeyspaceId, hash: &KeyHash, keyspace: &Keyspace) -> Option<Version> {
-        self.change(id, hash).unwrap_or_else(|| keyspace.trie.get(hash).map(|e| e.version))
+        self.change(id, hash).unwrap_or_else(|| keyspace.trie.get(hash).map(|e| e.version()))
     }
 }
 
@@ -397,7 +399,7 @@ impl Batch {
 fn still_true(reads: &ReadSet, state: &State, batch: Option<&Batch>) -> bool {
     let entries = reads.entries.iter().all(|(id, hash, seen)| {
         let now = batch.and_then(|b| b.change(*id, hash)).unwrap_or_else(|| {
-            state.keyspaces.get(id).and_then(|k| k.trie.get(hash)).map(|e| e.version)
+            state.keyspaces.get(id).and_then(|k| k.trie.get(hash)).map(|e| e.version())
         });
         now == *seen
     });

@@ -307,8 +307,9 @@ mod tests {
     #[test]
     fn large_sets_split_and_shrink() {
         let mut directory = Directory::default();
-        let keys: Vec<Key> =
-            (0..20_000u32).map(|i| Key::from(format!("k{:05}", i * 7919 % 20_000).as_bytes())).collect();
+        let keys: Vec<Key> = (0..20_000u32)
+            .map(|i| Key::from(format!("k{:05}", i * 7919 % 20_000).as_bytes()))
+            .collect();
         for k in &keys {
             directory.insert(k);
         }

@@ -4,7 +4,6 @@
 //! persistent: a published [`State`] never changes, so readers and snapshots need no locks.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Deref;
 use std::sync::Arc;
 
 use strongroom_merkle::{Digest, KeyHash, Leaf, Trie, composite};
@@ -37,6 +36,10 @@ impl IndexEntry {
         Self(Arc::new(slot))
     }
 
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.0
+    }
+
     /// The key.
     pub fn key(&self) -> &[u8] {
         &self.0.key
@@ -50,14 +53,6 @@ impl IndexEntry {
     /// Length of the value, bytes.
     pub fn value_len(&self) -> u32 {
         self.0.len
-    }
-}
-
-impl Deref for IndexEntry {
-    type Target = Slot;
-
-    fn deref(&self) -> &Slot {
-        &self.0
     }
 }
 
@@ -85,13 +80,7 @@ pub(crate) struct Keyspace {
 
 impl Keyspace {
     pub(crate) fn new(handle: u32, class: Class, at: Lsn) -> Self {
-        Self {
-            handle,
-            class,
-            trie: Trie::new(),
-            directory: Directory::default(),
-            structure: at,
-        }
+        Self { handle, class, trie: Trie::new(), directory: Directory::default(), structure: at }
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&IndexEntry> {
@@ -103,21 +92,21 @@ impl Keyspace {
         for (hash, change) in &changes {
             let old = self.trie.get(hash);
             if let Some(old) = old {
-                live.sub(old);
+                live.sub(old.slot());
             }
             match (old, change) {
                 (Some(old), None) => {
-                    self.directory.remove(&old.key);
+                    self.directory.remove(old.key());
                     self.structure = at;
                 }
                 (None, Some(new)) => {
-                    self.directory.insert(&new.key);
+                    self.directory.insert(&new.slot().key);
                     self.structure = at;
                 }
                 _ => {}
             }
             if let Some(new) = change {
-                live.add(new);
+                live.add(new.slot());
             }
         }
         self.trie.apply(changes.into_iter().collect());
@@ -149,7 +138,7 @@ impl LiveBytes {
     pub(crate) fn of(state: &State, segment_size: u64) -> Self {
         let mut live = Self::new(segment_size);
         for keyspace in state.keyspaces.values() {
-            keyspace.trie.iter().for_each(|entry| live.add(entry));
+            keyspace.trie.iter().for_each(|entry| live.add(entry.slot()));
         }
         live
     }

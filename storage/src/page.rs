@@ -135,7 +135,7 @@ pub(crate) fn encode_page(page: PageId, page_lsn: RecordLsn, entries: &[IndexEnt
     put_page_id(&mut body, page);
     body.extend_from_slice(&page_lsn.to_le_bytes());
     body.extend_from_slice(&u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
-    for entry in entries {
+    for entry in entries.iter().map(IndexEntry::slot) {
         body.extend_from_slice(&u32::try_from(entry.key.len()).unwrap_or(u32::MAX).to_le_bytes());
         body.extend_from_slice(&entry.key);
         body.extend_from_slice(&entry.digest.0);
@@ -307,11 +307,13 @@ mod tests {
         let (page, entries) = sample_page();
         let read = decode_page(&encode_page(page, 9, &entries), page).unwrap();
         assert_eq!(read.len(), 3);
-        assert!(read.iter().zip(&entries).all(|(a, b)| a.key == b.key
-            && a.digest == b.digest
-            && a.at == b.at
-            && a.len == b.len
-            && a.version == b.version));
+        assert!(read.iter().map(IndexEntry::slot).zip(entries.iter().map(IndexEntry::slot)).all(
+            |(a, b)| a.key == b.key
+                && a.digest == b.digest
+                && a.at == b.at
+                && a.len == b.len
+                && a.version == b.version
+        ));
         let other = PageId { depth: 1, ..page };
         assert!(decode_page(&encode_page(page, 9, &entries), other).is_err());
         assert_eq!(PageMap::decode(&sample_map().encode()), Ok(sample_map()));

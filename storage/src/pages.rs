@@ -38,8 +38,8 @@ pub(crate) fn segment_of(name: &str) -> Option<u64> {
 /// keys whose hashes share 64 bits.
 pub(crate) fn page_id(keyspace: u32, prefix: &Prefix) -> PageId {
     assert!(prefix.len() <= 16, "page deeper than 16 nibbles");
-    let path = (0..prefix.len())
-        .fold(0u64, |path, i| path | (prefix.nibble(i) as u64) << (60 - 4 * i));
+    let path =
+        (0..prefix.len()).fold(0u64, |path, i| path | (prefix.nibble(i) as u64) << (60 - 4 * i));
     PageId { keyspace, path, depth: u8::try_from(prefix.len()).unwrap_or(16) }
 }
 
@@ -113,9 +113,7 @@ impl PageWriter {
 
     /// Whether all pages should be written anew.
     pub(crate) fn wants_rewrite(&self, pages: &PageIndex) -> bool {
-        self.current
-            .as_ref()
-            .is_none_or(|segment| segment.end > 2 * pages.bytes() + GARBAGE_FLOOR)
+        self.current.as_ref().is_none_or(|segment| segment.end > 2 * pages.bytes() + GARBAGE_FLOOR)
     }
 
     /// Begins a new segment.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strongroom_aries::{After, Before, Record, RootMark, Update};
+use strongroom_aries::{After, Before, Update};
 use strongroom_merkle::leaf_digest;
 use strongroom_wal::Lsn;
 
@@ -36,12 +36,4 @@ pub(crate) fn entry_of(record: Lsn, update: &Update<'_>) -> Option<IndexEntry> {
         len: u32::try_from(value.len()).unwrap_or(u32::MAX),
         version: Version(record.0),
     }))
-}
-
-/// The promise in a record, if it is one.
-pub(crate) fn mark_of(record: &Record<'_>) -> Option<RootMark> {
-    match record {
-        Record::RootMark(mark) => Some(*mark),
-        _ => None,
-    }
 }

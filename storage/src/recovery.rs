@@ -75,9 +75,8 @@ pub(crate) fn recover(
     if master.checkpoint > Lsn::ZERO {
         rebuild.load(disk, master)?;
     }
-    let checkpoint = (master.checkpoint > Lsn::ZERO).then(|| {
-        (rebuild.pages.clone(), Arc::new(rebuild.state(Lsn::ZERO)))
-    });
+    let checkpoint = (master.checkpoint > Lsn::ZERO)
+        .then(|| (rebuild.pages.clone(), Arc::new(rebuild.state(Lsn::ZERO))));
     let start = if master.checkpoint > Lsn::ZERO { master.checkpoint } else { log.oldest() };
     let outcome = analyse(log, start, &rebuild.pages)?;
     let mut position = start;
@@ -101,9 +100,8 @@ fn analyse(log: &LogReader, start: Lsn, pages: &PageIndex) -> Result<Outcome, Op
     for frame in log.frames(start) {
         for (lsn, record) in frame?.records() {
             let record = decode(lsn, record)?;
-            analysis.see(lsn.0, &record, |keyspace, key| {
-                pages.page_of(keyspace, &KeyHash::of(key))
-            });
+            analysis
+                .see(lsn.0, &record, |keyspace, key| pages.page_of(keyspace, &KeyHash::of(key)));
         }
     }
     Ok(analysis.finish())
@@ -259,7 +257,7 @@ fn load_keyspace(
     for (page, at) in map.pages.iter().filter(|(page, _)| page.keyspace == handle) {
         entries.append(&mut reader.page(*page, *at).map_err(page_error)?);
     }
-    let mut keys: Vec<Key> = entries.iter().map(|e| Arc::clone(&e.key)).collect();
+    let mut keys: Vec<Key> = entries.iter().map(|e| Arc::clone(&e.slot().key)).collect();
     keys.sort_unstable();
     Ok(Keyspace {
         trie: Trie::from_sorted(entries),

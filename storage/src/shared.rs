@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use arc_swap::ArcSwap;
-use strongroom_merkle::Digest;
 use strongroom_wal::{LogReader, Lsn};
 use tokio::sync::watch;
 
@@ -107,10 +106,7 @@ impl Shared {
     }
 
     pub(crate) fn add_keyspace(&self, handle: u32, id: KeyspaceId, class: Class) {
-        self.catalog
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(handle, (id, class));
+        self.catalog.write().unwrap_or_else(PoisonError::into_inner).insert(handle, (id, class));
     }
 
     /// The next number for a keyspace; numbers are never used twice in a log.
@@ -133,9 +129,4 @@ impl Counters {
 /// A lock whose holder panicked is taken all the same: what these locks guard is replaced whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Hex of the first bytes of a digest, for messages.
-pub(crate) fn short(digest: &Digest) -> String {
-    digest.0[..4].iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -58,7 +58,7 @@ impl Snapshot {
         hash: &KeyHash,
     ) -> Result<Option<(Vec<u8>, Vec<u8>)>, ReadError> {
         let entry = self.state.keyspaces.get(&keyspace).and_then(|k| k.trie.get(hash));
-        entry.map(|e| Ok((e.key.to_vec(), self.values.read(e)?))).transpose()
+        entry.map(|e| Ok((e.key().to_vec(), self.values.read(e.slot())?))).transpose()
     }
 
     /// The value of a key.
@@ -66,6 +66,6 @@ impl Snapshot {
     /// # Errors
     /// See [`ReadError`].
     pub fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.state.get(keyspace, key).map(|entry| self.values.read(entry)).transpose()
+        self.state.get(keyspace, key).map(|entry| self.values.read(entry.slot())).transpose()
     }
 }

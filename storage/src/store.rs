@@ -193,12 +193,12 @@ impl Store {
     pub fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Entry>, ReadError> {
         let state = self.inner.shared.state();
         let Some(entry) = state.get(keyspace, key) else { return Ok(None) };
-        Ok(Some(Entry { value: self.inner.values.read(entry)?, version: entry.version }))
+        Ok(Some(Entry { value: self.inner.values.read(entry.slot())?, version: entry.version() }))
     }
 
     /// The latest committed version. Touches memory only.
     pub fn version(&self, keyspace: KeyspaceId, key: &[u8]) -> Option<Version> {
-        self.inner.shared.state().get(keyspace, key).map(|entry| entry.version)
+        self.inner.shared.state().get(keyspace, key).map(|entry| entry.version())
     }
 
     /// Names one level below `prefix` (folders with a trailing slash), in order, strictly after
@@ -400,13 +400,10 @@ fn open_log(disk: &Arc<dyn Disk>, master: &Master) -> Result<Log, OpenError> {
 /// Makes a new store. The master record comes last: without it nothing was ever acknowledged, so
 /// what an interrupted attempt left behind is removed, if it is a log without a frame.
 fn create(disk: &Arc<dyn Disk>, options: &Options) -> Result<(Log, Master), OpenError> {
-    let log_options =
-        LogOptions { segment_size: options.segment_size, ..LogOptions::default() };
+    let log_options = LogOptions { segment_size: options.segment_size, ..LogOptions::default() };
     let mut log_id = [0; 16];
-    getrandom::fill(&mut log_id).map_err(|e| OpenError::Io {
-        what: "draw a log id",
-        cause: std::io::Error::other(e),
-    })?;
+    getrandom::fill(&mut log_id)
+        .map_err(|e| OpenError::Io { what: "draw a log id", cause: std::io::Error::other(e) })?;
     remove_unborn(disk, &log_options)?;
     let log = Log::create(Arc::clone(disk), log_options, log_id)?;
     let master = Master {
@@ -426,18 +423,26 @@ fn remove_unborn(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<(), OpenE
     if left.is_empty() {
         return Ok(());
     }
+    if let Some(foreign) = left.iter().find(|name| !is_ours(name)) {
+        let why = "it does not belong to a store; choose an empty folder";
+        return Err(OpenError::Damaged { file: (*foreign).clone(), why });
+    }
     let hint = OpenHint { scan_from: Lsn::ZERO, known_durable: Lsn::ZERO };
     if let Ok((log, _)) = Log::open(Arc::clone(disk), options.clone(), hint) {
-        let empty = log.reader().frames(log.oldest()).next().is_none();
-        if !empty {
-            return Err(OpenError::Damaged {
-                file: "MASTER".to_owned(),
-                why: "it is missing though there is a log; restore the folder",
-            });
+        let holds_records =
+            log.reader().frames(log.oldest()).flatten().any(|frame| frame.records().count() > 0);
+        if holds_records {
+            let why = "it is missing though there is a log; restore the folder";
+            return Err(OpenError::Damaged { file: "MASTER".to_owned(), why });
         }
     }
     for name in left {
         disk.remove(name).map_err(OpenError::io("remove an unfinished store"))?;
     }
     disk.sync_dir().map_err(OpenError::io("sync the folder"))
+}
+
+/// Whether a file of this name can be what an interrupted creation left behind.
+fn is_ours(name: &str) -> bool {
+    name == "MASTER.new" || strongroom_wal::parse_segment_name(name).is_some()
 }

@@ -94,7 +94,7 @@ impl Txn {
             return Ok(written.clone());
         }
         self.note_read(keyspace, key);
-        self.state.get(keyspace, key).map(|entry| self.values.read(entry)).transpose()
+        self.state.get(keyspace, key).map(|entry| self.values.read(entry.slot())).transpose()
     }
 
     /// The committed entry's version; own writes are not seen. Touches memory only.
@@ -216,13 +216,16 @@ impl Txn {
             .keyspaces
             .get(&keyspace)
             .and_then(|k| k.trie.get(&hash))
-            .map(|entry| entry.version);
+            .map(|entry| entry.version());
         self.reads.entries.push((keyspace, hash, version));
         version
     }
 
     fn writes_to(&self, keyspace: KeyspaceId) -> bool {
-        self.writes.range((keyspace, Vec::new())..).next().is_some_and(|((id, _), _)| *id == keyspace)
+        self.writes
+            .range((keyspace, Vec::new())..)
+            .next()
+            .is_some_and(|((id, _), _)| *id == keyspace)
     }
 
     fn directory_with_writes(&self, keyspace: KeyspaceId) -> crate::directory::Directory {
