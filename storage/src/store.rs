@@ -28,7 +28,7 @@ use crate::values::Values;
 const LOCK: &str = "LOCK";
 
 /// How a store is run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Size of a log segment, bytes. Fixed when the store is made.
     pub segment_size: u64,
@@ -105,7 +105,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
+    pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let disk = SysDisk::open(dir).map_err(OpenError::io("open the folder"))?;
         Self::open_on(Arc::new(disk), options)
     }
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, OpenError> {
+    pub fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self, OpenError> {
         let lock = disk.lock(LOCK).map_err(|e| match e.kind() {
             std::io::ErrorKind::WouldBlock => OpenError::InUse,
             _ => OpenError::Io { what: "lock the folder", cause: e },
@@ -131,7 +131,7 @@ impl Store {
         disk: &Arc<dyn Disk>,
         mut log: Log,
         master: Master,
-        options: &Options,
+        options: Options,
         lock: Box<dyn Send + Sync>,
     ) -> Result<Self, OpenError> {
         let reader = log.reader();
@@ -399,7 +399,7 @@ fn open_log(disk: &Arc<dyn Disk>, master: &Master) -> Result<Log, OpenError> {
 
 /// Makes a new store. The master record comes last: without it nothing was ever acknowledged, so
 /// what an interrupted attempt left behind is removed, if it is a log without a frame.
-fn create(disk: &Arc<dyn Disk>, options: &Options) -> Result<(Log, Master), OpenError> {
+fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<(Log, Master), OpenError> {
     let log_options = LogOptions { segment_size: options.segment_size, ..LogOptions::default() };
     let mut log_id = [0; 16];
     getrandom::fill(&mut log_id)

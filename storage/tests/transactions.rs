@@ -15,7 +15,7 @@ fn options() -> Options {
 }
 
 fn store(dir: &tempfile::TempDir) -> Store {
-    let store = Store::open(dir.path(), &options()).unwrap();
+    let store = Store::open(dir.path(), options()).unwrap();
     if store.keyspaces().is_empty() {
         let mut txn = store.begin();
         txn.create_keyspace(KS, Class::Replicated);
@@ -72,7 +72,10 @@ fn a_transaction_spans_keyspaces_and_sees_its_own_writes() {
     assert_eq!(get(&store, KS, "x"), None, "nothing is visible before the commit");
     let committed = txn.commit_blocking().unwrap();
     assert_eq!(store.position(), committed.lsn);
-    assert_eq!((get(&store, KS, "x"), get(&store, OTHER, "y")), (Some("1".into()), Some("2".into())));
+    assert_eq!(
+        (get(&store, KS, "x"), get(&store, OTHER, "y")),
+        (Some("1".into()), Some("2".into()))
+    );
     let mut txn = store.begin();
     txn.delete(KS, b"x");
     txn.delete(KS, b"never there");
@@ -161,7 +164,7 @@ fn keyspaces_come_and_go_with_all_their_entries() {
     txn.create_keyspace(KS, Class::Local);
     assert!(matches!(txn.commit_blocking(), Err(CommitError::UnknownKeyspace)));
     drop(first);
-    let second = Store::open(dir.path(), &options()).unwrap();
+    let second = Store::open(dir.path(), options()).unwrap();
     assert_eq!(second.keyspaces(), [(KS, Class::Replicated)]);
     assert_eq!((get(&second, KS, "a"), get(&second, KS, "b")), (None, Some("2".into())));
 }
@@ -170,16 +173,16 @@ fn keyspaces_come_and_go_with_all_their_entries() {
 fn a_folder_has_one_owner() {
     let dir = tempfile::tempdir().unwrap();
     let first = store(&dir);
-    assert!(matches!(Store::open(dir.path(), &options()), Err(OpenError::InUse)));
+    assert!(matches!(Store::open(dir.path(), options()), Err(OpenError::InUse)));
     first.close().unwrap();
-    Store::open(dir.path(), &options()).unwrap();
+    Store::open(dir.path(), options()).unwrap();
 }
 
 #[test]
 fn a_foreign_folder_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
-    assert!(matches!(Store::open(dir.path(), &options()), Err(OpenError::Damaged { .. })));
+    assert!(matches!(Store::open(dir.path(), options()), Err(OpenError::Damaged { .. })));
     assert!(dir.path().join("thesis.txt").exists());
 }
 
@@ -199,7 +202,7 @@ fn a_closed_store_answers_closed_and_still_reads() {
 fn large_values_and_many_checkpoints() {
     let dir = tempfile::tempdir().unwrap();
     let opts = Options { checkpoint_every: 1 << 20, retention_bytes: 1 << 20, ..options() };
-    let store = Store::open(dir.path(), &opts).unwrap();
+    let store = Store::open(dir.path(), opts).unwrap();
     let mut txn = store.begin();
     txn.create_keyspace(KS, Class::Replicated);
     txn.commit_blocking().unwrap();
@@ -219,7 +222,7 @@ fn large_values_and_many_checkpoints() {
     assert!(on_disk < 6 << 20, "dead log segments are given back: {on_disk} bytes");
     let root = store.root(Class::Replicated);
     drop(store);
-    let store = Store::open(dir.path(), &opts).unwrap();
+    let store = Store::open(dir.path(), opts).unwrap();
     assert_eq!(store.root(Class::Replicated), root);
     for i in 360..400u32 {
         let got = store.get(KS, format!("k{:03}", i % 40).as_bytes()).unwrap().unwrap();

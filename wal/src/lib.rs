@@ -44,7 +44,9 @@ pub use log::{
     Appended, Log, LogOptions, RESERVE_STEP_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT,
     SPARE_SEGMENTS_DEFAULT,
 };
-pub use lsn::{BLOCK_BYTES, Geometry, Lsn, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+pub use lsn::{
+    BLOCK_BYTES, Geometry, Lsn, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, parse_segment_name,
+};
 pub use open::{OpenHint, OpenReport, Tail};
 pub use reader::{Frames, LogReader};
 pub use shared::SegmentInfo;

@@ -108,7 +108,7 @@ pub(crate) fn segment_name(segment: u64) -> String {
 
 /// Segment number in a file name, when it is one that [`segment_name`] makes.
 #[must_use]
-pub(crate) fn parse_segment_name(name: &str) -> Option<u64> {
+pub fn parse_segment_name(name: &str) -> Option<u64> {
     parse_hex(name.strip_prefix("wal-")?.strip_suffix(".log")?)
 }
 

@@ -168,5 +168,5 @@ impl Sealed {
 }
 
 fn store_options(config: &Config) -> Options {
-    Options { retention_bytes: Some(config.log_retention_bytes) }
+    Options { retention_bytes: config.log_retention_bytes, ..Options::default() }
 }
