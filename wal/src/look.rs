@@ -4,7 +4,7 @@ use std::io;
 
 use crate::disk::DiskFile;
 use crate::frame::Frame;
-use crate::header::{BLOCK, FrameHeader, HeaderFault, log_tag};
+use crate::header::{BLOCK, FrameHeader, HeaderFault, SegmentHeader, log_tag};
 use crate::lsn::{BLOCK_BYTES, Geometry, Lsn};
 
 /// What a reader must know of a log to read its frames.
@@ -19,6 +19,11 @@ impl Format {
     pub(crate) fn new(geometry: Geometry, log_id: [u8; 16]) -> Self {
         Self { geometry, log_id, tag: log_tag(log_id) }
     }
+
+    /// Whether a segment header is one of this log.
+    pub(crate) fn owns(&self, header: &SegmentHeader) -> bool {
+        header.log_id == self.log_id && header.segment_bytes == self.geometry.segment_bytes()
+    }
 }
 
 /// What stands at a frame position.
@@ -27,7 +32,7 @@ pub(crate) enum Look {
     /// A sound frame; whether it belongs to the chain is not checked here.
     Frame(Frame),
     /// A sound header over a damaged or missing body.
-    BadBody(FrameHeader),
+    BadBody,
     /// No header.
     Fault(HeaderFault),
 }
@@ -69,15 +74,15 @@ pub(crate) fn look(file: &dyn DiskFile, format: &Format, lsn: Lsn, limit: u64) -
     };
     let total = header.total_bytes();
     if total > limit - offset {
-        return Ok(Look::BadBody(header));
+        return Ok(Look::BadBody);
     }
     bytes.resize(usize::try_from(total).map_err(io::Error::other)?, 0);
     if !read_existing(file, offset + BLOCK_BYTES, &mut bytes[BLOCK..])? {
-        return Ok(Look::BadBody(header));
+        return Ok(Look::BadBody);
     }
-    Ok(match Frame::check(header.clone(), bytes) {
+    Ok(match Frame::check(header, bytes) {
         Some(frame) => Look::Frame(frame),
-        None => Look::BadBody(header),
+        None => Look::BadBody,
     })
 }
 

@@ -74,11 +74,12 @@ impl Log {
         let segment_bytes = options.segment_size;
         let geometry =
             Geometry::new(segment_bytes).ok_or(LogError::SegmentSize { segment_bytes })?;
-        let folder = Folder::list(Arc::clone(&disk))?;
+        let folder = Folder::list(disk)?;
         remove_unfinished(&folder)?;
         let format = Format::new(geometry, log_id);
-        let shared = Arc::new(Shared::new(Arc::clone(&disk), format, geometry.first_frame(0)));
-        let pool = Pool::new(disk, folder.spares, options.spare_segments)?;
+        let disk = Arc::clone(&folder.disk);
+        let shared = Arc::new(Shared::new(disk, format, geometry.first_frame(0)));
+        let pool = Pool::new(folder.disk, folder.spares, options.spare_segments)?;
         let mut log = Self::assemble(shared, options, pool, 1, Lsn::ZERO);
         log.begin_first_segment()?;
         Ok(log)
@@ -94,21 +95,12 @@ impl Log {
         options: LogOptions,
         hint: OpenHint,
     ) -> Result<(Self, OpenReport), LogError> {
-        let folder = Folder::list(Arc::clone(&disk))?;
+        let folder = Folder::list(disk)?;
         let format = learn_format(&folder)?;
         let from = start_of_walk(&folder, &format, hint.scan_from)?;
-        check_older_segments(&folder, &format, from)?;
+        check_known_segments(&folder, &format, from)?;
         settle_cache(&folder, &format, from)?;
-        let mut walked = walk(&folder, &format, from, hint.known_durable, &mut |_| {})?;
-        if walked.chain.crc.is_none() {
-            // The walk began at the very end: the frame before it is needed to go on from.
-            let segment = format.geometry.segment(Lsn(walked.end.0.saturating_sub(1)));
-            if folder.segments.contains(&segment) {
-                let from = format.geometry.base(segment);
-                let known_durable = hint.known_durable.max(walked.end);
-                walked = walk(&folder, &format, from, known_durable, &mut |_| {})?;
-            }
-        }
+        let walked = walk_with_chain(&folder, &format, from, hint.known_durable)?;
         refuse_damage(&format, &walked)?;
         drop_unacknowledged(&folder, &format, &walked)?;
         Self::continue_at(folder, format, options, &walked)
@@ -179,6 +171,23 @@ fn is_unfinished(folder: &Folder) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Walks to the end. The frame before the end must be known to go on from it, so a walk that
+/// began at the very end is done again from the segment's start.
+fn walk_with_chain(
+    folder: &Folder,
+    format: &Format,
+    from: Lsn,
+    known_durable: Lsn,
+) -> io::Result<Walked> {
+    let walked = walk(folder, format, from, known_durable, &mut |_| {})?;
+    let segment = format.geometry.segment(Lsn(walked.end.0.saturating_sub(1)));
+    if walked.chain.crc.is_some() || !folder.segments.contains(&segment) {
+        return Ok(walked);
+    }
+    let known_durable = known_durable.max(walked.end);
+    walk(folder, format, format.geometry.base(segment), known_durable, &mut |_| {})
+}
+
 fn learn_format(folder: &Folder) -> Result<Format, LogError> {
     if let Some(format) = folder.format()? {
         return Ok(format);
@@ -213,15 +222,20 @@ fn start_of_walk(folder: &Folder, format: &Format, scan_from: Lsn) -> Result<Lsn
     Ok(scan_from)
 }
 
-/// Segments before the walk were acknowledged, so their headers must be sound.
-fn check_older_segments(folder: &Folder, format: &Format, from: Lsn) -> Result<(), LogError> {
+/// Segments before the start of the walk were acknowledged, and so was the one that it starts in
+/// the middle of: their headers must be sound.
+fn check_known_segments(folder: &Folder, format: &Format, from: Lsn) -> Result<(), LogError> {
     let geometry = format.geometry;
-    let older = folder.segments.range(..geometry.segment(from)).copied();
-    for segment in older {
+    let start = geometry.segment(from);
+    let in_the_middle = geometry.offset(from) != 0;
+    if in_the_middle && !folder.segments.contains(&start) {
+        return Err(LogError::Missing { segment: start });
+    }
+    for segment in
+        folder.segments.iter().copied().take_while(|s| *s < start + u64::from(in_the_middle))
+    {
         match folder.header(segment)? {
-            Ok(header)
-                if header.log_id == format.log_id
-                    && header.segment_bytes == geometry.segment_bytes() => {}
+            Ok(header) if format.owns(&header) => {}
             Ok(_) => return Err(LogError::Foreign { segment }),
             Err(SegmentFault::Newer(version)) => return Err(LogError::Newer { segment, version }),
             Err(_) => {

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile};
-use crate::lsn::{segment_name, spare_name};
+use crate::lsn::{BLOCK_BYTES, segment_name, spare_name};
 
 pub(crate) struct Pool {
     disk: Arc<dyn Disk>,
@@ -43,29 +43,30 @@ impl Pool {
     pub(crate) fn make(&mut self, segment: u64, bytes: u64) -> io::Result<Made> {
         let made = match self.spares.first().copied() {
             Some(spare) => self.reuse(spare, segment, bytes)?,
-            None => self.create(segment, bytes)?,
+            None => self.create(segment)?,
         };
-        self.disk.sync_dir()?;
-        Ok(made)
+        let allocated = made.file.reserve(bytes).and_then(|()| self.disk.sync_dir());
+        match allocated.and_then(|()| made.file.len()) {
+            Ok(len) => Ok(Made { bytes: len / BLOCK_BYTES * BLOCK_BYTES, ..made }),
+            Err(error) => {
+                self.unmake(segment);
+                Err(error)
+            }
+        }
     }
 
+    /// Space is taken under the spare's own name, so that a full disk leaves the spare a spare.
     fn reuse(&mut self, spare: u64, segment: u64, bytes: u64) -> io::Result<Made> {
         let file = self.disk.open(&spare_name(spare))?;
         file.reserve(bytes)?;
         self.disk.rename(&spare_name(spare), &segment_name(segment))?;
         self.spares.remove(&spare);
-        let bytes = file.len()?;
         Ok(Made { file, bytes, recycled: true })
     }
 
-    fn create(&self, segment: u64, bytes: u64) -> io::Result<Made> {
-        let name = segment_name(segment);
-        let file = self.disk.create(&name)?;
-        if let Err(error) = file.reserve(bytes) {
-            self.disk.remove(&name)?;
-            return Err(error);
-        }
-        Ok(Made { file, bytes, recycled: false })
+    fn create(&self, segment: u64) -> io::Result<Made> {
+        let file = self.disk.create(&segment_name(segment))?;
+        Ok(Made { file, bytes: 0, recycled: false })
     }
 
     /// Takes back a file that [`make`](Self::make) made and that was not begun. A failure only

@@ -121,7 +121,7 @@ impl<'a> Walker<'a> {
                 return Ok(Seen::NewerSegment);
             }
         };
-        if !self.is_ours(&header) {
+        if !self.format.owns(&header) {
             return Ok(Seen::ForeignSegment);
         }
         if !self.chain.accepts(header.prev_crc, header.generation) {
@@ -142,7 +142,7 @@ impl<'a> Walker<'a> {
                 return Ok(Seen::NoSegment);
             }
             let recycled = match self.folder.header(segment)? {
-                Ok(header) if !self.is_ours(&header) => return Ok(Seen::ForeignSegment),
+                Ok(header) if !self.format.owns(&header) => return Ok(Seen::ForeignSegment),
                 Ok(header) => header.recycled,
                 Err(_) => return Ok(Seen::DamagedSegment),
             };
@@ -151,7 +151,7 @@ impl<'a> Walker<'a> {
         let Some((_, file, limit, recycled)) = &self.open else { return Ok(Seen::NoSegment) };
         let frame = match look(&**file, self.format, self.at, *limit)? {
             Look::Frame(frame) => frame,
-            Look::BadBody(_) => return Ok(Seen::Damaged),
+            Look::BadBody => return Ok(Seen::Damaged),
             Look::Fault(HeaderFault::Blank) => return Ok(Seen::Blank),
             Look::Fault(HeaderFault::Garbage | HeaderFault::Elsewhere) => {
                 return Ok(if *recycled { Seen::Leftover } else { Seen::Damaged });
@@ -186,10 +186,5 @@ impl<'a> Walker<'a> {
         let limit = file.len()?.min(self.format.geometry.segment_bytes());
         self.open = Some((segment, file, limit, recycled));
         Ok(())
-    }
-
-    fn is_ours(&self, header: &SegmentHeader) -> bool {
-        header.log_id == self.format.log_id
-            && header.segment_bytes == self.format.geometry.segment_bytes()
     }
 }

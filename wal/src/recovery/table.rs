@@ -88,9 +88,11 @@ pub fn decide(seen: Seen, later: Later) -> Verdict {
         (Seen::Blank | Seen::Leftover | Seen::NoSegment | Seen::BlankSegment, Nothing) => {
             Verdict::CleanEnd
         }
-        // A write that did not finish, or a tail dropped before.
-        (Seen::Damaged | Seen::DamagedSegment, Nothing | Unproven)
-        | (Seen::Stale | Seen::StaleSegment, Nothing | Unproven)
+        // A write that did not finish, or a tail that was dropped before.
+        (
+            Seen::Damaged | Seen::DamagedSegment | Seen::Stale | Seen::StaleSegment,
+            Nothing | Unproven,
+        )
         | (Seen::Blank | Seen::Leftover | Seen::NoSegment | Seen::BlankSegment, Unproven) => {
             Verdict::TornEnd
         }

@@ -31,7 +31,7 @@ impl Witness {
             let file = folder.open_read(segment)?;
             if format.geometry.base(segment) >= stop
                 && let Ok(header) = folder.header(segment)?
-                && header.log_id == format.log_id
+                && format.owns(&header)
             {
                 witness.mark = witness.mark.max(header.durable_lsn);
                 witness.generation = witness.generation.max(header.generation);

@@ -1,13 +1,10 @@
 //! Power loss at every disk call of small workloads.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{ID, append, contents, record, small};
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{Log, LogError, OpenHint};
-use support::{ID, append, contents, record, small};
 
 /// Runs the workload until it is done or the disk dies; the records whose append returned `Ok`.
 fn run(disk: &SimDisk, workload: &[Vec<Vec<u8>>], recycle: bool) -> (bool, Vec<Vec<Vec<u8>>>) {

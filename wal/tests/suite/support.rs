@@ -6,23 +6,23 @@ use strongroom_wal::disk::Disk;
 use strongroom_wal::{Appended, Frame, Log, LogError, LogOptions, OpenHint, framed_len};
 
 /// Id of every log in the tests.
-pub const ID: [u8; 16] = *b"a log under test";
+pub(crate) const ID: [u8; 16] = *b"a log under test";
 
 /// Segments of 64 KiB, filled with zeros 16 KiB at a time.
-pub fn small() -> LogOptions {
+pub(crate) fn small() -> LogOptions {
     LogOptions { segment_size: 64 * 1024, reserve_step: 16 * 1024, ..LogOptions::default() }
 }
 
-pub fn create(disk: &(impl Disk + Clone)) -> Log {
+pub(crate) fn create(disk: &(impl Disk + Clone)) -> Log {
     Log::create(Arc::new(disk.clone()), small(), ID).unwrap()
 }
 
-pub fn reopen(disk: &(impl Disk + Clone)) -> Log {
+pub(crate) fn reopen(disk: &(impl Disk + Clone)) -> Log {
     Log::open(Arc::new(disk.clone()), small(), OpenHint::default()).unwrap().0
 }
 
 /// Appends one frame with these records.
-pub fn append(log: &mut Log, records: &[Vec<u8>]) -> Result<Appended, LogError> {
+pub(crate) fn append(log: &mut Log, records: &[Vec<u8>]) -> Result<Appended, LogError> {
     let mut frame = log.begin_frame(records.iter().map(|r| framed_len(r.len())).sum())?;
     for record in records {
         frame.push(record).unwrap();
@@ -31,16 +31,16 @@ pub fn append(log: &mut Log, records: &[Vec<u8>]) -> Result<Appended, LogError> 
 }
 
 /// The records of every frame that the log still has.
-pub fn contents(log: &Log) -> Vec<Vec<Vec<u8>>> {
+pub(crate) fn contents(log: &Log) -> Vec<Vec<Vec<u8>>> {
     let frames: Vec<Frame> = log.reader().frames(log.oldest()).collect::<Result<_, _>>().unwrap();
     frames.iter().map(records).collect()
 }
 
-pub fn records(frame: &Frame) -> Vec<Vec<u8>> {
+pub(crate) fn records(frame: &Frame) -> Vec<Vec<u8>> {
     frame.records().map(|(_, record)| record.to_vec()).collect()
 }
 
 /// Record number `n` with a length of its own.
-pub fn record(n: usize, len: usize) -> Vec<u8> {
+pub(crate) fn record(n: usize, len: usize) -> Vec<u8> {
     (0..len.max(1)).map(|i| u8::try_from((n * 31 + i * 7 + 1) % 251).unwrap()).collect()
 }

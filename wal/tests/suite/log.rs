@@ -1,14 +1,11 @@
 //! The log as its users see it: positions, segments, recycling, reading.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{ID, append, contents, create, record, reopen, small};
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::{Log, LogError, LogOptions, Lsn, OpenHint, ReadError, Tail, framed_len};
-use support::{ID, append, contents, create, record, reopen, small};
 
 #[test]
 fn what_was_appended_is_read_in_order_and_again_after_reopening() {

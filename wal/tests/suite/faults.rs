@@ -1,0 +1,165 @@
+//! Failing calls and full disks: no false acknowledgement, poison or `NoSpace` as promised.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use strongroom_wal::disk::sim::SimDisk;
+use strongroom_wal::{Log, LogError, OpenHint};
+
+use crate::support::{ID, append, contents, create, record, reopen, small};
+
+type Frames = Vec<Vec<Vec<u8>>>;
+
+#[derive(Default)]
+struct Outcome {
+    created: bool,
+    acknowledged: Frames,
+    /// The frame whose append ended in poison: it may be found or not.
+    doubtful: Option<Vec<Vec<u8>>>,
+}
+
+/// Appends everything it can, checking what each failure promises for the calls after it.
+fn run(disk: &SimDisk, workload: &Frames, sticky: bool) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut log = match Log::create(Arc::new(disk.clone()), small(), ID) {
+        Ok(log) => log,
+        Err(LogError::NoSpace | LogError::Poisoned { .. } | LogError::Io { .. }) => return outcome,
+        Err(error) => panic!("{error:?}"),
+    };
+    outcome.created = true;
+    for frame in workload {
+        match append(&mut log, frame) {
+            Ok(_) => {
+                assert!(outcome.doubtful.is_none(), "a poisoned log acknowledged");
+                outcome.acknowledged.push(frame.clone());
+            }
+            Err(LogError::NoSpace) => {
+                assert!(outcome.doubtful.is_none(), "a poisoned log says so");
+                if !sticky {
+                    append(&mut log, frame).expect("the log stays usable");
+                    outcome.acknowledged.push(frame.clone());
+                }
+            }
+            Err(LogError::Poisoned { .. }) => {
+                outcome.doubtful.get_or_insert_with(|| frame.clone());
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    let closed = log.close();
+    if outcome.doubtful.is_some() {
+        assert!(matches!(closed, Err(LogError::Poisoned { .. })));
+    }
+    outcome
+}
+
+fn check(disk: &SimDisk, outcome: &Outcome) {
+    let log = match Log::open(Arc::new(disk.clone()), small(), OpenHint::default()) {
+        Ok((log, _)) => log,
+        Err(LogError::NotFound) if !outcome.created => return,
+        Err(error) => panic!("{error:?}"),
+    };
+    let found = contents(&log);
+    let (acknowledged, rest) = found.split_at(outcome.acknowledged.len());
+    assert_eq!(acknowledged, outcome.acknowledged);
+    assert!(rest.len() <= 1 && rest.first().is_none_or(|f| Some(f) == outcome.doubtful.as_ref()));
+    // What one opening found is durable: no power loss takes it back.
+    for seed in 0..3 {
+        let after = disk.crash_with(seed);
+        assert_eq!(contents(&reopen(&after)), found);
+    }
+}
+
+#[test]
+fn every_call_fails_once_or_for_good() {
+    let workload: Frames = (0..6).map(|n| vec![record(n, 100 + n * 4800), record(n, 9)]).collect();
+    let whole = SimDisk::new(0);
+    run(&whole, &workload, false);
+    for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
+        for sticky in [false, true] {
+            for call in 0..whole.calls() {
+                let disk = SimDisk::new(call);
+                disk.fail_after(call, kind, sticky);
+                let outcome = run(&disk, &workload, sticky);
+                disk.heal();
+                for seed in 0..4 {
+                    check(&disk.crash_with(seed), &outcome);
+                }
+                // The process died or gave up, power stayed on: the page cache may lie.
+                check(&disk, &outcome);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_call_of_opening_fails_and_the_next_opening_works() {
+    let disk = SimDisk::new(5);
+    let mut log = create(&disk);
+    for n in 0..5 {
+        append(&mut log, &[record(n, 14_000)]).unwrap();
+    }
+    let expected = contents(&log);
+    drop(log);
+    let image = disk.clone_image();
+    reopen(&image);
+    for call in 0..image.calls() {
+        let disk = disk.clone_image();
+        disk.fail_after(call, ErrorKind::Other, false);
+        let opened = Log::open(Arc::new(disk.clone()), small(), OpenHint::default());
+        assert!(matches!(opened, Ok(_) | Err(LogError::Io { .. })));
+        drop(opened);
+        disk.heal();
+        assert_eq!(contents(&reopen(&disk)), expected);
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_before_anything_is_written_and_room_brings_the_log_back() {
+    for spare_bytes in 0..8 {
+        let disk = SimDisk::new(1);
+        let mut log = create(&disk);
+        disk.set_capacity(Some(90_000 + spare_bytes * 4096));
+        let mut kept = Vec::new();
+        let full = loop {
+            let frame = vec![record(kept.len(), 9_000)];
+            match append(&mut log, &frame) {
+                Ok(_) => kept.push(frame),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(full, LogError::NoSpace));
+        assert!(matches!(append(&mut log, &[record(0, 50_000)]), Err(LogError::NoSpace)));
+        assert_eq!(contents(&log), kept);
+        assert_eq!(contents(&reopen(&disk.clone_image())), kept);
+        let image = disk.clone_image();
+        disk.set_capacity(None);
+        kept.push(vec![record(7, 50_000)]);
+        append(&mut log, &kept[kept.len() - 1]).unwrap();
+        log.close().unwrap();
+        assert_eq!(contents(&reopen(&disk)), kept);
+
+        // The same while the full disk stays full: opening and closing still work.
+        image.set_capacity(Some(image.used()));
+        let mut log = reopen(&image);
+        assert!(matches!(append(&mut log, &[record(0, 50_000)]), Err(LogError::NoSpace)));
+        log.close().unwrap();
+        assert_eq!(contents(&reopen(&image)), kept[..kept.len() - 1]);
+    }
+}
+
+#[test]
+fn more_than_was_announced_is_taken_or_refused_whole() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    disk.set_capacity(Some(disk.used()));
+    let mut frame = log.begin_frame(10).unwrap();
+    frame.push(&record(1, 30_000)).unwrap();
+    assert!(matches!(log.append(frame), Err(LogError::NoSpace)));
+    append(&mut log, &[record(2, 10)]).unwrap();
+    disk.set_capacity(None);
+    let mut frame = log.begin_frame(10).unwrap();
+    frame.push(&record(3, 30_000)).unwrap();
+    log.append(frame).unwrap();
+    assert_eq!(contents(&reopen(&disk)), [vec![record(2, 10)], vec![record(3, 30_000)]]);
+}

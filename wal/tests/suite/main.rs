@@ -1,0 +1,11 @@
+//! The log's tests from the outside, by subject.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod crash;
+mod faults;
+mod golden;
+mod hostile;
+mod log;
+mod rot;
+mod support;
+mod tailing;

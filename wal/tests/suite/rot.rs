@@ -1,0 +1,216 @@
+//! Torn is not rotten: what was acknowledged and is damaged is refused with its place; what was
+//! not is dropped.
+
+use std::sync::Arc;
+
+use strongroom_wal::disk::Disk;
+use strongroom_wal::disk::sim::SimDisk;
+use strongroom_wal::{Appended, Log, LogError, LogOptions, Lsn, OpenHint, OpenReport, Tail};
+
+use crate::support::{append, contents, create, record, small};
+
+const SEGMENT: u64 = 64 * 1024;
+
+fn name(segment: u64) -> String {
+    format!("wal-{segment:016x}.log")
+}
+
+fn open(disk: &SimDisk, known_durable: Lsn) -> Result<(Log, OpenReport), LogError> {
+    let hint = OpenHint { scan_from: Lsn::ZERO, known_durable };
+    Log::open(Arc::new(disk.clone()), small(), hint)
+}
+
+/// A log of three one-block frames, and where they stand.
+fn three_frames() -> (SimDisk, Log, Vec<Appended>) {
+    let disk = SimDisk::new(3);
+    let mut log = create(&disk);
+    let frames = (0..3).map(|n| append(&mut log, &[record(n, 300), record(n, 2)]).unwrap());
+    let frames = frames.collect();
+    (disk, log, frames)
+}
+
+fn assert_rotten(disk: &SimDisk, known_durable: Lsn, at: Lsn) {
+    let expected = (at, at.0 / SEGMENT, at.0 % SEGMENT);
+    match open(disk, known_durable) {
+        Err(LogError::Rotten { lsn, segment, offset }) => {
+            assert_eq!((lsn, segment, offset), expected);
+        }
+        other => panic!("{:?} instead of rot at {at}", other.map(|(_, report)| report)),
+    }
+}
+
+#[test]
+fn every_byte_of_an_acknowledged_frame_and_of_the_segment_header() {
+    let (disk, log, frames) = three_frames();
+    drop(log);
+    for byte in 0..frames[2].start.0 {
+        let image = disk.clone_image();
+        image.flip(&name(0), byte, 1 << (byte % 8));
+        assert_rotten(&image, Lsn::ZERO, Lsn(byte / 4096 * 4096));
+    }
+}
+
+#[test]
+fn the_last_frame_is_refused_when_the_caller_or_the_close_marker_knows_it() {
+    let (disk, log, frames) = three_frames();
+    let unclosed = disk.clone_image();
+    log.close().unwrap();
+    for byte in frames[2].start.0..frames[2].end.0 {
+        let image = disk.clone_image();
+        image.flip(&name(0), byte, 0x80);
+        assert_rotten(&image, Lsn::ZERO, frames[2].start);
+        let image = unclosed.clone_image();
+        image.flip(&name(0), byte, 0x80);
+        assert_rotten(&image, frames[2].end, frames[2].start);
+        let (log, report) = open(&image, frames[1].end).unwrap();
+        let at = frames[2].start;
+        assert_eq!(report.tail, Tail::Torn { lsn: at, segment: 0, offset: at.0 });
+        assert_eq!(contents(&log).len(), 2);
+    }
+}
+
+#[test]
+fn across_segments_the_seal_and_both_headers_are_covered() {
+    let disk = SimDisk::new(3);
+    let mut log = create(&disk);
+    let first = append(&mut log, &[record(0, 40_000)]).unwrap();
+    let second = append(&mut log, &[record(1, 40_000)]).unwrap();
+    assert_eq!(second.start, Lsn(SEGMENT + 4096));
+    drop(log);
+    let seal = first.end.0..first.end.0 + 4096;
+    for byte in (first.start.0..first.end.0).step_by(61).chain(seal) {
+        let image = disk.clone_image();
+        image.flip(&name(0), byte, 4);
+        assert_rotten(&image, Lsn::ZERO, if byte < first.end.0 { first.start } else { first.end });
+    }
+    for byte in 0..4096 {
+        let image = disk.clone_image();
+        image.flip(&name(1), byte, 4);
+        assert_rotten(&image, Lsn::ZERO, Lsn(SEGMENT));
+    }
+}
+
+#[test]
+fn a_missing_segment_is_named() {
+    let disk = SimDisk::new(3);
+    let mut log = create(&disk);
+    for n in 0..3 {
+        append(&mut log, &[record(n, 40_000)]).unwrap();
+    }
+    let end = log.durable_lsn();
+    drop(log);
+    for (gone, known) in [(1, Lsn::ZERO), (2, end)] {
+        let image = disk.clone_image();
+        image.remove(&name(gone)).unwrap();
+        assert!(
+            matches!(open(&image, known), Err(LogError::Missing { segment }) if segment == gone)
+        );
+    }
+}
+
+#[test]
+fn another_logs_segment_and_a_newer_version_are_refused() {
+    let (disk, log, _) = three_frames();
+    drop(log);
+    let other = SimDisk::new(9);
+    let mut log = Log::create(Arc::new(other.clone()), small(), [9; 16]).unwrap();
+    append(&mut log, &[record(0, 40_000)]).unwrap();
+    append(&mut log, &[record(0, 40_000)]).unwrap();
+    let stranger = other.contents(&name(1)).unwrap();
+    disk.create(&name(1)).unwrap().write_at(0, &stranger).unwrap();
+    let end = append_until_full(&disk);
+    assert!(matches!(end, LogError::Foreign { segment: 1 }));
+}
+
+/// Seals segment 0 of a disk whose segment 1 is someone else's, then opens it again.
+fn append_until_full(disk: &SimDisk) -> LogError {
+    let moved = disk.clone_image();
+    moved.rename(&name(1), "aside").unwrap();
+    let (mut log, _) = open(&moved, Lsn::ZERO).unwrap();
+    append(&mut log, &[record(0, 50_000)]).unwrap();
+    drop(log);
+    moved.rename("aside", &name(1)).unwrap();
+    open(&moved, Lsn::ZERO).err().unwrap()
+}
+
+/// A frame that was torn away, or a stale one behind it, never comes back in a later generation.
+#[test]
+fn a_dropped_tail_stays_dropped() {
+    let (disk, log, frames) = three_frames();
+    drop(log);
+    // The second frame was lost and the third is there: only several writes in flight do that, so
+    // it is made by hand, with the third frame's durable mark set back to the first frame's end.
+    let mut third = disk.contents(&name(0)).unwrap()[12288..16384].to_vec();
+    third[24..32].copy_from_slice(&frames[0].end.0.to_le_bytes());
+    let header_crc = crc32fast::hash(&third[..72]);
+    third[72..76].copy_from_slice(&header_crc.to_le_bytes());
+    let mut whole = third[..76].to_vec();
+    whole.extend_from_slice(&third[80..80 + 304]);
+    third[76..80].copy_from_slice(&crc32fast::hash(&whole).to_le_bytes());
+    let file = disk.open(&name(0)).unwrap();
+    file.write_at(frames[1].start.0, &[0; 4096]).unwrap();
+    file.write_at(frames[2].start.0, &third).unwrap();
+    file.sync().unwrap();
+
+    let (mut log, report) = open(&disk, Lsn::ZERO).unwrap();
+    assert!(matches!(report.tail, Tail::Torn { lsn, .. } if lsn == frames[1].start));
+    let new = append(&mut log, &[record(8, 10)]).unwrap();
+    assert_eq!(new.end, frames[2].start);
+    drop(log);
+    // Starting at the very place where the stale frame stood must not find it either.
+    for scan_from in [Lsn::ZERO, new.end] {
+        let hint = OpenHint { scan_from, known_durable: new.end };
+        let (log, report) = Log::open(Arc::new(disk.clone()), small(), hint).unwrap();
+        assert_eq!((report.end, contents(&log).len()), (new.end, 2));
+    }
+}
+
+#[test]
+fn bytes_of_a_recycled_segments_former_life_are_no_damage() {
+    let disk = SimDisk::new(3);
+    let options = LogOptions { spare_segments: 4, ..small() };
+    let mut log = Log::create(Arc::new(disk.clone()), options, [1; 16]).unwrap();
+    for n in 0..40 {
+        append(&mut log, &[record(n, 5_000)]).unwrap();
+        let sealed: Vec<u64> = log.segments().iter().rev().skip(1).map(|s| s.no).collect();
+        log.recycle(&sealed).unwrap();
+    }
+    let expected = contents(&log);
+    let (log, report) = open(&disk, log.durable_lsn()).unwrap();
+    assert_eq!(report.tail, Tail::Clean);
+    assert_eq!(contents(&log), expected);
+}
+
+#[test]
+fn opening_at_the_exact_end_continues_the_chain() {
+    // A first version wrote the next frame with an unknown predecessor, so that a reader who came
+    // from the frame before refused it.
+    let (disk, log, frames) = three_frames();
+    drop(log);
+    let hint = OpenHint { scan_from: frames[2].end, known_durable: frames[2].end };
+    let (mut log, report) = Log::open(Arc::new(disk.clone()), small(), hint).unwrap();
+    assert_eq!(report.end, frames[2].end);
+    append(&mut log, &[record(5, 50_000)]).unwrap();
+    append(&mut log, &[record(6, 50_000)]).unwrap();
+    assert_eq!(contents(&log).len(), 5);
+    drop(log);
+    // Also when the end is the seal's, before a segment that was never begun.
+    disk.remove(&name(2)).unwrap();
+    disk.sync_dir().unwrap();
+    let hint = OpenHint { scan_from: Lsn(SEGMENT * 2 + 4096), known_durable: Lsn::ZERO };
+    let (mut log, _) = Log::open(Arc::new(disk.clone()), small(), hint).unwrap();
+    append(&mut log, &[record(7, 10)]).unwrap();
+    let (log, _) = open(&disk, Lsn::ZERO).unwrap();
+    assert_eq!(contents(&log).len(), 5);
+}
+
+#[test]
+fn damage_in_the_segment_where_the_scan_starts_is_rot() {
+    let (disk, log, frames) = three_frames();
+    drop(log);
+    disk.flip(&name(0), 3, 1);
+    let hint = OpenHint { scan_from: frames[2].end, known_durable: frames[2].end };
+    let opened = Log::open(Arc::new(disk.clone()), small(), hint);
+    // The header is the only one, so that not even the log's id is known.
+    assert!(matches!(opened, Err(LogError::Rotten { segment: 0, offset: 0, .. })));
+}
