@@ -145,7 +145,7 @@ fn a_dropped_tail_stays_dropped() {
     let header_crc = crc32fast::hash(&third[..72]);
     third[72..76].copy_from_slice(&header_crc.to_le_bytes());
     let mut whole = third[..76].to_vec();
-    whole.extend_from_slice(&third[80..80 + 304]);
+    whole.extend_from_slice(&third[80..80 + 302 + 3]);
     third[76..80].copy_from_slice(&crc32fast::hash(&whole).to_le_bytes());
     let file = disk.open(&name(0)).unwrap();
     file.write_at(frames[1].start.0, &[0; 4096]).unwrap();
