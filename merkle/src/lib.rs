@@ -5,6 +5,7 @@
 //! - [`Trie`] holds one leaf per key. Its root depends on the set of (key hash, leaf digest) pairs
 //!   alone: not on order, batching, history or page size. A clone is a snapshot and costs O(1).
 //! - [`Proof`] shows that a key is in, or is not in, a trie to someone who knows the root only.
+//! - [`reconcile`] finds the keys in which two stores differ, over any transport.
 //! - [`Trie::changed_pages`] finds what a checkpointer must write, by structural sharing.
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ mod digest;
 mod hash;
 mod prefix;
 mod proof;
+pub mod reconcile;
 mod trie;
 
 pub use digest::{Digest, KeyHash, Leaf, composite, leaf_digest};

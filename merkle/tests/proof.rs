@@ -1,4 +1,5 @@
 //! Proofs: right for what is there and what is not, worthless after any change.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_for_each)]
 
 mod common;
 

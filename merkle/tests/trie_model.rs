@@ -1,4 +1,5 @@
 //! The trie against a sorted map and an independent root function.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_for_each)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Leaves in hash order.
 
-use crate::digest::Leaf;
+use crate::digest::{KeyHash, Leaf};
 use crate::trie::node::{Node, Slot, slots};
 
 /// Iterator over leaves in ascending key hash order.
@@ -25,6 +25,42 @@ impl<'a, L: Leaf> Iter<'a, L> {
 
     pub(crate) fn of_node(node: &'a Node<L>) -> Self {
         Self { first: None, path: vec![(node, node.occupied())], left: node.count() }
+    }
+
+    /// The leaves in those slots of `node` that are in `within`.
+    pub(crate) fn of_slots(node: &'a Node<L>, within: u16) -> Self {
+        let todo = node.occupied() & within;
+        Self { first: None, path: vec![(node, todo)], left: node.count_in(todo) }
+    }
+
+    /// As `of_slots`, without the leaves up to and including `after`, whose first `depth` nibbles
+    /// are the path of `node`. Costs the depth, not what is skipped.
+    pub(crate) fn of_slots_after(
+        node: &'a Node<L>,
+        within: u16,
+        mut depth: usize,
+        after: &KeyHash,
+    ) -> Self {
+        let mut iter = Self { first: None, path: Vec::new(), left: 0 };
+        let (mut node, mut within) = (node, within);
+        loop {
+            let own = after.nibble(depth);
+            let beyond = !(u16::MAX >> (15 - own));
+            let todo = node.occupied() & within & beyond;
+            iter.left += node.count_in(todo);
+            iter.path.push((node, todo));
+            match node.slot(own) {
+                Slot::Branch(branch) if within & (1 << own) != 0 => {
+                    (node, within, depth) = (&branch.node, u16::MAX, depth + 1);
+                }
+                Slot::Leaf(leaf) if within & (1 << own) != 0 && leaf.key_hash() > *after => {
+                    iter.first = Some(leaf);
+                    iter.left += 1;
+                    return iter;
+                }
+                _ => return iter,
+            }
+        }
     }
 }
 

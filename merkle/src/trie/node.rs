@@ -226,6 +226,14 @@ impl<L: Leaf> Node<L> {
         true
     }
 
+    /// Leaves in those slots that are in `within`.
+    pub(crate) fn count_in(&self, within: u16) -> usize {
+        if self.occupied() & !within == 0 {
+            return self.count;
+        }
+        slots(self.occupied() & within).map(|slot| self.slot(slot).count()).sum()
+    }
+
     /// Writes the input of this node's digest, but for leaves, which `on_leaf` is shown.
     /// `input` is all zero before.
     pub(crate) fn fill(&self, input: &mut [u8; NODE_BYTES], mut on_leaf: impl FnMut(usize, &L)) {

@@ -1,0 +1,242 @@
+//! Reconciliation between two sides: right for any divergence, in few trips and bytes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_for_each)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{TestLeaf, batches, spread_hash, spread_leaf};
+use proptest::prelude::*;
+use strongroom_merkle::reconcile::{
+    Differences, Initiator, KeyspaceDiff, KeyspaceId, MAX_MESSAGE_BYTES, ReconcileError, Responder,
+};
+use strongroom_merkle::{KeyHash, Trie};
+
+type Side = BTreeMap<KeyspaceId, Trie<TestLeaf>>;
+
+#[derive(Debug, Default)]
+struct Traffic {
+    trips: u32,
+    bytes: usize,
+}
+
+fn reconcile(here: &Side, there: &Side) -> (Differences, Traffic) {
+    let mut initiator = Initiator::with_salt(here.clone(), [7; 16]);
+    let responder = Responder::new(there.clone());
+    let mut traffic = Traffic::default();
+    while let Some(request) = initiator.next_request() {
+        assert_eq!(initiator.next_request(), Some(request.clone()), "until it is answered");
+        let response = responder.answer(&request).unwrap();
+        assert!(request.len() <= MAX_MESSAGE_BYTES && response.len() <= MAX_MESSAGE_BYTES);
+        traffic.bytes += request.len() + response.len();
+        initiator.on_response(&response).unwrap();
+        traffic.trips += 1;
+    }
+    assert_eq!(initiator.trips(), traffic.trips);
+    (initiator.finish().unwrap(), traffic)
+}
+
+/// What differs, by looking at everything.
+fn expected(here: &Side, there: &Side) -> Differences {
+    let ids = |side: &Side| side.keys().copied().collect::<BTreeSet<_>>();
+    let (ours, theirs) = (ids(here), ids(there));
+    let mut keyspaces = BTreeMap::new();
+    for id in ours.intersection(&theirs) {
+        let (here, there) = (&here[id], &there[id]);
+        let fetch = there.iter().filter(|leaf| here.get(&leaf.hash) != Some(leaf));
+        let delete = here.iter().filter(|leaf| there.get(&leaf.hash).is_none());
+        let diff = KeyspaceDiff {
+            fetch: fetch.map(|leaf| leaf.hash).collect(),
+            delete: delete.map(|leaf| leaf.hash).collect(),
+        };
+        if diff != KeyspaceDiff::default() {
+            keyspaces.insert(*id, diff);
+        }
+    }
+    Differences {
+        keyspaces,
+        missing_here: theirs.difference(&ours).copied().collect(),
+        extra_here: ours.difference(&theirs).copied().collect(),
+    }
+}
+
+/// `count` keys of value 0.
+fn many(count: u64) -> Trie<TestLeaf> {
+    let mut trie = Trie::new();
+    trie.apply((0..count).map(|key| (spread_hash(key), Some(spread_leaf(key, 0)))).collect());
+    trie
+}
+
+/// Changes every `step`th of `count` keys: most to another value, some removed, some new.
+fn scatter(trie: &mut Trie<TestLeaf>, count: u64, step: u64) {
+    let change = |key: u64| match key / step % 4 {
+        0 => (spread_hash(key), None),
+        1 => (spread_hash(count + key), Some(spread_leaf(count + key, 0))),
+        _ => (spread_hash(key), Some(spread_leaf(key, 1))),
+    };
+    trie.apply((0..count).filter(|key| key % step == 0).map(change).collect());
+}
+
+fn one(trie: Trie<TestLeaf>) -> Side {
+    BTreeMap::from([([1; 16], trie)])
+}
+
+fn checked(here: &Side, there: &Side) -> Traffic {
+    let (found, traffic) = reconcile(here, there);
+    assert!(found == expected(here, there), "wrong differences");
+    traffic
+}
+
+#[test]
+fn equal_sides_take_one_trip() {
+    let side = one(many(10_000));
+    let traffic = checked(&side, &side);
+    assert_eq!(traffic.trips, 1);
+    assert!(traffic.bytes < 1_500, "{traffic:?}");
+}
+
+#[test]
+fn up_to_a_thousand_scattered_differences_of_100k_keys_take_two_trips() {
+    let there = many(100_000);
+    for (differences, most_bytes) in
+        [(1, 4 << 10), (10, 8 << 10), (100, 32 << 10), (1_000, 180 << 10)]
+    {
+        let mut here = there.clone();
+        scatter(&mut here, 100_000, 100_000 / differences);
+        for (here, there) in [(&here, &there), (&there, &here)] {
+            let traffic = checked(&one(here.clone()), &one(there.clone()));
+            assert!(traffic.trips <= 2, "{differences}: {traffic:?}");
+            assert!(traffic.bytes <= most_bytes, "{differences}: {traffic:?}");
+        }
+    }
+}
+
+#[test]
+fn clustered_differences_take_two_trips() {
+    let there = many(100_000);
+    let mut here = there.clone();
+    let cluster: Vec<_> =
+        there.iter().skip(40_000).take(500).map(|leaf| (leaf.hash, None)).collect();
+    here.apply(cluster);
+    for (here, there) in [(&here, &there), (&there, &here)] {
+        let traffic = checked(&one(here.clone()), &one(there.clone()));
+        assert!(traffic.trips <= 2, "{traffic:?}");
+        assert!(traffic.bytes <= 40 << 10, "{traffic:?}");
+    }
+}
+
+#[test]
+fn everything_differs() {
+    let (here, there) = (many(60_000), many(60_000));
+    let mut changed = there.clone();
+    scatter(&mut changed, 60_000, 1);
+    checked(&one(here), &one(changed));
+}
+
+// 60,000 hashes of 32 bytes are more than a message holds: the list has to be taken up again.
+#[test]
+fn an_empty_side_takes_as_many_messages_as_its_keys_need() {
+    let (full, empty) = (one(many(60_000)), one(Trie::new()));
+    let traffic = checked(&empty, &full);
+    assert!((2..=4).contains(&traffic.trips), "{traffic:?}");
+    assert!(traffic.bytes < 60_000 * 33, "{traffic:?}");
+    // The other way round there is nothing to list.
+    assert!(checked(&full, &empty).trips <= 2);
+    checked(&empty, &empty);
+}
+
+#[test]
+fn keyspaces_come_and_go() {
+    let id = |number: u8| [number; 16];
+    let mut here: Side = (0..40).map(|number| (id(number), many(u64::from(number)))).collect();
+    let mut there = here.clone();
+    for number in (0..40).step_by(3) {
+        here.remove(&id(number));
+    }
+    for number in (0..40).step_by(5) {
+        there.remove(&id(number));
+    }
+    for number in (1..40).step_by(7) {
+        there.insert(id(number), many(u64::from(number) + 3));
+    }
+    for (here, there) in
+        [(&here, &there), (&there, &here), (&Side::new(), &here), (&here, &Side::new())]
+    {
+        assert!(checked(here, there).trips <= 2);
+    }
+    assert!(reconcile(&Side::new(), &Side::new()).0.is_empty());
+}
+
+// Three thousand keyspaces named one by one do not fit into what one question covers, and their
+// probes have to share the first request.
+#[test]
+fn thousands_of_keyspaces() {
+    let id = |number: u16| {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        id
+    };
+    let trie = many(40);
+    let here: Side = (0..9_000).filter(|n| n % 3 != 0).map(|n| (id(n), trie.clone())).collect();
+    let mut there: Side =
+        (0..9_000).filter(|n| n % 4 != 0).map(|n| (id(n), trie.clone())).collect();
+    there.insert(id(1), many(41));
+    there.insert(id(8_999), many(39));
+    checked(&here, &there);
+    checked(&there, &here);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_two_sides(common in batches(), here in batches(), there in batches()) {
+        let mut start = Trie::new();
+        common.into_iter().for_each(|batch| start.apply(batch));
+        let diverge = |batches: Vec<Vec<common::Change>>| {
+            let mut trie = start.clone();
+            batches.into_iter().for_each(|batch| trie.apply(batch));
+            one(trie)
+        };
+        let (here, there) = (diverge(here), diverge(there));
+        prop_assert_eq!(reconcile(&here, &there).0, expected(&here, &there));
+    }
+
+    #[test]
+    fn any_number_of_differences(keys in 0u64..3_000, ours in 1u64..400, theirs in 1u64..400) {
+        let start = many(keys);
+        let (mut here, mut there) = (start.clone(), start);
+        scatter(&mut here, keys, ours);
+        scatter(&mut there, keys, theirs);
+        let (here, there) = (one(here), one(there));
+        prop_assert_eq!(reconcile(&here, &there).0, expected(&here, &there));
+    }
+}
+
+#[test]
+fn an_unfinished_reconciliation_has_no_outcome() {
+    let initiator = Initiator::new(one(many(10)));
+    assert_eq!(initiator.finish().unwrap_err(), ReconcileError::Unfinished);
+    let mut initiator = Initiator::new(one(many(10)));
+    assert_eq!(initiator.on_response(&[]), Err(ReconcileError::NoRequest));
+    // A stray response does no harm.
+    assert!(initiator.next_request().is_some());
+    assert_eq!(initiator.on_response(&[]), Err(ReconcileError::Malformed));
+    assert_eq!(initiator.next_request(), None);
+    assert_eq!(initiator.on_response(&[]), Err(ReconcileError::Malformed));
+    assert_eq!(initiator.finish().unwrap_err(), ReconcileError::Malformed);
+}
+
+// The differences, applied, must lead to the responder's root: what the caller relies on.
+#[test]
+fn applied_differences_make_the_roots_equal() {
+    let there = many(5_000);
+    let mut here = there.clone();
+    scatter(&mut here, 5_000, 3);
+    let (found, _) = reconcile(&one(here.clone()), &one(there.clone()));
+    let diff = &found.keyspaces[&[1; 16]];
+    let fetched = |key: &KeyHash| (*key, there.get(key).copied());
+    let changes = diff.fetch.iter().map(fetched).chain(diff.delete.iter().map(|key| (*key, None)));
+    here.apply(changes.collect());
+    assert_eq!(here.root(), there.root());
+}
