@@ -203,6 +203,10 @@ impl Committer {
 
     /// A frame with its root mark in place.
     fn begin_frame(&mut self, size: usize) -> Result<FrameBuilder, CommitError> {
+        // Whatever failed once is not tried again: a retry may seem to work and be a lie.
+        if let Some(cause) = self.shared.failure() {
+            return Err(CommitError::Failed(cause));
+        }
         let hint = size + ROOT_MARK_LEN + RECORD_FRAMING_MAX;
         let mut frame = self.log.begin_frame(hint).map_err(|e| self.log_error(&e, size))?;
         let state = self.shared.state();

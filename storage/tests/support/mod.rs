@@ -1,0 +1,197 @@
+//! A workload, the model that it is held against, and the means to run it on a simulated disk.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each suite uses its part")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use strongroom_merkle::{Digest, KeyHash, Leaf, Trie, composite, leaf_digest};
+use strongroom_storage::{Class, CommitError, KeyspaceId, Options, Store};
+use strongroom_wal::disk::sim::SimDisk;
+
+/// What the store holds, by keyspace.
+pub type Model = BTreeMap<KeyspaceId, (Class, BTreeMap<Vec<u8>, Vec<u8>>)>;
+
+/// One step of a workload.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A transaction of several writes; `None` deletes.
+    Commit(Vec<(u8, u8, Option<usize>)>),
+    /// Drop and make a keyspace in one transaction.
+    Recreate(u8),
+    /// Make a checkpoint.
+    Checkpoint,
+}
+
+pub fn keyspace(n: u8) -> KeyspaceId {
+    KeyspaceId([n; 16])
+}
+
+fn class(n: u8) -> Class {
+    if n.is_multiple_of(2) { Class::Replicated } else { Class::Local }
+}
+
+pub fn options() -> Options {
+    Options { segment_size: 64 << 10, retention_bytes: 64 << 10, checkpoint_every: u64::MAX }
+}
+
+pub fn open(disk: &SimDisk) -> Result<Store, strongroom_storage::OpenError> {
+    Store::open_on(Arc::new(disk.clone()), options())
+}
+
+/// The value that a step writes: told apart by step, key and length.
+fn value(step: usize, key: u8, len: usize) -> Vec<u8> {
+    let mut value = format!("{step}/{key}/").into_bytes();
+    value.resize(value.len().max(len), b'.');
+    value
+}
+
+/// What a step makes of the model.
+pub fn apply(model: &mut Model, step: usize, what: &Step) {
+    match what {
+        Step::Commit(writes) => {
+            for (ks, key, len) in writes {
+                let entries = &mut model
+                    .entry(keyspace(*ks))
+                    .or_insert_with(|| (class(*ks), BTreeMap::new()))
+                    .1;
+                match len {
+                    Some(len) => entries.insert(vec![b'k', *key], value(step, *key, *len)),
+                    None => entries.remove(&vec![b'k', *key]),
+                };
+            }
+        }
+        Step::Recreate(ks) => {
+            model.insert(keyspace(*ks), (class(*ks), BTreeMap::new()));
+        }
+        Step::Checkpoint => {}
+    }
+}
+
+/// Runs a step on the store.
+pub fn run(store: &Store, step: usize, what: &Step) -> Result<(), CommitError> {
+    let existing: Vec<KeyspaceId> = store.keyspaces().iter().map(|(id, _)| *id).collect();
+    let mut txn = store.begin();
+    match what {
+        Step::Checkpoint => {
+            // A checkpoint that fails leaves the last one in place.
+            let _ = store.checkpoint();
+            return Ok(());
+        }
+        Step::Recreate(ks) => {
+            if existing.contains(&keyspace(*ks)) {
+                txn.drop_keyspace(keyspace(*ks));
+            }
+            txn.create_keyspace(keyspace(*ks), class(*ks));
+        }
+        Step::Commit(writes) => {
+            let mut made = existing;
+            for (ks, key, len) in writes {
+                if !made.contains(&keyspace(*ks)) {
+                    txn.create_keyspace(keyspace(*ks), class(*ks));
+                    made.push(keyspace(*ks));
+                }
+                match len {
+                    Some(len) => txn.put(keyspace(*ks), &[b'k', *key], value(step, *key, *len)),
+                    None => txn.delete(keyspace(*ks), &[b'k', *key]),
+                }
+            }
+        }
+    }
+    txn.commit_blocking().map(|_| ())
+}
+
+/// Everything that is in the store, read through its interface.
+pub fn contents(store: &Store) -> Model {
+    let mut all = Model::new();
+    for (id, class) in store.keyspaces() {
+        let mut entries = BTreeMap::new();
+        for key in store.scan(id, b"", None, usize::MAX) {
+            let entry = store.get(id, &key).unwrap().unwrap();
+            entries.insert(key, entry.value);
+        }
+        all.insert(id, (class, entries));
+    }
+    all
+}
+
+#[derive(Clone)]
+struct ModelLeaf(KeyHash, Digest);
+
+impl Leaf for ModelLeaf {
+    fn key_hash(&self) -> KeyHash {
+        self.0
+    }
+
+    fn digest(&self) -> Digest {
+        self.1
+    }
+}
+
+/// The root that a store with these contents must have.
+pub fn root_of(model: &Model, class: Class) -> Digest {
+    composite(model.iter().filter(|(_, (c, _))| *c == class).map(|(id, (_, entries))| {
+        let mut trie = Trie::new();
+        let leaves = entries.iter().map(|(k, v)| {
+            let hash = KeyHash::of(k);
+            (hash, Some(ModelLeaf(hash, leaf_digest(k, v))))
+        });
+        trie.apply(leaves.collect());
+        (id.0, trie.root())
+    }))
+}
+
+/// Asserts that the store holds one of the models, roots included; answers which.
+pub fn check(store: &Store, allowed: &[&Model], context: &str) -> usize {
+    let found = contents(store);
+    let which = allowed.iter().position(|m| **m == found);
+    assert!(
+        which.is_some(),
+        "{context}: holds {:?}\nallowed {:?}",
+        brief(&found),
+        allowed.iter().map(|m| brief(m)).collect::<Vec<_>>()
+    );
+    for class in [Class::Replicated, Class::Local] {
+        assert_eq!(store.root(class), root_of(&found, class), "{context}: root of {class:?}");
+    }
+    which.unwrap()
+}
+
+fn brief(model: &Model) -> Vec<String> {
+    model
+        .iter()
+        .flat_map(|(id, (_, entries))| {
+            entries.iter().map(move |(k, v)| {
+                let head = String::from_utf8_lossy(&v[..v.len().min(8)]).into_owned();
+                format!("{}:{}={head}", id.0[0], k[1])
+            })
+        })
+        .collect()
+}
+
+/// How a run of a workload ended: what was acknowledged, and what it would be with the step that
+/// was under way.
+pub struct Ended {
+    pub acknowledged: Model,
+    pub with_step_under_way: Model,
+    pub opened: bool,
+}
+
+/// Runs a workload until its end or the first step that is not acknowledged.
+pub fn run_all(disk: &SimDisk, workload: &[Step]) -> Ended {
+    let mut model = Model::new();
+    let Ok(store) = open(disk) else {
+        return Ended { acknowledged: model.clone(), with_step_under_way: model, opened: false };
+    };
+    for (i, step) in workload.iter().enumerate() {
+        let mut next = model.clone();
+        apply(&mut next, i, step);
+        match run(&store, i, step) {
+            Ok(()) => model = next,
+            Err(_) => {
+                return Ended { acknowledged: model, with_step_under_way: next, opened: true };
+            }
+        }
+    }
+    Ended { acknowledged: model.clone(), with_step_under_way: model, opened: true }
+}
