@@ -341,7 +341,7 @@ fn encode_update(u: &Update<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn decode_update<'a>(flags: u8, mut r: Reader<'a>) -> Result<Record<'a>, RecordError> {
+fn decode_update(flags: u8, mut r: Reader<'_>) -> Result<Record<'_>, RecordError> {
     let keyspace = r.varint_u32()?;
     let key = r.bytes()?;
     let txn = if flags & FLAG_TXN == 0 { None } else { Some((TxnId(r.varint()?), r.varint()?)) };
@@ -361,7 +361,7 @@ fn decode_update<'a>(flags: u8, mut r: Reader<'a>) -> Result<Record<'a>, RecordE
     Ok(Record::Update(Update { txn, keyspace, key, after, before }))
 }
 
-fn decode_compensation<'a>(flags: u8, mut r: Reader<'a>) -> Result<Record<'a>, RecordError> {
+fn decode_compensation(flags: u8, mut r: Reader<'_>) -> Result<Record<'_>, RecordError> {
     if flags & (FLAG_TXN | FLAG_DELETED) != 0 {
         return Err(RecordError::Malformed);
     }
@@ -397,7 +397,7 @@ fn encode_checkpoint_end(end: &CheckpointEnd, out: &mut Vec<u8>) {
     }
 }
 
-fn decode_checkpoint_end<'a>(mut r: Reader<'a>) -> Result<Record<'a>, RecordError> {
+fn decode_checkpoint_end(mut r: Reader<'_>) -> Result<Record<'_>, RecordError> {
     let begin = r.u64()?;
     let map = MapLocation { segment: r.u64()?, offset: r.u64()?, len: r.u64()? };
     let mut transactions = TransactionTable::default();

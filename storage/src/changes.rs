@@ -86,6 +86,7 @@ impl ChangeReader {
     ///
     /// # Errors
     /// [`ChangesError::Behind`] when the log was given back under the reader.
+    #[expect(clippy::should_implement_trait, reason = "it can go on after `None`, and it can fail")]
     pub fn next(&mut self) -> Result<Option<Change>, ChangesError> {
         // A frame is durable a moment before it is visible; followers see it when readers do.
         if self.position >= self.shared.state().lsn {

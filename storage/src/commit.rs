@@ -10,17 +10,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use strongroom_aries::{CheckpointEnd, Record, RootMark};
-use strongroom_merkle::KeyHash;
 use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
 use tokio::sync::oneshot;
 
+use crate::batch::{Batch, encoded_size, still_true};
 use crate::error::CommitError;
 use crate::id::{Committed, KeyspaceId, Version};
-use crate::index::{Changes, IndexEntry, Keyspace, LiveBytes, Slot, State};
+use crate::index::{IndexEntry, Keyspace, LiveBytes, Slot, State};
 use crate::queue::Queue;
 use crate::record::{update_of, value_at};
 use crate::shared::{Counters, Shared};
-use crate::txn::{Prepared, ReadSet};
+use crate::txn::Prepared;
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, CommitError>>;
 pub(crate) type Submit = Arc<Queue<Job>>;
@@ -29,7 +29,7 @@ type Keyspaces = BTreeMap<KeyspaceId, Arc<Keyspace>>;
 /// Bytes of records after which a frame takes no further transaction.
 const FRAME_TARGET: usize = 4 << 20;
 /// Room for a record's length before it.
-const RECORD_FRAMING_MAX: usize = 5;
+pub(crate) const RECORD_FRAMING_MAX: usize = 5;
 /// Encoded root mark.
 const ROOT_MARK_LEN: usize = 1 + 8 + 32 + 32;
 
@@ -51,15 +51,6 @@ pub(crate) struct Pinned {
     pub(crate) begin: Lsn,
     pub(crate) state: Arc<State>,
     pub(crate) live: LiveBytes,
-}
-
-/// A frame being filled.
-struct Batch {
-    frame: FrameBuilder,
-    changes: BTreeMap<KeyspaceId, Changes>,
-    /// Keyspaces in which this frame adds or removes keys.
-    restructured: Vec<KeyspaceId>,
-    waiting: Vec<Answer<Committed>>,
 }
 
 pub(crate) struct Committer {
@@ -108,7 +99,7 @@ impl Committer {
     fn work(&mut self, jobs: VecDeque<Job>) {
         for job in jobs {
             match job {
-                Job::Commit { prepared, done } => self.add(prepared, done),
+                Job::Commit { prepared, done } => self.add(&prepared, done),
                 Job::BeginCheckpoint { done } => {
                     self.flush();
                     let _ = done.send(self.begin_checkpoint());
@@ -126,9 +117,9 @@ impl Committer {
     }
 
     /// Puts a transaction into the frame, or answers why not.
-    fn add(&mut self, txn: Prepared, done: Answer<Committed>) {
+    fn add(&mut self, txn: &Prepared, done: Answer<Committed>) {
         let ddl = !txn.creates.is_empty() || !txn.drops.is_empty();
-        let size = encoded_size(&txn);
+        let size = encoded_size(txn);
         let full = self
             .batch
             .as_ref()
@@ -137,7 +128,7 @@ impl Committer {
         if ddl || full {
             self.flush();
         }
-        if let Err(e) = self.validate(&txn) {
+        if let Err(e) = self.validate(txn) {
             if matches!(e, CommitError::Conflict) {
                 Counters::add(&self.shared.counters.conflicts, 1);
             }
@@ -153,7 +144,7 @@ impl Committer {
             }
         };
         batch.waiting.push(done);
-        match self.encode(&txn, &mut batch) {
+        match self.encode(txn, &mut batch) {
             Ok(keyspaces) => {
                 self.batch = Some(batch);
                 if let Some(keyspaces) = keyspaces {
@@ -381,53 +372,4 @@ impl Committer {
             }
         }
     }
-}
-
-impl Batch {
-    fn new(frame: FrameBuilder) -> Self {
-        Self { frame, changes: BTreeMap::new(), restructured: Vec::new(), waiting: Vec::new() }
-    }
-
-    /// What this frame makes of an entry, if it touches it.
-    fn change(&self, id: KeyspaceId, hash: &KeyHash) -> Option<Option<Version>> {
-        let change = self.changes.get(&id)?.get(hash)?;
-        Some(change.as_ref().map(|entry| entry.version()))
-    }
-
-    fn version(&self, id: KeyspaceId, hash: &KeyHash, keyspace: &Keyspace) -> Option<Version> {
-        self.change(id, hash).unwrap_or_else(|| keyspace.trie.get(hash).map(|e| e.version()))
-    }
-}
-
-/// Whether what a transaction read still holds in the published state with the frame on top.
-fn still_true(reads: &ReadSet, state: &State, batch: Option<&Batch>) -> bool {
-    let entries = reads.entries.iter().all(|(id, hash, seen)| {
-        let now = batch.and_then(|b| b.change(*id, hash)).unwrap_or_else(|| {
-            state.keyspaces.get(id).and_then(|k| k.trie.get(hash)).map(|e| e.version())
-        });
-        now == *seen
-    });
-    entries
-        && reads.lists.iter().all(|(id, existed)| match state.keyspaces.get(id) {
-            None => !existed,
-            Some(k) => {
-                *existed
-                    && k.structure <= reads.at
-                    && batch.is_none_or(|b| !b.restructured.contains(id))
-            }
-        })
-}
-
-/// Upper bound of the bytes that a transaction takes in a frame.
-fn encoded_size(txn: &Prepared) -> usize {
-    let ddl = (txn.creates.len() + txn.drops.len()) * (32 + RECORD_FRAMING_MAX);
-    let writes: usize = txn
-        .writes
-        .iter()
-        .map(|w| {
-            let value = w.value.as_ref().map_or(0, |(v, _)| v.len());
-            w.key.len() + value + 16 + RECORD_FRAMING_MAX
-        })
-        .sum();
-    ddl + writes
 }

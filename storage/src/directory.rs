@@ -33,7 +33,7 @@ impl Default for Directory {
 
 impl Directory {
     /// Builds from keys in order.
-    pub(crate) fn from_sorted(keys: Vec<Key>) -> Self {
+    pub(crate) fn from_sorted(keys: &[Key]) -> Self {
         debug_assert!(keys.is_sorted());
         let mut level: Vec<(Key, Arc<Node>)> = keys
             .chunks(NODE_MAX * 3 / 4)
@@ -296,9 +296,9 @@ mod tests {
                     directory.list(&prefix, after, limit),
                     model_list(&model, &prefix, after, limit)
                 );
-                let sorted = model.iter().map(|k| Key::from(k.as_slice())).collect();
+                let sorted: Vec<Key> = model.iter().map(|k| Key::from(k.as_slice())).collect();
                 let rebuilt: Vec<_> =
-                    Directory::from_sorted(sorted).range(b"").cloned().collect();
+                    Directory::from_sorted(&sorted).range(b"").cloned().collect();
                 prop_assert!(rebuilt.iter().map(|k| &**k).eq(model.iter().map(Vec::as_slice)));
             }
         }

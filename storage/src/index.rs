@@ -50,6 +50,11 @@ impl IndexEntry {
         self.0.version
     }
 
+    /// Position of the value's first byte in the log.
+    pub fn position(&self) -> Lsn {
+        self.0.at
+    }
+
     /// Length of the value, bytes.
     pub fn value_len(&self) -> u32 {
         self.0.len

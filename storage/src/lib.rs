@@ -17,6 +17,7 @@
 //! - A value is verified against its digest whenever it is read; what fails is refused.
 //! - A failed durable write ends all acknowledgement until the store is opened again.
 
+mod batch;
 mod changes;
 mod checkpoint;
 mod commit;
@@ -41,7 +42,7 @@ pub use error::{ChangesError, CheckpointError, CommitError, OpenError, ReadError
 pub use id::{Class, Committed, Entry, KeyspaceId, Published, Version};
 pub use index::IndexEntry;
 pub use recovery::RecoveryReport;
-pub use snapshot::Snapshot;
+pub use snapshot::{KeyValue, Snapshot};
 pub use store::{Options, Stats, Store};
 pub use strongroom_merkle::Digest;
 pub use strongroom_wal::Lsn;

@@ -70,7 +70,7 @@ fn seal(magic: [u8; 4], body: &[u8]) -> Vec<u8> {
     [&magic[..], &crc32fast::hash(body).to_le_bytes(), body].concat()
 }
 
-fn open<'a>(magic: [u8; 4], bytes: &'a [u8]) -> Result<Cursor<'a>, Damaged> {
+fn open(magic: [u8; 4], bytes: &[u8]) -> Result<Cursor<'_>, Damaged> {
     let (header, body) = bytes.split_at_checked(HEADER_LEN).ok_or(Damaged("too short"))?;
     if header[..4] != magic {
         return Err(Damaged("wrong magic"));

@@ -227,14 +227,13 @@ impl PageReader {
     }
 
     fn bytes(&mut self, segment: u64, offset: u64, len: u64) -> Result<Vec<u8>, PageReadError> {
-        let file = match self.open.get(&segment) {
-            Some(file) => Arc::clone(file),
-            None => {
-                let name = segment_name(segment);
-                let file = self.disk.open_read(&name).map_err(PageReadError::Io)?;
-                self.open.insert(segment, Arc::clone(&file));
-                file
-            }
+        let file = if let Some(file) = self.open.get(&segment) {
+            Arc::clone(file)
+        } else {
+            let name = segment_name(segment);
+            let file = self.disk.open_read(&name).map_err(PageReadError::Io)?;
+            self.open.insert(segment, Arc::clone(&file));
+            file
         };
         let size = file.len().map_err(PageReadError::Io)?;
         if offset.checked_add(len).is_none_or(|end| end > size) {

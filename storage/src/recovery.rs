@@ -178,16 +178,16 @@ impl Rebuild {
     }
 
     fn update(&mut self, lsn: Lsn, update: &Update<'_>, outcome: &Outcome) {
-        if let Some(txn) = update.txn {
-            if outcome.transactions.get(txn.0).is_some_and(|t| !t.committed) {
-                let owned = OwnedUpdate {
-                    txn,
-                    keyspace: update.keyspace,
-                    key: update.key.to_vec(),
-                    before: update.before,
-                };
-                self.uncommitted.insert(lsn.0, owned);
-            }
+        if let Some(txn) = update.txn
+            && outcome.transactions.get(txn.0).is_some_and(|t| !t.committed)
+        {
+            let owned = OwnedUpdate {
+                txn,
+                keyspace: update.keyspace,
+                key: update.key.to_vec(),
+                before: update.before,
+            };
+            self.uncommitted.insert(lsn.0, owned);
         }
         let hash = KeyHash::of(update.key);
         if self.needed(lsn, update.keyspace, &hash, outcome) {
@@ -261,7 +261,7 @@ fn load_keyspace(
     keys.sort_unstable();
     Ok(Keyspace {
         trie: Trie::from_sorted(entries),
-        directory: Directory::from_sorted(keys),
+        directory: Directory::from_sorted(&keys),
         ..Keyspace::new(handle, class, master.checkpoint)
     })
 }

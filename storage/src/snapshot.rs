@@ -10,6 +10,9 @@ use crate::id::{Class, KeyspaceId};
 use crate::index::{IndexEntry, State};
 use crate::values::Values;
 
+/// A key and its value.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
 /// A pinned state. While it is held no log segment that it needs, or that a change stream from its
 /// position needs, is given back.
 #[derive(Clone)]
@@ -56,7 +59,7 @@ impl Snapshot {
         &self,
         keyspace: KeyspaceId,
         hash: &KeyHash,
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, ReadError> {
+    ) -> Result<Option<KeyValue>, ReadError> {
         let entry = self.state.keyspaces.get(&keyspace).and_then(|k| k.trie.get(hash));
         entry.map(|e| Ok((e.key().to_vec(), self.values.read(e.slot())?))).transpose()
     }

@@ -107,23 +107,24 @@ impl Store {
     /// See [`OpenError`].
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let disk = SysDisk::open(dir).map_err(OpenError::io("open the folder"))?;
-        Self::open_on(Arc::new(disk), options)
+        let disk: Arc<dyn Disk> = Arc::new(disk);
+        Self::open_on(&disk, options)
     }
 
     /// Opens the store on a disk, or makes one there.
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self, OpenError> {
+    pub fn open_on(disk: &Arc<dyn Disk>, options: Options) -> Result<Self, OpenError> {
         let lock = disk.lock(LOCK).map_err(|e| match e.kind() {
             std::io::ErrorKind::WouldBlock => OpenError::InUse,
             _ => OpenError::Io { what: "lock the folder", cause: e },
         })?;
-        let (log, master) = match master::read(&disk)? {
-            Some(master) => (open_log(&disk, &master)?, master),
-            None => create(&disk, options)?,
+        let (log, master) = match master::read(disk)? {
+            Some(master) => (open_log(disk, &master)?, master),
+            None => create(disk, options)?,
         };
-        Self::start(&disk, log, master, options, lock)
+        Self::start(disk, log, master, options, lock)
     }
 
     /// Recovers and starts the threads.
@@ -198,7 +199,7 @@ impl Store {
 
     /// The latest committed version. Touches memory only.
     pub fn version(&self, keyspace: KeyspaceId, key: &[u8]) -> Option<Version> {
-        self.inner.shared.state().get(keyspace, key).map(|entry| entry.version())
+        self.inner.shared.state().get(keyspace, key).map(super::index::IndexEntry::version)
     }
 
     /// Names one level below `prefix` (folders with a trailing slash), in order, strictly after

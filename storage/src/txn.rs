@@ -216,7 +216,7 @@ impl Txn {
             .keyspaces
             .get(&keyspace)
             .and_then(|k| k.trie.get(&hash))
-            .map(|entry| entry.version());
+            .map(super::index::IndexEntry::version);
         self.reads.entries.push((keyspace, hash, version));
         version
     }

@@ -139,7 +139,9 @@ fn increments_from_many_threads_are_all_counted() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|t| t.join().unwrap());
+    for t in threads {
+        t.join().unwrap();
+    }
     assert_eq!(get(&store, KS, "n").as_deref(), Some("200"));
 }
 

@@ -36,7 +36,8 @@ pub fn options() -> Options {
 }
 
 pub fn open(disk: &SimDisk) -> Result<Store, strongroom_storage::OpenError> {
-    Store::open_on(Arc::new(disk.clone()), options())
+    let disk: Arc<dyn strongroom_wal::disk::Disk> = Arc::new(disk.clone());
+    Store::open_on(&disk, options())
 }
 
 /// The value that a step writes: told apart by step, key and length.

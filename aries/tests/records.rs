@@ -1,0 +1,160 @@
+//! Records survive their bytes, and no bytes make the decoder panic.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use proptest::prelude::*;
+use strongroom_aries::{
+    After, Before, CheckpointEnd, Compensation, DirtyPageTable, MapLocation, PageId, Record,
+    RootMark, Transaction, TransactionTable, TxnId, Update,
+};
+
+fn before() -> impl Strategy<Value = Before> {
+    prop_oneof![
+        Just(Before::Absent),
+        any::<(u64, u32, u64, [u8; 32])>().prop_map(|(at, len, version, digest)| Before::Present {
+            at,
+            len,
+            version,
+            digest
+        }),
+    ]
+}
+
+/// A record with what it borrows.
+#[derive(Debug, Clone)]
+struct Parts {
+    kind: u8,
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
+    txn: Option<(u64, u64)>,
+    before: Before,
+    numbers: (u32, u64, [u8; 16], [u8; 32]),
+    tables: Vec<(u64, bool, u64, u64)>,
+}
+
+fn parts() -> impl Strategy<Value = Parts> {
+    (
+        0u8..9,
+        proptest::collection::vec(any::<u8>(), 0..40),
+        proptest::option::of(proptest::collection::vec(any::<u8>(), 0..80)),
+        proptest::option::of(any::<(u64, u64)>()),
+        before(),
+        any::<(u32, u64, [u8; 16], [u8; 32])>(),
+        proptest::collection::vec(any::<(u64, bool, u64, u64)>(), 0..5),
+    )
+        .prop_map(|(kind, key, value, txn, before, numbers, tables)| Parts {
+            kind,
+            key,
+            value,
+            txn,
+            before,
+            numbers,
+            tables,
+        })
+}
+
+fn record(p: &Parts) -> Record<'_> {
+    let (keyspace, at, id, digest) = p.numbers;
+    match p.kind {
+        0 => Record::Update(Update {
+            txn: p.txn.map(|(t, prev)| (TxnId(t), prev)),
+            keyspace,
+            key: &p.key,
+            after: p.value.as_deref().map_or(After::Deleted, After::Value),
+            before: if p.txn.is_some() { p.before } else { Before::Omitted },
+        }),
+        1 => Record::Compensation(Compensation {
+            txn: TxnId(at),
+            undo_next: u64::from(keyspace),
+            keyspace,
+            key: &p.key,
+            restore: p.before,
+        }),
+        2 => Record::Commit(TxnId(at)),
+        3 => Record::End(TxnId(at)),
+        4 => Record::CreateKeyspace { keyspace, id, class: id[0] },
+        5 => Record::DropKeyspace { keyspace },
+        6 => Record::RootMark(RootMark { at, replicated: digest, all: digest }),
+        7 => Record::CheckpointBegin,
+        _ => {
+            let mut transactions = TransactionTable::default();
+            let mut dirty = DirtyPageTable::default();
+            for (txn, committed, last, undo_next) in &p.tables {
+                let state =
+                    Transaction { committed: *committed, last: *last, undo_next: *undo_next };
+                transactions.insert(TxnId(*txn), state);
+                let depth = u8::try_from(last % 17).unwrap();
+                dirty.note(PageId { keyspace, path: *txn, depth }, *last);
+            }
+            let map = MapLocation { segment: at, offset: at / 2, len: at / 3 };
+            Record::CheckpointEnd(CheckpointEnd { begin: at, map, transactions, dirty })
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_is_decoded(p in parts()) {
+        let record = record(&p);
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        prop_assert_eq!(&Record::decode(&bytes).unwrap(), &record);
+        if let Record::Update(u) = &record
+            && let After::Value(value) = u.after
+        {
+            prop_assert_eq!(&bytes[u.value_offset()..], value);
+        }
+        // Every shorter prefix is refused, unless it is an update whose value got shorter.
+        for cut in 0..bytes.len() {
+            match Record::decode(&bytes[..cut]) {
+                Err(_) => {}
+                Ok(shorter) => {
+                    let value_cut = matches!(
+                        (&shorter, &record),
+                        (Record::Update(a), Record::Update(b)) if a.key == b.key && a.after != b.after
+                    );
+                    prop_assert!(value_cut, "{shorter:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(record) = Record::decode(&bytes) {
+            // What is accepted has one encoding only.
+            let mut again = Vec::new();
+            record.encode(&mut again);
+            if !matches!(record, Record::CheckpointEnd(_)) {
+                prop_assert_eq!(again, bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_bytes_are_the_documented_ones() {
+    let update = Record::Update(Update {
+        txn: None,
+        keyspace: 300,
+        key: b"key",
+        after: After::Value(b"value"),
+        before: Before::Omitted,
+    });
+    let mut bytes = Vec::new();
+    update.encode(&mut bytes);
+    assert_eq!(bytes, b"\x01\xac\x02\x03keyvalue");
+    let mut bytes = Vec::new();
+    Record::Compensation(Compensation {
+        txn: TxnId(5),
+        undo_next: 0,
+        keyspace: 1,
+        key: b"k",
+        restore: Before::Absent,
+    })
+    .encode(&mut bytes);
+    assert_eq!(bytes, b"\x42\x01\x01k\x05\x00");
+    let mut bytes = Vec::new();
+    Record::CreateKeyspace { keyspace: 2, id: *b"0123456789abcdef", class: 3 }.encode(&mut bytes);
+    assert_eq!(bytes, b"\x05\x020123456789abcdef\x03");
+}
