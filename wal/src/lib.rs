@@ -27,6 +27,7 @@ pub mod disk;
 mod error;
 mod frame;
 mod header;
+pub mod inspect;
 mod log;
 mod look;
 mod lsn;

@@ -179,16 +179,17 @@ fn walk_with_chain(
     from: Lsn,
     known_durable: Lsn,
 ) -> io::Result<Walked> {
-    let walked = walk(folder, format, from, known_durable, &mut |_| {})?;
+    let walked = walk(folder, format, from, known_durable)?;
     let segment = format.geometry.segment(Lsn(walked.end.0.saturating_sub(1)));
     if walked.chain.crc.is_some() || !folder.segments.contains(&segment) {
         return Ok(walked);
     }
     let known_durable = known_durable.max(walked.end);
-    walk(folder, format, format.geometry.base(segment), known_durable, &mut |_| {})
+    walk(folder, format, format.geometry.base(segment), known_durable)
 }
 
-fn learn_format(folder: &Folder) -> Result<Format, LogError> {
+/// Learns id and segment size, or says why that cannot be.
+pub(crate) fn learn_format(folder: &Folder) -> Result<Format, LogError> {
     if let Some(format) = folder.format()? {
         return Ok(format);
     }

@@ -29,9 +29,7 @@ pub(crate) struct Walked {
     pub(crate) chain: Chain,
     /// Kind of the last frame, when there was one.
     pub(crate) last: Option<FrameKind>,
-    /// What stands at the end.
-    pub(crate) seen: Seen,
-    /// Format version met, when `seen` is a newer one.
+    /// Format version met, when the verdict is that it is a newer one.
     pub(crate) version: u8,
     /// What the table says.
     pub(crate) verdict: Verdict,
@@ -49,26 +47,18 @@ pub(crate) fn walk(
     format: &Format,
     from: Lsn,
     known_durable: Lsn,
-    visit: &mut dyn FnMut(Step<'_>),
 ) -> io::Result<Walked> {
     let mut walker = Walker::new(folder, format, from);
-    let seen = loop {
-        let seen = walker.step(visit)?;
-        if !matches!(decide(seen, Later::Nothing), Verdict::GoOn | Verdict::NextSegment) {
-            break seen;
-        }
-    };
-    let witness = Witness::search(folder, format, walker.at)?;
-    let later = if witness.mark.max(known_durable) > walker.at {
-        Later::Proven
-    } else if witness.headers.is_empty() {
-        Later::Nothing
-    } else {
-        Later::Unproven
-    };
+    let Stop { verdict, witness } = walker.run(known_durable, &mut |_| {})?;
     let Walker { at: end, chain, last, version, frames, bytes, .. } = walker;
-    let verdict = decide(seen, later);
-    Ok(Walked { end, chain, last, seen, version, verdict, witness, frames, bytes })
+    Ok(Walked { end, chain, last, version, verdict, witness, frames, bytes })
+}
+
+/// Why a walk stopped where it is.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    pub(crate) verdict: Verdict,
+    pub(crate) witness: Witness,
 }
 
 /// What a walk passes.
@@ -79,23 +69,73 @@ pub(crate) enum Step<'a> {
     Frame(&'a Frame),
 }
 
-struct Walker<'a> {
+/// Follows a chain of frames.
+pub(crate) struct Walker<'a> {
     folder: &'a Folder,
     format: &'a Format,
-    at: Lsn,
+    /// The position that is looked at next.
+    pub(crate) at: Lsn,
     chain: Chain,
     last: Option<FrameKind>,
     version: u8,
+    /// Reads frames under a damaged segment header too. For tools only.
+    lenient: bool,
     /// The segment being read: number, file, readable bytes, whether it was recycled.
     open: Option<(u64, Arc<dyn DiskFile>, u64, bool)>,
-    frames: u64,
-    bytes: u64,
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
 }
 
 impl<'a> Walker<'a> {
-    fn new(folder: &'a Folder, format: &'a Format, at: Lsn) -> Self {
-        let chain = Chain::default();
-        Self { folder, format, at, chain, last: None, version: 0, open: None, frames: 0, bytes: 0 }
+    pub(crate) fn new(folder: &'a Folder, format: &'a Format, at: Lsn) -> Self {
+        Self {
+            folder,
+            format,
+            at,
+            chain: Chain::default(),
+            last: None,
+            version: 0,
+            lenient: false,
+            open: None,
+            frames: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Goes on behind damage, where nothing is known of the frame before.
+    pub(crate) fn resume_at(&mut self, at: Lsn) {
+        assert!(at > self.at, "a walk goes forward");
+        (self.at, self.chain, self.open, self.lenient) = (at, Chain::default(), None, true);
+    }
+
+    /// Passes what continues the chain, then judges where it stops.
+    pub(crate) fn run(
+        &mut self,
+        known_durable: Lsn,
+        visit: &mut dyn FnMut(Step<'_>),
+    ) -> io::Result<Stop> {
+        let seen = loop {
+            let seen = self.step(visit)?;
+            if !goes_on(seen) {
+                break seen;
+            }
+        };
+        let witness = Witness::search(self.folder, self.format, self.at)?;
+        let later = if witness.mark.max(known_durable) > self.at {
+            Later::Proven
+        } else if witness.headers.is_empty() {
+            Later::Nothing
+        } else {
+            Later::Unproven
+        };
+        Ok(Stop { verdict: decide(seen, later), witness })
+    }
+
+    /// Looks again where the walk stopped: a live writer may have been in the middle of it. Whether
+    /// the chain goes on now.
+    pub(crate) fn look_again(&mut self, visit: &mut dyn FnMut(Step<'_>)) -> io::Result<bool> {
+        self.open = None;
+        Ok(goes_on(self.step(visit)?))
     }
 
     /// Looks at the current position, and passes it when the chain goes on.
@@ -144,6 +184,7 @@ impl<'a> Walker<'a> {
             let recycled = match self.folder.header(segment)? {
                 Ok(header) if !self.format.owns(&header) => return Ok(Seen::ForeignSegment),
                 Ok(header) => header.recycled,
+                Err(_) if self.lenient => false,
                 Err(_) => return Ok(Seen::DamagedSegment),
             };
             self.enter(segment, recycled)?;
@@ -187,4 +228,8 @@ impl<'a> Walker<'a> {
         self.open = Some((segment, file, limit, recycled));
         Ok(())
     }
+}
+
+fn goes_on(seen: Seen) -> bool {
+    matches!(decide(seen, Later::Nothing), Verdict::GoOn | Verdict::NextSegment)
 }
