@@ -199,7 +199,9 @@ proptest! {
         let updates = world.log.len();
         for (steps, stolen) in &crashes {
             world.restart(*steps);
-            stolen.iter().for_each(|page| world.steal(*page));
+            for page in stolen {
+                world.steal(*page);
+            }
         }
         prop_assert!(world.restart(usize::MAX));
         prop_assert_eq!(world.entries(), world.committed.clone());

@@ -25,7 +25,7 @@ use crate::snapshot::Snapshot;
 use crate::txn::Txn;
 use crate::values::Values;
 
-const LOCK: &str = "LOCK";
+pub(crate) const LOCK: &str = "LOCK";
 
 /// How a store is run.
 #[derive(Clone, Copy, Debug)]

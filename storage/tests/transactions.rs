@@ -231,3 +231,31 @@ fn large_values_and_many_checkpoints() {
         assert_eq!(got.value, value(i));
     }
 }
+
+#[test]
+fn a_look_at_a_stopped_store_finds_what_a_restart_would_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = store(&dir);
+    put(&first, "a", "1");
+    first.checkpoint().unwrap();
+    put(&first, "b", "2");
+    let root = first.root(Class::Replicated);
+    assert!(matches!(strongroom_storage::look(dir.path()), Err(OpenError::InUse)));
+    drop(first);
+    let files = || {
+        let mut files: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|f| f.unwrap().path())
+            .map(|p| (p.clone(), std::fs::read(p).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    let look = strongroom_storage::look(dir.path()).unwrap();
+    assert_eq!(look.snapshot.root(Class::Replicated), root);
+    assert_eq!(look.snapshot.get(KS, b"b").unwrap(), Some(b"2".to_vec()));
+    assert_eq!((look.losers, look.recovery.redone), (0, 1));
+    assert!(look.recovery.roots_checked > 0);
+    assert!(before == files(), "a look changed a file");
+}

@@ -14,6 +14,7 @@ use crate::log::{Active, Log, LogOptions};
 use crate::look::Format;
 use crate::lsn::{BLOCK_BYTES, Geometry, Lsn, segment_name};
 use crate::pool::Pool;
+use crate::reader::LogReader;
 use crate::recovery::folder::Folder;
 use crate::recovery::table::Verdict;
 use crate::recovery::{Walked, walk};
@@ -139,6 +140,27 @@ impl Log {
         };
         let (frames, bytes) = (walked.frames, walked.bytes);
         Ok((log, OpenReport { end: walked.end, tail, generation, frames, bytes }))
+    }
+}
+
+impl LogReader {
+    /// Opens the log of a stopped writer for reading only; nothing on the disk is changed.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open(disk: Arc<dyn Disk>, hint: OpenHint) -> Result<Self, LogError> {
+        let folder = Folder::list(disk)?;
+        let format = learn_format(&folder)?;
+        let from = start_of_walk(&folder, &format, hint.scan_from)?;
+        check_known_segments(&folder, &format, from)?;
+        let walked = walk(&folder, &format, from, hint.known_durable)?;
+        refuse_damage(&format, &walked)?;
+        let shared = Arc::new(Shared::new(Arc::clone(&folder.disk), format, walked.end));
+        let end = walked.end;
+        for segment in folder.segments.iter().copied().filter(|s| format.geometry.base(*s) < end) {
+            shared.keep(segment, None, folder.open_read(segment)?.len()?);
+        }
+        Ok(Self::new(shared))
     }
 }
 

@@ -1,0 +1,63 @@
+//! Looking at the store of a stopped server: recovery in memory, nothing on the disk is changed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use strongroom_wal::disk::{Disk, SysDisk};
+use strongroom_wal::{LogReader, OpenHint};
+
+use crate::error::OpenError;
+use crate::master;
+use crate::recovery::{RecoveryReport, recover};
+use crate::snapshot::Snapshot;
+use crate::store::LOCK;
+use crate::values::Values;
+
+/// What a look finds.
+pub struct Look {
+    /// The state that a restart would come to.
+    pub snapshot: Snapshot,
+    /// What coming to it took.
+    pub recovery: RecoveryReport,
+    /// Transactions that a restart would take back; the snapshot holds their changes still.
+    pub losers: u64,
+}
+
+/// Recovers the store in a folder without changing it. The roots that the log promises are checked
+/// on the way. The server has to be stopped: its log is read as it lies there.
+///
+/// # Errors
+/// See [`OpenError`]; [`OpenError::InUse`] while a server runs on the folder.
+pub fn look(dir: &Path) -> Result<Look, OpenError> {
+    let disk = SysDisk::open_existing(dir).map_err(OpenError::io("open the folder"))?;
+    look_at(&(Arc::new(disk) as Arc<dyn Disk>))
+}
+
+/// As [`look`], on a disk.
+///
+/// # Errors
+/// See [`look`].
+pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
+    let names = disk.list().map_err(OpenError::io("list the folder"))?;
+    // A lock file is there when a server ever ran; taking the lock changes nothing.
+    let _lock = if names.iter().any(|name| name == LOCK) {
+        Some(disk.lock(LOCK).map_err(|e| match e.kind() {
+            std::io::ErrorKind::WouldBlock => OpenError::InUse,
+            _ => OpenError::Io { what: "lock the folder", cause: e },
+        })?)
+    } else {
+        None
+    };
+    let master = master::read(disk)?.ok_or_else(|| OpenError::Damaged {
+        file: "MASTER".to_owned(),
+        why: "there is none: the folder holds no store",
+    })?;
+    let hint = OpenHint { scan_from: master.checkpoint, known_durable: master.durable };
+    let log = LogReader::open(Arc::clone(disk), hint)?;
+    let recovered = recover(disk, &log, &master)?;
+    Ok(Look {
+        losers: if recovered.losers.is_empty() { 0 } else { recovered.losers.count() },
+        recovery: recovered.report,
+        snapshot: Snapshot::new(Arc::new(recovered.state), Values::new(log)),
+    })
+}
