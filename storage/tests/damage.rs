@@ -1,0 +1,123 @@
+//! Damaged files are refused by name; nothing is served that failed a check.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use strongroom_aries::{Record, RootMark};
+use strongroom_storage::{OpenError, ReadError, Store};
+use strongroom_wal::disk::{Disk, SysDisk};
+use strongroom_wal::{Log, LogOptions, OpenHint};
+use support::{Step, keyspace, options, run};
+
+/// A stopped store: one checkpoint, and frames after it.
+fn stopped() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), options()).unwrap();
+    run(&store, 0, &Step::Commit(vec![(2, 0, Some(10)), (3, 1, Some(10))])).unwrap();
+    store.checkpoint().unwrap();
+    run(&store, 1, &Step::Commit(vec![(2, 2, Some(500))])).unwrap();
+    dir
+}
+
+fn open(dir: &Path) -> Result<Store, OpenError> {
+    Store::open(dir, options())
+}
+
+fn file_starting(dir: &Path, start: &str) -> std::path::PathBuf {
+    let mut found: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .filter(|p| p.file_name().unwrap().to_str().unwrap().starts_with(start))
+        .collect();
+    found.sort();
+    found.remove(0)
+}
+
+#[test]
+fn every_byte_of_the_master_record_and_of_the_pages_counts() {
+    let dir = stopped();
+    for start in ["MASTER", "pages-"] {
+        let path = file_starting(dir.path(), start);
+        let good = std::fs::read(&path).unwrap();
+        for at in (0..good.len()).step_by(7) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x20;
+            std::fs::write(&path, &bad).unwrap();
+            match open(dir.path()) {
+                Err(OpenError::Damaged { file, .. }) => assert!(file.starts_with(start)),
+                Err(e) => panic!("{start} byte {at}: {e}"),
+                Ok(_) => panic!("{start} byte {at}: opened"),
+            }
+        }
+        std::fs::write(&path, &good[..good.len() - 1]).unwrap();
+        assert!(open(dir.path()).is_err());
+        std::fs::write(&path, &good).unwrap();
+    }
+    open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_lost_master_record_does_not_make_a_new_store_over_the_old_log() {
+    let dir = stopped();
+    std::fs::remove_file(file_starting(dir.path(), "pages-")).unwrap();
+    std::fs::remove_file(dir.path().join("MASTER")).unwrap();
+    assert!(matches!(open(dir.path()), Err(OpenError::Damaged { file, .. }) if file == "MASTER"));
+}
+
+#[test]
+fn the_master_record_of_another_store_is_refused() {
+    let (dir, other) = (stopped(), stopped());
+    std::fs::copy(other.path().join("MASTER"), dir.path().join("MASTER")).unwrap();
+    assert!(matches!(open(dir.path()), Err(OpenError::Damaged { file, .. }) if file == "MASTER"));
+}
+
+#[test]
+fn a_root_that_the_state_does_not_have_is_refused() {
+    let dir = stopped();
+    let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(dir.path()).unwrap());
+    let log_options = LogOptions { segment_size: 64 << 10, ..LogOptions::default() };
+    let (mut log, _) = Log::open(disk, log_options, OpenHint::default()).unwrap();
+    let last = log.reader().frames(log.oldest()).last().unwrap().unwrap().end();
+    let mut frame = log.begin_frame(100).unwrap();
+    let mut bytes = Vec::new();
+    let mark = RootMark { at: last.0, replicated: [1; 32], all: [1; 32] };
+    Record::RootMark(mark).encode(&mut bytes);
+    frame.push(&bytes).unwrap();
+    log.append(frame).unwrap();
+    drop(log);
+    assert!(matches!(open(dir.path()), Err(OpenError::RootMismatch { at }) if at == last));
+}
+
+#[test]
+fn rot_in_the_acknowledged_log_is_refused_and_rot_in_a_value_is_not_served() {
+    let dir = stopped();
+    let path = file_starting(dir.path(), "wal-");
+    let good = std::fs::read(&path).unwrap();
+    let needle = b"0/0/.";
+    let value = good.windows(needle.len()).position(|w| w == needle).unwrap();
+    let mut bad = good.clone();
+    bad[value + 5] ^= 1;
+    // The value lies before the checkpoint: restart does not read it, a reader does.
+    std::fs::write(&path, &bad).unwrap();
+    let store = open(dir.path()).unwrap();
+    assert!(matches!(store.get(keyspace(2), b"k\0"), Err(ReadError::Corrupt { .. })));
+    drop(store);
+    // After the checkpoint the log itself is needed, and what was acknowledged is known by what
+    // was written after it.
+    let store = {
+        std::fs::write(&path, &good).unwrap();
+        open(dir.path()).unwrap()
+    };
+    run(&store, 2, &Step::Commit(vec![(2, 3, Some(10))])).unwrap();
+    drop(store);
+    let mut bad = std::fs::read(&path).unwrap();
+    let needle = b"1/2/.";
+    let value = bad.windows(needle.len()).position(|w| w == needle).unwrap();
+    bad[value] ^= 1;
+    std::fs::write(&path, &bad).unwrap();
+    assert!(matches!(open(dir.path()), Err(OpenError::Log(_))));
+}
