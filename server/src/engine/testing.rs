@@ -9,7 +9,7 @@ use serde_json::Value;
 use strongroom_storage::{Class, KeyspaceId, Options, Store};
 
 use super::routes;
-use crate::barrier::{Barrier, DecodeCache, Keyring, Session};
+use crate::barrier::{Barrier, DecodeCache, Keyring, Session, View};
 use crate::logical::{
     ApiResult, Call, Caller, EngineHandler, MountInfo, Operation, Response, Route, find_route,
 };
@@ -136,6 +136,14 @@ impl Harness {
             Ok(r) => panic!("{op:?} {path} {body} succeeded: {r:?}"),
             Err(e) => (e.status, e.errors.into_iter().next().unwrap_or_default()),
         }
+    }
+
+    /// Changes the mount's entries behind the engine's back.
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut View<'_>) -> ApiResult<()>) {
+        let mut session =
+            Session::new(self.store.begin(), Arc::clone(&self.barrier), Arc::clone(&self.cache));
+        change(&mut session.view(KEYSPACE)).unwrap();
+        session.into_txn().commit_blocking().unwrap();
     }
 
     /// Names of all stored entries below `prefix`.

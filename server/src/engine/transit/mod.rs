@@ -1,3 +1,130 @@
-//! Transit.
-use crate::logical::{EngineHandler, Route};
-pub(super) static ROUTES: &[Route<EngineHandler>] = &[];
+//! Transit: encryption, signing and the like as a service; keys never leave unless they may.
+//!
+//! | key in the mount's keyspace | value |
+//! |---|---|
+//! | `config` | [`config::Config`] |
+//! | `key/<name>` | [`key::Stored`]: rules and all versions of a key |
+//!
+//! What reads keys is served by every cluster; what changes them, by the primary. Encrypting with an
+//! unknown name creates the key, which makes that call the primary's too.
+
+mod batch;
+mod cipher;
+mod config;
+mod crypt;
+mod derive;
+mod export;
+mod hash;
+mod key;
+mod keys;
+mod kind;
+mod nonce;
+mod secret;
+mod sign;
+mod tools;
+mod wire;
+
+use crate::barrier::View;
+use crate::logical::{Access, ApiResult, Call, EngineHandler, Method, Operation, Response, Route};
+
+type Handler = fn(&Call<'_>, &mut View<'_>) -> ApiResult<Response>;
+
+/// A route that tells no create from update.
+const fn route(
+    pattern: &'static str,
+    summary: &'static str,
+    methods: &'static [Method<Handler>],
+) -> Route<EngineHandler> {
+    Route { pattern, summary, access: Access::Token, exists: None, methods }
+}
+
+const SIGN: &[Method<Handler>] = &[Method::local(Operation::Write, sign::sign)];
+const VERIFY: &[Method<Handler>] = &[Method::local(Operation::Write, sign::verify)];
+const HMAC: &[Method<Handler>] = &[Method::local(Operation::Write, sign::hmac)];
+const RANDOM: &[Method<Handler>] = &[Method::local(Operation::Write, tools::random)];
+const HASH: &[Method<Handler>] = &[Method::local(Operation::Write, tools::hash)];
+const EXPORT: &[Method<Handler>] = &[Method::local(Operation::Read, export::export)];
+
+pub(super) static ROUTES: &[Route<EngineHandler>] = &[
+    Route {
+        pattern: "encrypt/{name}",
+        summary: "Encrypt a message or a batch.",
+        access: Access::Token,
+        exists: Some(crypt::exists),
+        methods: &[Method::local(Operation::Write, crypt::encrypt)],
+    },
+    route(
+        "decrypt/{name}",
+        "Decrypt a message or a batch.",
+        &[Method::local(Operation::Write, crypt::decrypt)],
+    ),
+    route(
+        "rewrap/{name}",
+        "Encrypt again under another version, without showing the message.",
+        &[Method::local(Operation::Write, crypt::rewrap)],
+    ),
+    route("sign/{name}", "Sign an input or a batch.", SIGN),
+    route("sign/{name}/{algorithm}", "Sign with a hash function.", SIGN),
+    route("verify/{name}", "Verify signatures or HMACs.", VERIFY),
+    route("verify/{name}/{algorithm}", "Verify with a hash function.", VERIFY),
+    route("hmac/{name}", "HMAC of an input or a batch.", HMAC),
+    route("hmac/{name}/{algorithm}", "HMAC with a hash function.", HMAC),
+    route(
+        "datakey/{kind}/{name}",
+        "A new random key, encrypted.",
+        &[Method::local(Operation::Write, tools::datakey)],
+    ),
+    route("random", "Random bytes.", RANDOM),
+    route("random/{first}", "Random bytes: how many, or from where.", RANDOM),
+    route("random/{first}/{bytes}", "Random bytes: from where and how many.", RANDOM),
+    route("hash", "Hash of an input.", HASH),
+    route("hash/{algorithm}", "Hash with a hash function.", HASH),
+    route("keys", "List keys.", &[Method::local(Operation::List, keys::list_keys)]),
+    Route {
+        pattern: "keys/{name}",
+        summary: "Create, read and delete a key.",
+        access: Access::Token,
+        exists: Some(crypt::exists),
+        methods: &[
+            Method::local(Operation::Read, keys::read),
+            Method::primary(Operation::Write, keys::create),
+            Method::primary(Operation::Delete, keys::delete),
+        ],
+    },
+    route(
+        "keys/{name}/rotate",
+        "Add a version to a key.",
+        &[Method::primary(Operation::Write, keys::rotate)],
+    ),
+    route(
+        "keys/{name}/config",
+        "Set the rules of a key.",
+        &[Method::primary(Operation::Write, keys::configure)],
+    ),
+    route(
+        "keys/{name}/trim",
+        "Remove old versions of a key for good.",
+        &[Method::primary(Operation::Write, keys::trim)],
+    ),
+    route("export/{kind}/{name}", "Export a key that may leave.", EXPORT),
+    route("export/{kind}/{name}/{version}", "Export one version.", EXPORT),
+    route(
+        "config/keys",
+        "Whether encrypting creates keys.",
+        &[
+            Method::local(Operation::Read, config::read_keys),
+            Method::primary(Operation::Write, config::write_keys),
+        ],
+    ),
+    route(
+        "cache-config",
+        "Size of the key cache.",
+        &[
+            Method::local(Operation::Read, config::read_cache),
+            Method::primary(Operation::Write, config::write_cache),
+        ],
+    ),
+];
+
+#[cfg(test)]
+mod tests;

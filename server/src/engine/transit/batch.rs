@@ -1,0 +1,56 @@
+//! Answers to batches: every item gets a result, in order, whatever happens to the others.
+
+use serde::Serialize;
+
+use crate::logical::{ApiError, ApiResult, Response};
+
+/// Status of a batch that failed in part, unless the request asks for another.
+const PARTIAL_FAILURE: u16 = 400;
+
+#[derive(Serialize)]
+struct Answer<'a, T> {
+    batch_results: &'a [T],
+}
+
+/// The answer to a batch whose failures do not show in the status.
+pub(super) fn answer<T: Serialize>(results: &[T]) -> ApiResult<Response> {
+    Response::data(&Answer { batch_results: results })
+}
+
+/// The answer to a batch of which `failed` items failed: 400 if all did, `partial` if some.
+pub(super) fn answer_with_failures<T: Serialize>(
+    results: &[T],
+    failed: usize,
+    partial: Option<u16>,
+) -> ApiResult<Response> {
+    let status = match failed {
+        0 => None,
+        n if n == results.len() => Some(400),
+        _ => Some(partial.unwrap_or(PARTIAL_FAILURE)),
+    };
+    Ok(Response { status, ..answer(results)? })
+}
+
+/// Refuses an empty batch.
+pub(super) fn not_empty<T>(items: &[T]) -> ApiResult<&[T]> {
+    if items.is_empty() {
+        return Err(ApiError::bad_request("missing batch input to process"));
+    }
+    Ok(items)
+}
+
+/// `partial_failure_response_code`: a final HTTP status.
+pub(super) fn partial_status(code: Option<i64>) -> ApiResult<Option<u16>> {
+    let Some(code) = code.filter(|code| *code != 0) else { return Ok(None) };
+    match u16::try_from(code) {
+        Ok(code) if (200..600).contains(&code) => Ok(Some(code)),
+        _ => Err(ApiError::bad_request(
+            "partial_failure_response_code must be an HTTP status from 200 to 599",
+        )),
+    }
+}
+
+/// What an item's `error` says.
+pub(super) fn message(error: ApiError) -> String {
+    error.errors.into_iter().next().unwrap_or_default()
+}

@@ -1,0 +1,396 @@
+//! sign, verify and hmac: one input, or a batch.
+
+use aws_lc_rs::signature::{ED25519, KeyPair, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use super::super::fields::{Integer, Text};
+use super::batch::{answer, message, not_empty};
+use super::crypt::existing;
+use super::hash::Hash;
+use super::key::Key;
+use super::wire::{BASE64, decode, push_prefix, split};
+use crate::barrier::View;
+use crate::logical::{ApiError, ApiResult, Call, Response};
+
+/// One input of a request.
+#[derive(Deserialize, Default)]
+struct Item<'a> {
+    #[serde(borrow)]
+    input: Option<Text<'a>>,
+    #[serde(borrow)]
+    context: Option<Text<'a>>,
+    #[serde(borrow)]
+    signature: Option<Text<'a>>,
+    #[serde(borrow)]
+    hmac: Option<Text<'a>>,
+    #[serde(borrow)]
+    reference: Option<Text<'a>>,
+}
+
+/// A request: a batch, or the fields of one input.
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    batch_input: Option<Vec<Item<'a>>>,
+    #[serde(borrow)]
+    input: Option<Text<'a>>,
+    #[serde(borrow)]
+    context: Option<Text<'a>>,
+    #[serde(borrow)]
+    signature: Option<Text<'a>>,
+    #[serde(borrow)]
+    hmac: Option<Text<'a>>,
+    key_version: Option<Integer>,
+    #[serde(borrow)]
+    hash_algorithm: Option<Text<'a>>,
+    #[serde(borrow)]
+    algorithm: Option<Text<'a>>,
+    #[serde(borrow)]
+    marshaling_algorithm: Option<Text<'a>>,
+    #[serde(borrow)]
+    salt_length: Option<Text<'a>>,
+}
+
+/// How a signature is written: standard base64, or URL-safe as in JWS.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marshaling {
+    Asn1,
+    Jws,
+}
+
+impl<'a> Request<'a> {
+    fn take_items(&mut self) -> ApiResult<(Vec<Item<'a>>, bool)> {
+        if let Some(items) = self.batch_input.take() {
+            not_empty(&items)?;
+            return Ok((items, true));
+        }
+        let item = Item {
+            input: self.input.take(),
+            context: self.context.take(),
+            signature: self.signature.take(),
+            hmac: self.hmac.take(),
+            reference: None,
+        };
+        Ok((vec![item], false))
+    }
+
+    /// The hash function's name: of the path, else of the body, else none.
+    fn hash_name<'s>(&'s self, call: &'s Call<'_>) -> &'s str {
+        let body = [&self.hash_algorithm, &self.algorithm];
+        let named = body.into_iter().flatten().map(|text| &*text.0).find(|name| !name.is_empty());
+        match call.param("algorithm") {
+            "" => named.unwrap_or(""),
+            name => name,
+        }
+    }
+
+    /// Checks the options of signatures, of which ed25519 needs only the marshaling.
+    fn signature_options(&self, call: &Call<'_>) -> ApiResult<Marshaling> {
+        let hash = self.hash_name(call);
+        if Hash::from_name(hash).is_none() {
+            return Err(ApiError::bad_request(format!("invalid hash algorithm {hash:?}")));
+        }
+        let salt = self.salt_length.as_ref().map_or("auto", |text| &text.0);
+        if !matches!(salt, "auto" | "hash") && salt.parse::<i32>().is_err() {
+            return Err(ApiError::bad_request(format!(
+                "salt length neither 'auto', 'hash', nor an int: {salt}"
+            )));
+        }
+        match self.marshaling_algorithm.as_ref().map_or("asn1", |text| &text.0) {
+            "" | "asn1" => Ok(Marshaling::Asn1),
+            "jws" => Ok(Marshaling::Jws),
+            other => Err(ApiError::bad_request(format!("invalid marshaling type {other:?}"))),
+        }
+    }
+}
+
+impl Item<'_> {
+    /// The input in bytes. Outside of a batch, an input that is not there is empty.
+    fn input(&self, batch: bool, missing: &str) -> ApiResult<Vec<u8>> {
+        match &self.input {
+            Some(text) => decode(&text.0).map_err(|e| {
+                ApiError::bad_request(format!("unable to decode input as base64: {e}"))
+            }),
+            None if batch => Err(ApiError::bad_request(missing)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn context(&self) -> ApiResult<Option<Vec<u8>>> {
+        match &self.context {
+            Some(text) if !text.0.is_empty() => decode(&text.0)
+                .map(Some)
+                .map_err(|_| ApiError::bad_request("failed to base64-decode context")),
+            _ => Ok(None),
+        }
+    }
+
+    fn reference(&self) -> &str {
+        self.reference.as_ref().map_or("", |text| &text.0)
+    }
+}
+
+fn existing_for(
+    call: &Call<'_>,
+    view: &mut View<'_>,
+    what: &str,
+) -> ApiResult<std::sync::Arc<Key>> {
+    Key::load(view, call.param("name"))?
+        .ok_or_else(|| ApiError::bad_request(format!("{what} key not found")))
+}
+
+fn must_sign(key: &Key, what: &str) -> ApiResult<()> {
+    if key.stored.kind.signs() {
+        return Ok(());
+    }
+    let kind = key.stored.kind.name();
+    Err(ApiError::bad_request(format!("key type {kind} does not support {what}")))
+}
+
+struct Signed {
+    signature: String,
+    key_version: u32,
+    /// Of derived keys.
+    public_key: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SignedItem<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+    key_version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publickey: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    reference: &'a str,
+}
+
+pub(super) fn sign(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    let mut request: Request<'_> = call.parse()?;
+    let marshaling = request.signature_options(call)?;
+    let (items, batch) = request.take_items()?;
+    let key = existing_for(call, view, "signing")?;
+    must_sign(&key, "signing")?;
+    let requested = request.key_version.map_or(0, |n| n.0);
+    let version = key.stored.version_to_write(requested, "signing")?;
+    if !batch {
+        let signed = sign_item(&key, version, &items[0], marshaling, false)?;
+        let mut data = json!({ "signature": signed.signature, "key_version": signed.key_version });
+        if let Some(public_key) = signed.public_key {
+            data["public_key"] = public_key.into();
+        }
+        return Response::data(&data);
+    }
+    let results: Vec<SignedItem<'_>> = items
+        .iter()
+        .map(|item| match sign_item(&key, version, item, marshaling, true) {
+            Ok(signed) => SignedItem {
+                signature: Some(signed.signature),
+                key_version: signed.key_version,
+                publickey: signed.public_key,
+                error: None,
+                reference: item.reference(),
+            },
+            Err(e) => SignedItem {
+                signature: None,
+                key_version: 0,
+                publickey: None,
+                error: Some(message(e)),
+                reference: item.reference(),
+            },
+        })
+        .collect();
+    answer(&results)
+}
+
+fn sign_item(
+    key: &Key,
+    version: u32,
+    item: &Item<'_>,
+    marshaling: Marshaling,
+    batch: bool,
+) -> ApiResult<Signed> {
+    let input = item.input(batch, "missing input")?;
+    let pair = key.signer(version, item.context()?.as_deref())?;
+    let bytes = pair.sign(&input);
+    let mut signature = String::with_capacity(112);
+    push_prefix(version, &mut signature);
+    match marshaling {
+        Marshaling::Asn1 => BASE64.encode_string(bytes.as_ref(), &mut signature),
+        Marshaling::Jws => URL_SAFE_NO_PAD.encode_string(bytes.as_ref(), &mut signature),
+    }
+    let public_key = key.stored.derived.then(|| BASE64.encode(pair.public_key().as_ref()));
+    Ok(Signed { signature, key_version: version, public_key })
+}
+
+#[derive(Serialize)]
+struct VerifiedItem<'a> {
+    valid: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    reference: &'a str,
+}
+
+pub(super) fn verify(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    let mut request: Request<'_> = call.parse()?;
+    let marshaling = request.signature_options(call)?;
+    let (items, batch) = request.take_items()?;
+    let signatures = items.iter().filter(|item| item.signature.is_some()).count();
+    let hmacs = items.iter().filter(|item| item.hmac.is_some()).count();
+    if signatures == 0 && hmacs == 0 {
+        return Err(ApiError::bad_request(if batch {
+            "no batch_input elements have 'signature' or 'hmac'"
+        } else {
+            "neither a 'signature' nor an 'hmac' were given to verify"
+        }));
+    }
+    if signatures < items.len() && hmacs < items.len() {
+        return Err(ApiError::bad_request(
+            "elements of batch_input must all provide 'signature' or all provide 'hmac'",
+        ));
+    }
+    let by_signature = signatures == items.len();
+    let key = existing_for(call, view, "signature verification")?;
+    if by_signature {
+        must_sign(&key, "verification")?;
+    }
+    let hash = hmac_hash(request.hash_name(call))?;
+    let verify_one = |item: &Item<'_>| {
+        if by_signature {
+            verify_signature(&key, item, marshaling, batch)
+        } else {
+            verify_hmac(&key, item, hash, batch)
+        }
+    };
+    if !batch {
+        return Response::data(&json!({ "valid": verify_one(&items[0])? }));
+    }
+    let results: Vec<VerifiedItem<'_>> = items
+        .iter()
+        .map(|item| {
+            let (valid, error) = match verify_one(item) {
+                Ok(valid) => (valid, None),
+                Err(e) => (false, Some(message(e))),
+            };
+            VerifiedItem { valid, error, reference: item.reference() }
+        })
+        .collect();
+    answer(&results)
+}
+
+fn verify_signature(
+    key: &Key,
+    item: &Item<'_>,
+    marshaling: Marshaling,
+    batch: bool,
+) -> ApiResult<bool> {
+    let input = item.input(batch, "missing input")?;
+    let text = item.signature.as_ref().map_or("", |text| &text.0);
+    let (version, body) = split(text, "invalid signature")?;
+    let version = key.stored.version_to_read(version, "invalid signature")?;
+    let bytes = match marshaling {
+        Marshaling::Asn1 => decode(body).ok(),
+        Marshaling::Jws => URL_SAFE_NO_PAD.decode(body).ok(),
+    };
+    let bytes = bytes.ok_or_else(|| ApiError::bad_request("invalid base64 signature value"))?;
+    let material = key.stored.material(version)?;
+    let derived;
+    let public: &[u8] = if key.stored.derived {
+        derived = key.signer(version, item.context()?.as_deref())?;
+        derived.public_key().as_ref()
+    } else {
+        &material.public
+    };
+    Ok(UnparsedPublicKey::new(&ED25519, public).verify(&input, &bytes).is_ok())
+}
+
+fn verify_hmac(key: &Key, item: &Item<'_>, hash: Hash, batch: bool) -> ApiResult<bool> {
+    let input = item.input(batch, "missing input")?;
+    let text = item.hmac.as_ref().map_or("", |text| &text.0);
+    let (version, body) = split(text, "invalid HMAC to verify")?;
+    if version > i64::from(key.stored.latest) {
+        return Err(ApiError::bad_request("invalid HMAC: version is too new"));
+    }
+    let version = u32::try_from(version).ok().filter(|n| *n >= key.stored.min_decryption);
+    let version = version.ok_or_else(|| {
+        ApiError::bad_request("cannot verify HMAC: version is too old (disallowed by policy)")
+    })?;
+    let given = decode(body).map_err(|e| {
+        ApiError::bad_request(format!("unable to decode verification HMAC as base64: {e}"))
+    })?;
+    let material = key.stored.material(version)?;
+    let expected = hash.hmac(material.hmac_key.expose(), &input);
+    Ok(expected.is_some_and(|expected| expected.ct_eq(&given).into()))
+}
+
+#[derive(Serialize)]
+struct HmacItem<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hmac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    reference: &'a str,
+}
+
+pub(super) fn hmac(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    let mut request: Request<'_> = call.parse()?;
+    let (items, batch) = request.take_items()?;
+    if !batch && items[0].input.is_none() {
+        return Err(ApiError::bad_request("missing input for HMAC"));
+    }
+    let key = existing(call, view)?;
+    let hash = hmac_hash(request.hash_name(call))?;
+    if hash == Hash::None {
+        return Err(ApiError::bad_request("algorithm cannot be none"));
+    }
+    let version = hmac_version(&key, request.key_version.map_or(0, |n| n.0))?;
+    let mac_key = &key.stored.material(version)?.hmac_key;
+    let mac_one = |item: &Item<'_>| -> ApiResult<String> {
+        let input = item.input(batch, "missing input for HMAC")?;
+        let mac = hash.hmac(mac_key.expose(), &input);
+        let mac = mac.ok_or_else(|| ApiError::bad_request("algorithm cannot be none"))?;
+        let mut text = String::with_capacity(112);
+        push_prefix(version, &mut text);
+        BASE64.encode_string(mac, &mut text);
+        Ok(text)
+    };
+    if !batch {
+        return Response::data(&json!({ "hmac": mac_one(&items[0])? }));
+    }
+    let results: Vec<HmacItem<'_>> = items
+        .iter()
+        .map(|item| {
+            let reference = item.reference();
+            match mac_one(item) {
+                Ok(mac) => HmacItem { hmac: Some(mac), error: None, reference },
+                Err(e) => HmacItem { hmac: None, error: Some(message(e)), reference },
+            }
+        })
+        .collect();
+    answer(&results)
+}
+
+fn hmac_hash(name: &str) -> ApiResult<Hash> {
+    Hash::from_name(name)
+        .ok_or_else(|| ApiError::bad_request(format!("unsupported algorithm {name:?}")))
+}
+
+fn hmac_version(key: &Key, requested: i64) -> ApiResult<u32> {
+    let latest = key.stored.latest;
+    if requested == 0 {
+        return Ok(latest);
+    }
+    if requested > i64::from(latest) {
+        return Err(ApiError::bad_request(format!(
+            "key version does not exist; latest key version is {latest}"
+        )));
+    }
+    u32::try_from(requested).ok().filter(|n| *n >= key.stored.min_decryption).ok_or_else(|| {
+        ApiError::bad_request("cannot generate HMAC: version is too old (disallowed by policy)")
+    })
+}
