@@ -30,9 +30,19 @@ impl ApiError {
         Self::new(400, message)
     }
 
-    /// 403, with the words clients match on.
+    /// An error in the list form that clients of the API know: `1 error occurred: ...`.
+    pub fn listed(status: u16, message: impl std::fmt::Display) -> Self {
+        Self::new(status, format!("1 error occurred:\n\t* {message}\n\n"))
+    }
+
+    /// 403: no token, or one that is not valid here.
     pub fn permission_denied() -> Self {
         Self::new(403, "permission denied")
+    }
+
+    /// 403: a valid token whose policies do not allow this.
+    pub fn forbidden() -> Self {
+        Self::listed(403, "permission denied")
     }
 
     /// 404 with an empty list of errors, as a missing entry or an empty LIST answers.
@@ -42,12 +52,12 @@ impl ApiError {
 
     /// 404 for a path no route matches.
     pub fn unsupported_path() -> Self {
-        Self::new(404, "unsupported path")
+        Self::listed(404, "unsupported path")
     }
 
     /// 405 for a known path with another verb.
     pub fn unsupported_operation() -> Self {
-        Self::new(405, "unsupported operation")
+        Self::listed(405, "unsupported operation")
     }
 
     /// 500; `context` is for the operator and must hold no secret.

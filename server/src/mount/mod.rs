@@ -1,20 +1,25 @@
 //! Mounts: which engine answers which path.
+//!
+//! The replicated tables are CORE/`mounts` and CORE/`auth`; what was mounted with `local` is
+//! LOCAL/`local-mounts`. A mount's uuid is the id of its keyspace, made and dropped in the same
+//! transaction as its entry.
 
-use crate::barrier::{Session, ViewError};
-use crate::logical::ApiResult;
+mod change;
+mod entry;
+mod router;
 
-/// Writes the mount tables of a new cluster.
-///
-/// # Errors
-/// See [`ViewError`].
-pub fn create_defaults(_session: &mut Session) -> Result<(), ViewError> {
-    Ok(())
-}
+pub use change::{MountError, create_defaults, create_dev_secret, disable, enable, entries, tune};
+pub use entry::{MountConfig, MountEntry, Table};
+pub use router::{Mount, Router, Scope, Target, route, router};
 
-/// Mounts `secret/` as KV version 2, as development mode does.
-///
-/// # Errors
-/// See [`ViewError`].
-pub fn create_dev_secret(_session: &mut Session) -> ApiResult<()> {
-    Ok(())
-}
+/// Seconds: the system's default and longest lease (32 days).
+pub const DEFAULT_LEASE_TTL: u64 = 2_764_800;
+/// Seconds.
+pub const MAX_LEASE_TTL: u64 = DEFAULT_LEASE_TTL;
+
+/// Key of the replicated table of secrets engines in CORE.
+pub const MOUNTS_KEY: &str = "mounts";
+/// Key of the table of auth methods in CORE.
+pub const AUTH_KEY: &str = "auth";
+/// Key of the table of local mounts in LOCAL.
+pub const LOCAL_KEY: &str = "local-mounts";

@@ -1,0 +1,204 @@
+//! Mounting, unmounting, tuning.
+
+use std::collections::BTreeMap;
+
+use strongroom_storage::Class;
+use uuid::Uuid;
+
+use super::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, MountConfig, MountEntry, Table};
+use crate::barrier::{Session, ViewError};
+use crate::engine;
+use crate::keyspace::{CORE, CUBBYHOLE, LOCAL};
+use crate::logical::ApiError;
+
+/// Mounts of one table at most.
+const MOUNTS_MAX: usize = 10_000;
+/// Longest mount path, bytes.
+const PATH_MAX: usize = 512;
+/// Paths that belong to the system.
+const RESERVED: [&str; 4] = ["sys/", "auth/", "identity/", "cubbyhole/"];
+/// Types of which there is exactly one mount.
+const SINGLETONS: [&str; 4] = ["cubbyhole", "identity", "system", "token"];
+
+/// Why the tables were not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// The request is wrong.
+    #[error("{0}")]
+    Refused(String),
+    /// The store or the barrier.
+    #[error(transparent)]
+    View(#[from] ViewError),
+}
+
+impl From<MountError> for ApiError {
+    fn from(e: MountError) -> Self {
+        match e {
+            MountError::Refused(message) => Self::bad_request(message),
+            MountError::View(e) => e.into(),
+        }
+    }
+}
+
+fn refused<T>(message: impl Into<String>) -> Result<T, MountError> {
+    Err(MountError::Refused(message.into()))
+}
+
+/// Writes the mount tables of a new cluster.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
+    let mut cubbyhole =
+        MountEntry::new("cubbyhole/", "cubbyhole", "private store of each token");
+    cubbyhole.local = true;
+    cubbyhole.uuid = Uuid::from_bytes(CUBBYHOLE.0);
+    let identity = MountEntry::new("identity/", "identity", "identity store");
+    session.txn().create_keyspace(identity.keyspace(), Class::Replicated);
+    let mut system = MountEntry::new("sys/", "system", "control, policies and diagnosis");
+    system.seal_wrap = true;
+    let entries = vec![cubbyhole, identity, system];
+    session.view(CORE).put_json(MOUNTS_KEY, &Table { entries })?;
+
+    let mut token = MountEntry::new("token/", "token", "credentials by token");
+    token.accessor.insert_str(0, "auth_");
+    token.uuid = Uuid::from_bytes(LOCAL.0);
+    token.config.token_type = "default-service".to_owned();
+    session.view(CORE).put_json(AUTH_KEY, &Table { entries: vec![token] })
+}
+
+/// Mounts `secret/` as KV version 2, as development mode does.
+///
+/// # Errors
+/// See [`MountError`].
+pub fn create_dev_secret(session: &mut Session) -> Result<(), MountError> {
+    let mut entry = MountEntry::new("secret/", "kv", "key/value store");
+    entry.options = Some(BTreeMap::from([("version".to_owned(), "2".to_owned())]));
+    enable(session, entry)
+}
+
+/// The stored entries of the table under `key`.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn entries(session: &mut Session, key: &str) -> Result<Vec<MountEntry>, ViewError> {
+    let keyspace = if key == LOCAL_KEY { LOCAL } else { CORE };
+    let table: Option<Table> = session.view(keyspace).get_json(key)?;
+    Ok(table.unwrap_or_default().entries)
+}
+
+fn save(session: &mut Session, key: &str, entries: Vec<MountEntry>) -> Result<(), ViewError> {
+    let keyspace = if key == LOCAL_KEY { LOCAL } else { CORE };
+    session.view(keyspace).put_json(key, &Table { entries })
+}
+
+/// Adds a mount and its keyspace.
+///
+/// # Errors
+/// [`MountError`]; nothing is written then.
+pub fn enable(session: &mut Session, mut entry: MountEntry) -> Result<(), MountError> {
+    normalise(&mut entry)?;
+    let replicated = entries(session, MOUNTS_KEY)?;
+    let local = entries(session, LOCAL_KEY)?;
+    let path = &entry.path;
+    let clash = replicated
+        .iter()
+        .chain(&local)
+        .find(|e| e.path.starts_with(path.as_str()) || path.starts_with(&e.path));
+    if let Some(clash) = clash {
+        return refused(format!("path is already in use at {}", clash.path));
+    }
+    let (key, mut table, class) = if entry.local {
+        (LOCAL_KEY, local, Class::Local)
+    } else {
+        (MOUNTS_KEY, replicated, Class::Replicated)
+    };
+    if table.len() >= MOUNTS_MAX {
+        return refused(format!("there are {MOUNTS_MAX} mounts already"));
+    }
+    session.txn().create_keyspace(entry.keyspace(), class);
+    table.push(entry);
+    Ok(save(session, key, table)?)
+}
+
+/// Checks path and type, and brings aliases of types into one form.
+fn normalise(entry: &mut MountEntry) -> Result<(), MountError> {
+    let path = &entry.path;
+    if RESERVED.iter().any(|r| path.starts_with(r)) {
+        return refused(format!("cannot mount {path:?}"));
+    }
+    let bad_segment = |s: &str| s.is_empty() || s == "." || s == ".." || s.trim() != s;
+    let odd = path.len() > PATH_MAX
+        || path.trim_end_matches('/').split('/').any(bad_segment)
+        || path.contains(|c: char| c.is_control() || c == '*' || c == '+');
+    if odd {
+        return refused(format!("{path:?} is not a path that can be mounted at"));
+    }
+    if SINGLETONS.contains(&entry.kind.as_str()) {
+        return refused(format!("mount type of {:?} is not mountable", entry.kind));
+    }
+    match entry.kind.as_str() {
+        "kv-v1" | "generic" => set_version(entry, "1"),
+        "kv-v2" => set_version(entry, "2"),
+        _ => {}
+    }
+    let options = entry.options.clone().unwrap_or_default();
+    if engine::routes(&entry.kind, &options).is_some() {
+        return Ok(());
+    }
+    if entry.kind == "kv" {
+        return refused("option \"version\" of a kv mount must be \"1\" or \"2\"");
+    }
+    refused(format!("plugin not found in the catalog: {}", entry.kind))
+}
+
+fn set_version(entry: &mut MountEntry, version: &str) {
+    entry.accessor = entry.accessor.replacen(&entry.kind, "kv", 1);
+    "kv".clone_into(&mut entry.kind);
+    let options = entry.options.get_or_insert_default();
+    options.insert("version".to_owned(), version.to_owned());
+}
+
+/// Removes a mount and its data; nothing happens when there is none at `path`.
+///
+/// # Errors
+/// [`MountError`]; nothing is written then.
+pub fn disable(session: &mut Session, path: &str) -> Result<(), MountError> {
+    for key in [LOCAL_KEY, MOUNTS_KEY] {
+        let mut table = entries(session, key)?;
+        let Some(at) = table.iter().position(|e| e.path == path) else { continue };
+        if SINGLETONS.contains(&table[at].kind.as_str()) {
+            return refused(format!("cannot unmount {path:?}"));
+        }
+        let gone = table.remove(at);
+        session.txn().drop_keyspace(gone.keyspace());
+        save(session, key, table)?;
+        return Ok(());
+    }
+    Ok(())
+}
+
+/// Changes a mount; `false` when there is none at `path`, which is without `auth/` for `key`
+/// [`AUTH_KEY`].
+///
+/// # Errors
+/// [`MountError`]; nothing is written then.
+pub fn tune(
+    session: &mut Session,
+    keys: &[&str],
+    path: &str,
+    change: impl FnOnce(&mut MountEntry) -> Result<(), MountError>,
+) -> Result<bool, MountError> {
+    for key in keys {
+        let mut table = entries(session, key)?;
+        let Some(entry) = table.iter_mut().find(|e| e.path == path) else { continue };
+        change(entry)?;
+        let MountConfig { default_lease_ttl, max_lease_ttl, .. } = entry.config;
+        if max_lease_ttl != 0 && default_lease_ttl > max_lease_ttl {
+            return refused("default_lease_ttl cannot be larger than max_lease_ttl");
+        }
+        save(session, key, table)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
