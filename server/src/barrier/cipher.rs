@@ -99,6 +99,11 @@ impl Barrier {
         self.state.load().ring.clone()
     }
 
+    /// Values sealed by this process since the keyring in use was taken into use.
+    pub fn seals(&self) -> u64 {
+        self.state.load().sealing.counter.load(Ordering::Relaxed)
+    }
+
     /// The stored form of `plaintext` at `key` of `keyspace`.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ impl Cluster {
         let unsealed = self.unsealed().map_err(fail)?;
         if fresh {
             let mut session = unsealed.session();
-            mount::create_dev_secret(&mut session).map_err(fail)?;
+            mount::create_dev_secret(&mut session).map_err(|e| fail(e.into()))?;
             let commit = session.into_txn().commit().await;
             commit.map_err(|e| StartError::Dev(e.to_string()))?;
         }

@@ -211,6 +211,25 @@ impl Cluster {
         Ok(())
     }
 
+    /// Adds a key to the keyring; new values are sealed under it. The keyring is durable before its
+    /// first use.
+    ///
+    /// # Errors
+    /// 503 while sealed, 500 when it cannot be stored; the keys are as before then.
+    pub async fn rotate(&self, now: SystemTime) -> ApiResult<u32> {
+        let _changing = self.changing.lock().await;
+        let unsealed = self.unsealed()?;
+        let mut ring = unsealed.barrier.keyring();
+        let term = ring.rotate(seconds(now)).map_err(ApiError::internal)?;
+        let stored = ring.seal(&unsealed.root_key).map_err(ApiError::internal)?;
+        let mut txn = unsealed.store.begin();
+        txn.put(CORE, KEYRING_KEY.as_bytes(), stored);
+        txn.commit().await.map_err(|e| crate::dispatch::commit_error(&e))?;
+        unsealed.barrier.replace_keyring(ring).map_err(ApiError::internal)?;
+        tracing::info!(term, "rotated the barrier key");
+        Ok(term)
+    }
+
     /// Stops replication, checkpoints and closes the store. The cluster answers 503 from then on.
     ///
     /// # Errors

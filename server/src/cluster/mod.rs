@@ -135,7 +135,7 @@ impl Cluster {
     }
 
     /// Itself, for work that outlives a borrow.
-    fn me(&self) -> ApiResult<Arc<Self>> {
+    pub(crate) fn me(&self) -> ApiResult<Arc<Self>> {
         self.me.upgrade().ok_or_else(|| ApiError::unavailable("the server is stopping"))
     }
 

@@ -1,11 +1,172 @@
 //! From a request to an answer.
+//!
+//! In this order: who calls, may they, which mount answers, and where: here or on the primary. A
+//! handler runs on a transaction; what it wrote is durable before the answer leaves. When another
+//! transaction came in between, everything is run again, the check of the token included.
 
-use crate::cluster::Cluster;
-use crate::cluster::ops::{ForwardReply, ForwardRequest};
-use crate::logical::ApiError;
+mod authorise;
+mod remote;
+mod request;
+mod run;
+mod wrap;
 
-/// Runs a call that a secondary forwarded.
-#[expect(clippy::unused_async, reason = "commits")]
-pub async fn execute_forwarded(_cluster: &Cluster, _req: ForwardRequest) -> ForwardReply {
-    ForwardReply { result: Err(ApiError::unavailable("the server is still coming up")), lsn: 0 }
+use std::sync::Arc;
+
+use strongroom_storage::CommitError;
+
+use crate::barrier::Session;
+use crate::cluster::{Cluster, Unsealed};
+use crate::logical::{ApiError, ApiResult, Response};
+use crate::replication::Role;
+use crate::sys;
+use crate::token::{self, Spent};
+
+pub use remote::execute_forwarded;
+pub use request::Request;
+pub use run::Step;
+
+/// Conflicts that a call survives before it is given back to the client.
+const TRIES: usize = 32;
+
+/// Answers a client.
+///
+/// # Errors
+/// The answer, as an error.
+pub async fn handle(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Response> {
+    if let Some((run, call)) = sys::find_always(cluster, request)? {
+        return run(call).await;
+    }
+    let unsealed = cluster.unsealed()?;
+    let answer = answer(cluster, &unsealed, request).await?;
+    match request.wrap_ttl {
+        Some(ttl) if answer.wrap_info.is_none() => {
+            wrap::wrap(&unsealed, request, ttl, answer).await
+        }
+        _ => Ok(answer),
+    }
+}
+
+async fn answer(
+    cluster: &Arc<Cluster>,
+    unsealed: &Unsealed,
+    request: &Request,
+) -> ApiResult<Response> {
+    let role = unsealed.role();
+    let mut used = Use::Unlimited;
+    for _ in 0..TRIES {
+        let mut session = unsealed.session();
+        let step = run::attempt(cluster, &mut session, role, request, used != Use::Unlimited);
+        let done = match step {
+            Ok(Step::Spend(id)) => {
+                used = spend(unsealed, &id).await?;
+                continue;
+            }
+            Ok(Step::Answer(response)) => match finish(session, role).await {
+                Ok(Finished::Here) => Ok(response),
+                Ok(Finished::Elsewhere) => remote::forward_again(unsealed, request).await,
+                Err(CommitError::Conflict) => continue,
+                Err(e) => Err(commit_error(&e)),
+            },
+            Ok(Step::Wait(run, call)) => {
+                drop(session);
+                run(call).await
+            }
+            Ok(Step::Forward(caller)) => {
+                drop(session);
+                remote::forward(unsealed, request, caller).await
+            }
+            Err(e) => Err(e),
+        };
+        if let Use::Last(id) = used {
+            revoke(unsealed, &id).await;
+        }
+        return done;
+    }
+    Err(busy())
+}
+
+/// Whether the call's token counts its uses, and which this one is.
+#[derive(PartialEq, Eq)]
+enum Use {
+    Unlimited,
+    Counted,
+    Last(String),
+}
+
+enum Finished {
+    /// Durable, or nothing was written.
+    Here,
+    /// It would have written what only the primary may write; nothing was.
+    Elsewhere,
+}
+
+async fn finish(mut session: Session, role: Role) -> Result<Finished, CommitError> {
+    if session.txn().is_read_only() {
+        return Ok(Finished::Here);
+    }
+    if matches!(role, Role::Secondary { .. }) && session.txn().writes_replicated() {
+        return Ok(Finished::Elsewhere);
+    }
+    session.into_txn().commit().await?;
+    Ok(Finished::Here)
+}
+
+/// Takes a use of a token whose uses are counted; durable before the call runs.
+async fn spend(unsealed: &Unsealed, id: &str) -> ApiResult<Use> {
+    for _ in 0..TRIES {
+        let mut session = unsealed.session();
+        let used = match token::spend(&mut session, id)? {
+            Spent::Exhausted => return Err(ApiError::permission_denied()),
+            Spent::Taken => Use::Counted,
+            Spent::Last => Use::Last(id.to_owned()),
+        };
+        match session.into_txn().commit().await {
+            Ok(_) => return Ok(used),
+            Err(CommitError::Conflict) => {}
+            Err(e) => return Err(commit_error(&e)),
+        }
+    }
+    Err(busy())
+}
+
+/// Revokes a token after its last use. When that fails it stays unusable until it expires.
+async fn revoke(unsealed: &Unsealed, id: &str) {
+    for _ in 0..TRIES {
+        let mut session = unsealed.session();
+        let revoked = token::revoke(&mut session, id);
+        match (revoked, session.into_txn().commit().await) {
+            (Ok(()), Err(CommitError::Conflict)) => {}
+            (Ok(()), Ok(_)) => return,
+            (Err(e), _) => return tracing::warn!("a used-up token was not removed: {e}"),
+            (_, Err(e)) => return tracing::warn!("a used-up token was not removed: {e}"),
+        }
+    }
+}
+
+fn busy() -> ApiError {
+    ApiError::unavailable("too many concurrent changes of the same data; try again")
+}
+
+/// A commit that failed, for the client.
+pub(crate) fn commit_error(e: &CommitError) -> ApiError {
+    match e {
+        CommitError::Conflict => busy(),
+        CommitError::UnknownKeyspace => {
+            ApiError::new(404, "the mount was removed while the request ran")
+        }
+        CommitError::TooLarge(bytes) => ApiError::new(
+            413,
+            format!("the data to store is too large: {bytes} bytes; write it in smaller parts"),
+        ),
+        CommitError::NoSpace => ApiError::new(
+            500,
+            "no space left on the device of the data folder: nothing was written; free some space \
+             and try again",
+        ),
+        CommitError::Failed(cause) => ApiError::new(
+            500,
+            format!("the store has failed and accepts no writes until a restart: {cause}"),
+        ),
+        CommitError::Closed => ApiError::unavailable("the server is stopping"),
+    }
 }

@@ -4,11 +4,11 @@
 //! Vault documents; see [`crate::logical`] for what they may do.
 
 mod cubbyhole;
-mod duration;
+pub(crate) mod duration;
 mod fields;
 mod kv1;
 mod kv2;
-mod stamp;
+pub mod stamp;
 #[cfg(test)]
 mod testing;
 mod transit;

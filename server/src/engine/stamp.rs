@@ -9,21 +9,21 @@ use time::format_description::well_known::Rfc3339;
 /// Nanoseconds since the epoch; shown in RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Stamp(i64);
+pub struct Stamp(i64);
 
 impl Stamp {
     /// This many seconds later (or earlier); stops at the ends of the range.
-    pub(super) fn plus_seconds(self, seconds: i64) -> Self {
+    pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000_000)))
     }
 
     /// Whole seconds since the epoch.
-    pub(super) fn unix(self) -> i64 {
+    pub fn unix(self) -> i64 {
         self.0.div_euclid(1_000_000_000)
     }
 
     /// RFC 3339 in UTC, nanoseconds without trailing zeros.
-    pub(super) fn rfc3339(self) -> String {
+    pub fn rfc3339(self) -> String {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))
             .ok()
             .and_then(|t| t.format(&Rfc3339).ok())
@@ -31,7 +31,7 @@ impl Stamp {
     }
 
     /// From RFC 3339.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
         i64::try_from(nanos).ok().map(Self)
     }

@@ -110,7 +110,7 @@ pub fn parse_body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<T> {
             ApiError::bad_request(format!("wrong type of field at column {}", e.column()))
         }
         _ => ApiError::bad_request(format!(
-            "failed to parse JSON input: line {} column {}",
+            "failed to decode JSON input: line {} column {}",
             e.line(),
             e.column()
         )),

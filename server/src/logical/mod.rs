@@ -7,10 +7,12 @@
 
 mod call;
 mod error;
+mod input;
 mod response;
 mod route;
 
 pub use call::{Call, Caller, MountInfo, Operation, parse_body};
 pub use error::{ApiError, ApiResult};
+pub use input::{Flag, Integer, Scalar, Seconds, Words};
 pub use response::{Auth, Response, WrapInfo};
 pub use route::{Access, EngineHandler, Method, Params, Route, Served, find_route};

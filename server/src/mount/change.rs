@@ -49,8 +49,7 @@ fn refused<T>(message: impl Into<String>) -> Result<T, MountError> {
 /// # Errors
 /// See [`ViewError`].
 pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
-    let mut cubbyhole =
-        MountEntry::new("cubbyhole/", "cubbyhole", "private store of each token");
+    let mut cubbyhole = MountEntry::new("cubbyhole/", "cubbyhole", "private store of each token");
     cubbyhole.local = true;
     cubbyhole.uuid = Uuid::from_bytes(CUBBYHOLE.0);
     let identity = MountEntry::new("identity/", "identity", "identity store");

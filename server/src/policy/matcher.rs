@@ -81,6 +81,15 @@ impl Policy {
         self.longest_prefix(path).into_iter().chain(segments).max_by(Match::priority)
     }
 
+    /// Whether anything is granted on some path below `folder`, which ends in a slash.
+    pub fn touches(&self, folder: &str) -> bool {
+        let below =
+            |text: &str, glob: bool| text.starts_with(folder) || (glob && folder.starts_with(text));
+        self.exact.iter().any(|(text, c)| c.any() && below(text, false))
+            || self.prefix.iter().any(|(text, c)| c.any() && below(text, true))
+            || self.segments.iter().any(|s| s.capabilities.any() && segments_touch(s, folder))
+    }
+
     /// Goes down the sorted prefixes: the greatest one not above `path` is a prefix of it, or what
     /// the two have in common bounds where a prefix can be.
     fn longest_prefix(&self, path: &str) -> Option<Match<'_>> {
@@ -144,6 +153,20 @@ fn segments_match(text: &str, glob: bool, path: &str) -> bool {
         }
     }
     glob || given.next().is_none()
+}
+
+/// Whether the pattern can match a path below `folder`.
+fn segments_touch(segmented: &Segmented, folder: &str) -> bool {
+    let (text, glob) = split_glob(&segmented.pattern);
+    let mut wanted = text.split('/');
+    for have in folder.trim_end_matches('/').split('/') {
+        match wanted.next() {
+            Some(want) if want == "+" || want == have => {}
+            Some(want) => return glob && wanted.next().is_none() && have.starts_with(want),
+            None => return glob,
+        }
+    }
+    glob || wanted.next().is_some()
 }
 
 fn common_prefix<'a>(a: &'a str, b: &str) -> &'a str {

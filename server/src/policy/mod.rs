@@ -17,7 +17,7 @@ use crate::logical::Operation;
 
 pub use builtin::{DEFAULT, ROOT, create_defaults};
 pub use capability::Capabilities;
-pub use entry::{NAME_MAX, PolicyEntry, delete, names, read, write};
+pub use entry::{NAME_MAX, PolicyEntry, WriteError, delete, names, read, write};
 pub use matcher::{Match, Policy};
 pub use parse::{ParseError, Rule, parse};
 
@@ -66,6 +66,17 @@ pub fn granted(
     let bare = path.strip_suffix('/').unwrap_or(path);
     let folder = on(&format!("{bare}/"));
     Ok(if folder == Capabilities::NONE { on(bare) } else { folder })
+}
+
+/// Whether the policies grant anything below `folder`, which ends in a slash.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn touches(session: &mut Session, names: &[String], folder: &str) -> Result<bool, ViewError> {
+    if names.iter().any(|n| n == ROOT) {
+        return Ok(true);
+    }
+    Ok(compiled(session, names)?.iter().any(|p| p.touches(folder)))
 }
 
 fn compiled(session: &mut Session, names: &[String]) -> Result<Vec<Arc<Policy>>, ViewError> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use strongroom_storage::Store;
 
-use crate::barrier::{Barrier, DecodeCache, RootKey};
+use crate::barrier::{Barrier, DecodeCache, RootKey, Session};
 use crate::cluster::ops::{ClusterOps, ForwardReply, ForwardRequest};
 use crate::logical::{ApiError, Route};
 use crate::sys::SysHandler;
@@ -89,6 +89,11 @@ impl Replication {
     /// Stops all connections.
     #[expect(clippy::unused_async, reason = "waits for connections")]
     pub async fn stop(&self) {}
+}
+
+/// The wrapping id inside an activation token of this cluster, or `None`.
+pub fn wrapping_id(_session: &mut Session, _jwt: &str) -> Option<String> {
+    None
 }
 
 /// `sys/replication/*`.

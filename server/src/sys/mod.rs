@@ -12,9 +12,21 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+mod capabilities;
+mod health;
+mod keys;
+mod mounts;
+mod policies;
+mod routes;
+mod seal;
+mod ui;
+
 use crate::barrier::Session;
 use crate::cluster::Cluster;
+use crate::dispatch::Request;
 use crate::logical::{ApiResult, Call, Caller, Operation, Params, Response};
+
+pub use routes::{Found, find, find_always};
 
 /// What a [`SysHandler`] returns.
 pub type SysFuture = Pin<Box<dyn Future<Output = ApiResult<Response>> + Send>>;
@@ -48,6 +60,27 @@ pub struct SysCall {
 }
 
 impl SysCall {
+    /// The call of a client.
+    pub(crate) fn new(
+        cluster: &Arc<Cluster>,
+        request: &Request,
+        path: &str,
+        params: &Params<'_>,
+        caller: &Caller,
+    ) -> Self {
+        Self {
+            cluster: Arc::clone(cluster),
+            op: request.op,
+            path: path.to_owned(),
+            params: params.iter().map(|(k, v)| (k, v.to_owned())).collect(),
+            body: request.body.clone(),
+            query: request.query.clone(),
+            caller: caller.clone(),
+            remote: request.remote,
+            now: request.now,
+        }
+    }
+
     /// The body as a typed value; see [`Call::parse`].
     ///
     /// # Errors
@@ -73,9 +106,6 @@ pub struct CoreCall<'a> {
     pub call: Call<'a>,
     /// The client's token as it was sent, or empty; a secret.
     pub token: &'a str,
-}
-
-/// Params as owned pairs.
-pub(crate) fn own_params(params: &Params<'_>) -> Vec<(&'static str, String)> {
-    params.iter().map(|(k, v)| (k, v.to_owned())).collect()
+    /// The answer will be wrapped.
+    pub wrapped: bool,
 }

@@ -1,33 +1,15 @@
-//! Tokens: who calls.
+//! Tokens: who calls. They are local to their cluster.
 
+mod create;
+mod entry;
+mod lifetime;
+mod routes;
 pub mod sweep;
 
-use std::time::SystemTime;
-
-use zeroize::Zeroizing;
-
-use crate::barrier::{Session, ViewError};
-
-/// Draws the salt that tokens are hashed with before they are stored.
-///
-/// # Errors
-/// See [`ViewError`].
-pub fn create_salt(_session: &mut Session) -> Result<(), ViewError> {
-    Ok(())
-}
-
-/// Makes a root token with this id.
-///
-/// # Errors
-/// See [`ViewError`].
-pub fn create_root(_session: &mut Session, _id: &str, _now: SystemTime) -> Result<(), ViewError> {
-    Ok(())
-}
-
-/// A new service token.
-///
-/// # Errors
-/// No randomness.
-pub fn generate_id() -> Result<Zeroizing<String>, getrandom::Error> {
-    Ok(Zeroizing::new(String::new()))
-}
+pub use create::create_root;
+pub use entry::{
+    Token, TokenEntry, create_salt, generate_accessor, generate_id, id_of_accessor, load, lookup,
+    storage_id,
+};
+pub use lifetime::{Spent, revoke, spend};
+pub use routes::ROUTES;

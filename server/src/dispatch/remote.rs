@@ -1,0 +1,122 @@
+//! Calls that cross between clusters: a secondary forwards, its primary executes.
+
+use std::time::SystemTime;
+
+use strongroom_storage::CommitError;
+
+use super::authorise::identify;
+use super::run::{self, Context, Step};
+use super::{Request, TRIES, busy, commit_error};
+use crate::barrier::Session;
+use crate::cluster::ops::{ForwardReply, ForwardRequest};
+use crate::cluster::{Cluster, Unsealed};
+use crate::logical::{ApiError, ApiResult, Caller, Response};
+use crate::mount::Scope;
+use crate::replication::Role;
+
+/// Hands a call that was authorised here to the primary.
+pub(super) async fn forward(
+    unsealed: &Unsealed,
+    request: &Request,
+    mut caller: Caller,
+) -> ApiResult<Response> {
+    caller.token_id = String::new();
+    let forwarded = ForwardRequest {
+        op: request.op,
+        path: request.path.clone(),
+        query: request.query.clone(),
+        body: request.body.clone(),
+        caller,
+        secondary_id: String::new(),
+    };
+    let outcome = unsealed.replication()?.forward(forwarded).await?;
+    let response = outcome.reply.result?;
+    Ok(if outcome.caught_up {
+        response
+    } else {
+        response.warn(
+            "the primary has done this, but the change has not arrived on this secondary yet: \
+             reads here may show the old state for a while",
+        )
+    })
+}
+
+/// As [`forward`], for a call that turned out to write replicated data.
+pub(super) async fn forward_again(unsealed: &Unsealed, request: &Request) -> ApiResult<Response> {
+    let token = request.token.as_deref().map_or("", String::as_str);
+    let mut session = unsealed.session();
+    let caller =
+        identify(&mut session, token, request.now)?.map(|t| t.caller.clone()).unwrap_or_default();
+    drop(session);
+    forward(unsealed, request, caller).await
+}
+
+/// Primary side: runs a call that a secondary authorised, after authorising it again with this
+/// cluster's own text of the caller's policies. Local mounts of this cluster are out of its reach.
+pub async fn execute_forwarded(cluster: &Cluster, forwarded: ForwardRequest) -> ForwardReply {
+    let unsealed = match cluster.unsealed() {
+        Ok(unsealed) => unsealed,
+        Err(e) => return ForwardReply { result: Err(e), lsn: 0 },
+    };
+    if !matches!(unsealed.role(), Role::Primary) {
+        let result = Err(ApiError::unavailable("this cluster is not a primary"));
+        return ForwardReply { result, lsn: 0 };
+    }
+    let caller = forwarded.caller;
+    let request = Request {
+        op: forwarded.op,
+        path: forwarded.path,
+        query: forwarded.query,
+        body: forwarded.body,
+        token: None,
+        wrap_ttl: None,
+        remote: None,
+        now: SystemTime::now(),
+    };
+    let result = execute(cluster, &unsealed, &request, &caller).await;
+    match result {
+        Ok((response, lsn)) => ForwardReply { result: Ok(response), lsn },
+        Err(e) => ForwardReply { result: Err(e), lsn: unsealed.store.position().0 },
+    }
+}
+
+async fn execute(
+    cluster: &Cluster,
+    unsealed: &Unsealed,
+    request: &Request,
+    caller: &Caller,
+) -> ApiResult<(Response, u64)> {
+    let cluster = cluster.me()?;
+    let role = Role::Primary;
+    for _ in 0..TRIES {
+        let mut session = unsealed.session();
+        let context = Context { cluster: &cluster, request, role, scope: Scope::Replicated };
+        let step = match request.path.strip_prefix("sys/") {
+            Some(rest) => run::system(&context, &mut session, Some(caller), rest)?,
+            None => run::mounted(&context, &mut session, Some(caller))?,
+        };
+        match step {
+            Step::Answer(response) => match commit(session, unsealed).await {
+                Ok(lsn) => return Ok((response, lsn)),
+                Err(CommitError::Conflict) => {}
+                Err(e) => return Err(commit_error(&e)),
+            },
+            Step::Wait(run, call) => {
+                drop(session);
+                let response = run(call).await?;
+                return Ok((response, unsealed.store.position().0));
+            }
+            Step::Spend(_) | Step::Forward(_) => {
+                return Err(ApiError::internal("a forwarded call was to be forwarded again"));
+            }
+        }
+    }
+    Err(busy())
+}
+
+async fn commit(mut session: Session, unsealed: &Unsealed) -> Result<u64, CommitError> {
+    if session.txn().is_read_only() {
+        return Ok(unsealed.store.position().0);
+    }
+    Ok(session.into_txn().commit().await?.lsn.0)
+}

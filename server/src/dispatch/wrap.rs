@@ -1,0 +1,39 @@
+//! Wrapping of answers, for clients that ask with `X-Vault-Wrap-TTL`.
+
+use strongroom_storage::CommitError;
+use zeroize::Zeroizing;
+
+use super::{Request, TRIES, busy, commit_error};
+use crate::cluster::Unsealed;
+use crate::logical::{ApiError, ApiResult, Response};
+use crate::wrapping;
+
+/// Keeps `answer` and gives out the token for it.
+pub(super) async fn wrap(
+    unsealed: &Unsealed,
+    request: &Request,
+    ttl: u64,
+    answer: Response,
+) -> ApiResult<Response> {
+    if answer.data.is_none() && answer.auth.is_none() {
+        // Nothing to keep.
+        return Ok(answer);
+    }
+    let payload = Zeroizing::new(serde_json::to_string(&answer).map_err(ApiError::internal)?);
+    for _ in 0..TRIES {
+        let mut session = unsealed.session();
+        let mut info =
+            wrapping::wrap(&mut session, payload.clone(), ttl, &request.path, request.now)?;
+        match session.into_txn().commit().await {
+            Ok(_) => {
+                if let Some(auth) = &answer.auth {
+                    info.wrapped_accessor.clone_from(&auth.accessor);
+                }
+                return Ok(Response { wrap_info: Some(info), ..Response::empty() });
+            }
+            Err(CommitError::Conflict) => {}
+            Err(e) => return Err(commit_error(&e)),
+        }
+    }
+    Err(busy())
+}

@@ -1,0 +1,134 @@
+//! From an answer to bytes: the envelope that clients of the API know.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::logical::{ApiError, ApiResult, Response};
+
+pub(super) type HttpResponse = hyper::Response<Full<Bytes>>;
+
+/// The HTTP form of an answer.
+pub(super) fn respond(result: ApiResult<Response>) -> HttpResponse {
+    match result {
+        Ok(response) => success(&response),
+        Err(error) => failure(&error),
+    }
+}
+
+/// 307.
+pub(super) fn redirect(to: &str) -> HttpResponse {
+    let mut response = build(307, Vec::new());
+    if let Ok(location) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+fn success(response: &Response) -> HttpResponse {
+    let empty = response.data.is_none()
+        && response.auth.is_none()
+        && response.wrap_info.is_none()
+        && response.warnings.is_empty();
+    if empty {
+        return build(response.status.unwrap_or(204), Vec::new());
+    }
+    let status = response.status.unwrap_or(200);
+    let data = response.data.as_deref().map(RawValue::get);
+    let mut body = Vec::with_capacity(256 + data.map_or(0, |d| d.len() * 2));
+    if response.bare {
+        body.extend_from_slice(data.unwrap_or("{}").as_bytes());
+    } else {
+        let flat = if response.flatten { data.unwrap_or("") } else { "" };
+        envelope(&mut body, response, data, flat);
+    }
+    body.push(b'\n');
+    build(status, body)
+}
+
+/// `{<flat fields> "request_id": ..., "data": ..., ...}`.
+fn envelope(body: &mut Vec<u8>, response: &Response, data: Option<&str>, flat: &str) {
+    body.push(b'{');
+    let fields = flat.trim().strip_prefix('{').and_then(|f| f.strip_suffix('}')).unwrap_or("");
+    if !fields.trim().is_empty() {
+        body.extend_from_slice(fields.as_bytes());
+        body.push(b',');
+    }
+    body.extend_from_slice(b"\"request_id\":");
+    let id = if response.wrap_info.is_some() { String::new() } else { request_id().to_string() };
+    json(body, &id);
+    body.extend_from_slice(b",\"lease_id\":");
+    json(body, &response.lease_id);
+    body.extend_from_slice(b",\"renewable\":");
+    json(body, &response.renewable);
+    body.extend_from_slice(b",\"lease_duration\":");
+    json(body, &response.lease_duration);
+    body.extend_from_slice(b",\"data\":");
+    body.extend_from_slice(data.unwrap_or("null").as_bytes());
+    body.extend_from_slice(b",\"wrap_info\":");
+    json(body, &response.wrap_info);
+    body.extend_from_slice(b",\"warnings\":");
+    json(body, &(!response.warnings.is_empty()).then_some(&response.warnings));
+    body.extend_from_slice(b",\"auth\":");
+    json(body, &response.auth);
+    body.push(b'}');
+}
+
+fn json(body: &mut Vec<u8>, value: &impl Serialize) {
+    // Writing to a Vec does not fail, and none of these types can.
+    if serde_json::to_writer(&mut *body, value).is_err() {
+        body.extend_from_slice(b"null");
+    }
+}
+
+fn failure(error: &ApiError) -> HttpResponse {
+    let mut body = Vec::with_capacity(128);
+    match &error.data {
+        // A missing version, say: the answer in full, under an error's status.
+        Some(data) if error.errors.is_empty() => {
+            envelope(&mut body, &Response::empty(), Some(data.get()), "");
+        }
+        data => {
+            body.extend_from_slice(b"{\"errors\":");
+            json(&mut body, &error.errors);
+            if let Some(data) = data {
+                body.extend_from_slice(b",\"data\":");
+                body.extend_from_slice(data.get().as_bytes());
+            }
+            body.push(b'}');
+        }
+    }
+    body.push(b'\n');
+    build(error.status, body)
+}
+
+fn build(status: u16, body: Vec<u8>) -> HttpResponse {
+    let mut response = hyper::Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Unique, not secret: a counter under two keys that this process drew.
+fn request_id() -> Uuid {
+    static KEYS: LazyLock<[RandomState; 2]> =
+        LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    let halves = [KEYS[0].hash_one(n), KEYS[1].hash_one(n)];
+    uuid::Builder::from_random_bytes(
+        (u128::from(halves[0]) << 64 | u128::from(halves[1])).to_be_bytes(),
+    )
+    .into_uuid()
+}

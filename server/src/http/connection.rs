@@ -1,0 +1,112 @@
+//! One connection: requests in, answers out, nothing of a handler's failure beyond its own answer.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::Method;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+
+use super::answer::{HttpResponse, redirect, respond};
+use super::request::{Taken, read};
+use crate::cluster::Cluster;
+use crate::dispatch;
+use crate::logical::{ApiError, ApiResult, Response};
+
+/// A client that has not sent its headers by then is cut off.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests that one HTTP/2 connection has open at most.
+const STREAMS_MAX: u32 = 250;
+/// Bytes of all headers of an HTTP/2 request.
+const HEADERS_MAX: u32 = 64 << 10;
+
+/// How connections are served.
+pub(super) fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADERS_MAX);
+    builder
+}
+
+/// Answers one request.
+pub(super) async fn serve(
+    cluster: Arc<Cluster>,
+    remote: SocketAddr,
+    request: hyper::Request<Incoming>,
+) -> Result<HttpResponse, Infallible> {
+    let head = request.method() == Method::HEAD;
+    let guarded = Guarded(Box::pin(answer(cluster, remote, request)));
+    let mut response = guarded.await.unwrap_or_else(|| {
+        tracing::error!("a handler panicked; its transaction was dropped");
+        respond(Err(ApiError::internal("the request could not be completed")))
+    });
+    if head {
+        *response.body_mut() = http_body_util::Full::default();
+    }
+    Ok(response)
+}
+
+async fn answer(
+    cluster: Arc<Cluster>,
+    remote: SocketAddr,
+    request: hyper::Request<Incoming>,
+) -> HttpResponse {
+    let (parts, body) = request.into_parts();
+    match read(&parts, body, Some(remote)).await {
+        Ok(Taken::Call(call)) => {
+            let result: ApiResult<Response> = dispatch::handle(&cluster, &call).await;
+            if let Err(e) = &result
+                && e.status >= 500
+                && e.status != 503
+            {
+                tracing::error!(path = call.path, status = e.status, "{}", e.errors.join("; "));
+            }
+            respond(result)
+        }
+        Ok(Taken::Redirect(to)) => redirect(&to),
+        Err(e) => respond(Err(e)),
+    }
+}
+
+/// Turns a panic into `None`. What a handler works on is dropped with it, and shared state is
+/// changed by atomic steps only, so nothing half done is seen afterwards.
+struct Guarded<T>(Pin<Box<dyn Future<Output = T> + Send>>);
+
+impl<T> Future for Guarded<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let inner = self.0.as_mut();
+        match catch_unwind(AssertUnwindSafe(|| inner.poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Guarded;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_answer() {
+        let panics = Guarded(Box::pin(async {
+            tokio::task::yield_now().await;
+            assert!(std::hint::black_box(false), "on purpose");
+            1
+        }));
+        assert_eq!(panics.await, None);
+        assert_eq!(Guarded(Box::pin(async { 2 })).await, Some(2));
+    }
+}

@@ -1,0 +1,11 @@
+//! HTTP: connections, TLS, and the form of requests and answers.
+
+mod answer;
+mod connection;
+mod path;
+mod request;
+mod server;
+mod tls;
+
+pub use server::{RunError, Server};
+pub use tls::TlsError;

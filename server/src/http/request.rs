@@ -1,0 +1,190 @@
+//! From an HTTP request to a [`Request`] for dispatch.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::http::request::Parts;
+use zeroize::Zeroizing;
+
+use super::path::{self, Parsed};
+use crate::dispatch::Request;
+use crate::engine::duration::parse_seconds;
+use crate::logical::{ApiError, ApiResult, Operation};
+
+/// Bytes: larger bodies answer 413.
+const BODY_MAX: usize = 32 << 20;
+/// Bytes of a too large body that are read and thrown away, so that the client sees the answer.
+const DRAIN_MAX: usize = 32 << 20;
+/// A body that takes longer to arrive is given up.
+const BODY_TIMEOUT: Duration = Duration::from_secs(90);
+/// Bytes: longer tokens are not looked up.
+const TOKEN_MAX: usize = 8192;
+const PATCH_TYPE: &str = "application/merge-patch+json";
+
+/// What to do with an HTTP request.
+pub(super) enum Taken {
+    /// Answer it.
+    Call(Request),
+    /// 307 to this place.
+    Redirect(String),
+}
+
+/// Reads a request, its body included.
+///
+/// # Errors
+/// 400, 404, 405, 413, 415.
+pub(super) async fn read(
+    parts: &Parts,
+    body: Incoming,
+    remote: Option<SocketAddr>,
+) -> ApiResult<Taken> {
+    let query = path::query(parts.uri.query().unwrap_or(""));
+    let mut path = match path::parse(parts.uri.path())? {
+        Parsed::Path(path) => path,
+        Parsed::Redirect(to) => {
+            let suffix = parts.uri.query().map(|q| format!("?{q}")).unwrap_or_default();
+            return Ok(Taken::Redirect(to + &suffix));
+        }
+    };
+    let op = operation(parts, &query, &path)?;
+    if op == Operation::List && !path.ends_with('/') {
+        path.push('/');
+    }
+    check_namespace(&parts.headers)?;
+    let body = match op {
+        Operation::Write | Operation::Patch => json_object(read_body(body).await?)?,
+        // Whatever these come with has no meaning.
+        Operation::Read | Operation::List | Operation::Delete => Bytes::new(),
+    };
+    if op == Operation::Patch {
+        check_patch_type(&parts.headers)?;
+    }
+    Ok(Taken::Call(Request {
+        op,
+        path,
+        query,
+        body,
+        token: token(&parts.headers),
+        wrap_ttl: wrap_ttl(&parts.headers)?,
+        remote,
+        now: SystemTime::now(),
+    }))
+}
+
+fn operation(parts: &Parts, query: &[(String, String)], path: &str) -> ApiResult<Operation> {
+    let list = || query.iter().any(|(k, v)| k == "list" && (v == "true" || v == "1"));
+    match parts.method.as_str() {
+        "GET" if list() => Ok(Operation::List),
+        "GET" => Ok(Operation::Read),
+        "HEAD" if path == "sys/health" => Ok(Operation::Read),
+        "LIST" => Ok(Operation::List),
+        "POST" | "PUT" => Ok(Operation::Write),
+        "PATCH" => Ok(Operation::Patch),
+        "DELETE" => Ok(Operation::Delete),
+        "OPTIONS" => Err(ApiError::bad_request("cannot handle internal-only request operation")),
+        _ => Err(ApiError { status: 405, errors: Vec::new(), data: None }),
+    }
+}
+
+/// There is one namespace; a request for another one must not land in it.
+fn check_namespace(headers: &HeaderMap) -> ApiResult<()> {
+    let Some(namespace) = headers.get("x-vault-namespace") else { return Ok(()) };
+    match namespace.to_str().map(|n| n.trim_matches('/')) {
+        Ok("" | "root") => Ok(()),
+        _ => Err(ApiError::new(404, "namespaces are not supported by this version")),
+    }
+}
+
+fn check_patch_type(headers: &HeaderMap) -> ApiResult<()> {
+    let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    if given.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(PATCH_TYPE)) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        415,
+        format!("PATCH requires Content-Type of {PATCH_TYPE}, provided {given}"),
+    ))
+}
+
+fn token(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    let own = headers.get("x-vault-token").and_then(|v| v.to_str().ok()).filter(|t| !t.is_empty());
+    let bearer = || {
+        let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    };
+    let token = own.or_else(bearer).filter(|t| !t.is_empty() && t.len() <= TOKEN_MAX)?;
+    Some(Zeroizing::new(token.to_owned()))
+}
+
+/// Seconds; 0 asks for nothing.
+fn wrap_ttl(headers: &HeaderMap) -> ApiResult<Option<u64>> {
+    let Some(value) = headers.get("x-vault-wrap-ttl") else { return Ok(None) };
+    let seconds = value
+        .to_str()
+        .ok()
+        .and_then(parse_seconds)
+        .and_then(|s| u64::try_from(s).ok())
+        .ok_or_else(|| {
+        ApiError::bad_request(
+            "error parsing X-Vault-Wrap-TTL header: not a duration such as 90, \"90s\" or \
+                 \"1h30m\"",
+        )
+    })?;
+    Ok((seconds != 0).then_some(seconds))
+}
+
+async fn read_body(body: Incoming) -> ApiResult<Bytes> {
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
+        Ok(done) => done,
+        Err(_) => Err(ApiError::new(408, "the request's body did not arrive in time")),
+    }
+}
+
+async fn collect(mut body: Incoming) -> ApiResult<Bytes> {
+    let announced = body.size_hint().exact().and_then(|n| usize::try_from(n).ok());
+    let mut whole = BytesMut::new();
+    let mut first: Option<Bytes> = None;
+    let mut total = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ApiError::bad_request("the request's body was cut off"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        total += data.remaining();
+        if total > BODY_MAX {
+            whole = BytesMut::new();
+            if total > BODY_MAX + DRAIN_MAX {
+                break;
+            }
+            continue;
+        }
+        // Most bodies come in one piece and are not copied.
+        match (&first, whole.is_empty()) {
+            (None, true) if Some(data.len()) == announced => first = Some(data),
+            _ => {
+                if whole.is_empty() {
+                    whole.reserve(announced.unwrap_or(data.len()).min(BODY_MAX));
+                }
+                whole.extend_from_slice(&data);
+            }
+        }
+    }
+    if total > BODY_MAX {
+        return Err(ApiError::new(413, "http: request body too large"));
+    }
+    Ok(first.unwrap_or_else(|| whole.freeze()))
+}
+
+/// Nothing, `null` or an object; whether it is a sound one is for the handler to find out.
+fn json_object(body: Bytes) -> ApiResult<Bytes> {
+    let start = body.iter().position(|b| !b.is_ascii_whitespace());
+    match start.map(|at| &body[at..]) {
+        None => Ok(Bytes::new()),
+        Some(text) if text.first() == Some(&b'{') => Ok(body),
+        Some(text) if text.trim_ascii_end() == b"null" => Ok(Bytes::new()),
+        Some(_) => Err(ApiError::bad_request("failed to decode JSON input: an object is expected")),
+    }
+}

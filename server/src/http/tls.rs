@@ -1,0 +1,125 @@
+//! TLS of the API listeners, with certificates that can be replaced while in use.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SupportedProtocolVersion, version};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::TlsFiles;
+
+/// Why TLS cannot be used as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read or is not PEM of the right kind.
+    #[error("{path}: {what}: {cause}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Certificate and key do not go together, or the key is of a kind that is not supported.
+    #[error("{path}: the certificate and its key cannot be used: {cause}")]
+    Pair {
+        /// The certificate's file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// Neither `tls12` nor `tls13`.
+    #[error("tls_min_version {0:?} is not supported: use tls12 or tls13")]
+    Version(String),
+}
+
+/// TLS of one listener.
+pub(super) struct Tls {
+    /// Takes connections.
+    pub(super) acceptor: TlsAcceptor,
+    files: TlsFiles,
+    resolver: Arc<Resolver>,
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub(super) fn new(files: &TlsFiles) -> Result<Self, TlsError> {
+        let resolver = Arc::new(Resolver(ArcSwap::from_pointee(load(files)?)));
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(versions(files.min_version.as_deref())?)
+            .map_err(|e| pair(files, &e))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&resolver) as Arc<dyn ResolvesServerCert>);
+        let mut config = config;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Self { acceptor, files: files.clone(), resolver })
+    }
+
+    /// Reads the files again; new connections get the new certificate.
+    ///
+    /// # Errors
+    /// [`TlsError`]; the old certificate stays in use then.
+    pub(super) fn reload(&self) -> Result<(), TlsError> {
+        self.resolver.0.store(Arc::new(load(&self.files)?));
+        Ok(())
+    }
+}
+
+struct Resolver(ArcSwap<CertifiedKey>);
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+fn versions(min: Option<&str>) -> Result<&'static [&'static SupportedProtocolVersion], TlsError> {
+    static FROM_12: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
+    static FROM_13: [&SupportedProtocolVersion; 1] = [&version::TLS13];
+    match min {
+        None | Some("" | "tls12") => Ok(&FROM_12),
+        Some("tls13") => Ok(&FROM_13),
+        Some(other) => Err(TlsError::Version(other.to_owned())),
+    }
+}
+
+fn load(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.cert_file)
+        .and_then(Iterator::collect)
+        .map_err(|e| file(&files.cert_file, "a PEM certificate is expected", &e))?;
+    if chain.is_empty() {
+        return Err(file(&files.cert_file, "a PEM certificate is expected", &"there is none"));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key_file)
+        .map_err(|e| file(&files.key_file, "a PEM private key is expected", &e))?;
+    let certified =
+        CertifiedKey::from_der(chain, key, &default_provider()).map_err(|e| pair(files, &e))?;
+    certified.keys_match().map_err(|e| pair(files, &e))?;
+    Ok(certified)
+}
+
+fn file(path: &Path, what: &'static str, cause: &dyn fmt::Display) -> TlsError {
+    TlsError::File { path: path.to_owned(), what, cause: cause.to_string() }
+}
+
+fn pair(files: &TlsFiles, cause: &dyn fmt::Display) -> TlsError {
+    TlsError::Pair { path: files.cert_file.clone(), cause: cause.to_string() }
+}

@@ -1,0 +1,147 @@
+//! Typed request fields, as loose as the API is: numbers and flags may come as text, a list as one
+//! string with commas, a duration as seconds or as `1h30m`.
+
+use std::fmt;
+
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::duration::parse_seconds;
+
+/// A duration in whole seconds; negative ones are refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub u64);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Scalar::deserialize(from)?.0;
+        parse_seconds(&text)
+            .and_then(|s| u64::try_from(s).ok())
+            .map(Self)
+            .ok_or_else(|| de::Error::custom("not a duration such as 90, \"90s\" or \"1h30m\""))
+    }
+}
+
+/// A flag, or `"true"`, `1` and the like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flag(pub bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(from)?.0.to_ascii_lowercase().as_str() {
+            "true" | "1" | "t" => Ok(Self(true)),
+            "false" | "0" | "f" | "" => Ok(Self(false)),
+            _ => Err(de::Error::custom("neither true nor false")),
+        }
+    }
+}
+
+/// An integer, or its digits as text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Integer(pub i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Scalar::deserialize(from)?.0;
+        text.parse().map(Self).map_err(|_| de::Error::custom("not an integer"))
+    }
+}
+
+/// Text; numbers and flags are taken as they are written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Scalar(pub String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ListVisitor { lists: false })
+            .map(|mut list| Self(list.pop().unwrap_or_default()))
+    }
+}
+
+/// A list of words; one string with commas is taken too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Words(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let items = from.deserialize_any(ListVisitor { lists: true })?;
+        let words = items.iter().flat_map(|item| item.split(','));
+        Ok(Self(words.map(|w| w.trim().to_owned()).filter(|w| !w.is_empty()).collect()))
+    }
+}
+
+struct ListVisitor {
+    lists: bool,
+}
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.lists { "a list of strings" } else { "a string" })
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+        Ok(vec![v.to_owned()])
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
+        Ok(vec![v.to_string()])
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
+        Ok(vec![v.to_string()])
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
+        Ok(vec![v.to_string()])
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
+        Ok(vec![v.to_string()])
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        if !self.lists {
+            return Err(de::Error::invalid_type(de::Unexpected::Seq, &self));
+        }
+        let mut all = Vec::new();
+        while let Some(Scalar(item)) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loose_forms_are_taken_and_wrong_ones_refused() {
+        #[derive(Deserialize)]
+        struct Body {
+            s: Seconds,
+            f: Flag,
+            n: Integer,
+            w: Words,
+        }
+        let body: Body =
+            serde_json::from_str(r#"{"s": "1h", "f": "true", "n": "-3", "w": "a, b,,c"}"#).unwrap();
+        assert_eq!((body.s, body.f, body.n), (Seconds(3600), Flag(true), Integer(-3)));
+        assert_eq!(body.w.0, ["a", "b", "c"]);
+        let body: Body =
+            serde_json::from_str(r#"{"s": 5, "f": 0, "n": 7, "w": ["a", 5]}"#).unwrap();
+        assert_eq!((body.s, body.f, body.n), (Seconds(5), Flag(false), Integer(7)));
+        assert_eq!(body.w.0, ["a", "5"]);
+        assert!(serde_json::from_str::<Seconds>("\"-5s\"").is_err());
+        assert!(serde_json::from_str::<Seconds>("\"abc\"").is_err());
+        assert!(serde_json::from_str::<Flag>("\"maybe\"").is_err());
+        assert!(serde_json::from_str::<Integer>("[1]").is_err());
+        assert!(serde_json::from_str::<Words>("{}").is_err());
+    }
+}

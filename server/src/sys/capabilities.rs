@@ -1,0 +1,99 @@
+//! `sys/capabilities`, `-self`, `-accessor`.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{CoreCall, CoreHandler};
+use crate::barrier::Session;
+use crate::logical::{
+    Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar, Words,
+};
+use crate::{policy, token};
+
+/// Paths that one call asks about at most.
+const PATHS_MAX: usize = 4096;
+
+/// The routes.
+pub(super) static ROUTES: &[Route<CoreHandler>] = &[
+    Route {
+        pattern: "capabilities-self",
+        summary: "Tell what the calling token may do on paths",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::Write, of_self)],
+    },
+    Route {
+        pattern: "capabilities",
+        summary: "Tell what a token may do on paths",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::Write, of_token)],
+    },
+    Route {
+        pattern: "capabilities-accessor",
+        summary: "Tell what the token of an accessor may do on paths",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::Write, of_accessor)],
+    },
+];
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    token: Scalar,
+    accessor: Scalar,
+    path: Option<Words>,
+    paths: Option<Words>,
+}
+
+fn of_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    answer(session, &core.call.caller.policies, body)
+}
+
+fn of_token(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    if body.token.0.is_empty() {
+        return Err(ApiError::listed(400, "no token found"));
+    }
+    let found = token::lookup(session, &body.token.0, core.call.now)?;
+    let found = found.ok_or_else(|| ApiError::listed(400, "invalid token"))?;
+    answer(session, &found.entry.policies, body)
+}
+
+fn of_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    let now = core.call.now.into();
+    let found = match token::id_of_accessor(session, &body.accessor.0)? {
+        Some(id) => token::load(session, &id)?.filter(|t| t.entry.valid(now)),
+        None => None,
+    };
+    let found = found.ok_or_else(|| ApiError::listed(400, "invalid accessor"))?;
+    answer(session, &found.entry.policies, body)
+}
+
+fn answer(session: &mut Session, policies: &[String], body: Body) -> ApiResult<Response> {
+    let paths = body.paths.or(body.path).unwrap_or_default().0;
+    if paths.is_empty() {
+        return Err(ApiError::bad_request("paths must be supplied"));
+    }
+    if paths.len() > PATHS_MAX {
+        return Err(ApiError::bad_request("too many paths: 4096 is the limit"));
+    }
+    let root = policies.iter().any(|p| p == policy::ROOT);
+    let mut data = Map::new();
+    for path in &paths {
+        let names = if root {
+            vec!["root"]
+        } else {
+            policy::capabilities(session, policies, path.trim_start_matches('/'))?.names()
+        };
+        data.insert(path.clone(), names.into());
+    }
+    if let [only] = paths.as_slice() {
+        let names = data[only].clone();
+        data.insert("capabilities".to_owned(), names);
+    }
+    Ok(Response { flatten: true, ..Response::data(&Value::Object(data))? })
+}

@@ -1,0 +1,97 @@
+//! `sys/health`, `sys/leader`.
+
+use std::time::UNIX_EPOCH;
+
+use serde_json::json;
+
+use super::{SysCall, SysFuture, SysHandler};
+use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route};
+use crate::replication::Role;
+
+/// The routes.
+pub(super) static ROUTES: &[Route<SysHandler>] = &[
+    Route {
+        pattern: "health",
+        summary: "Tell a load balancer how the cluster is",
+        access: Access::Always,
+        exists: None,
+        methods: &[Method::local(Operation::Read, health)],
+    },
+    Route {
+        pattern: "leader",
+        summary: "Tell who leads; a cluster of one node has no election",
+        access: Access::Always,
+        exists: None,
+        methods: &[Method::local(Operation::Read, leader)],
+    },
+];
+
+fn health(call: SysCall) -> SysFuture {
+    Box::pin(async move { answer(&call) })
+}
+
+fn answer(call: &SysCall) -> ApiResult<Response> {
+    let status = call.cluster.seal_status();
+    // All are checked, though only one counts.
+    let active = code(call, "activecode", 200)?;
+    let sealed = code(call, "sealedcode", 503)?;
+    let uninitialised = code(call, "uninitcode", 501)?;
+    for other in ["standbycode", "drsecondarycode", "performancestandbycode"] {
+        code(call, other, 0)?;
+    }
+    let mode = match call.cluster.unsealed().map(|u| u.role()) {
+        Err(_) => "unknown",
+        Ok(Role::Disabled) => "disabled",
+        Ok(Role::Primary) => "primary",
+        Ok(Role::Secondary { .. }) => "secondary",
+    };
+    let dr_mode = if status.sealed { "unknown" } else { "disabled" };
+    let mut body = json!({
+        "initialized": status.initialized,
+        "sealed": status.sealed,
+        "standby": status.sealed,
+        "performance_standby": false,
+        "replication_performance_mode": mode,
+        "replication_dr_mode": dr_mode,
+        "server_time_utc": call.now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+        "version": status.version,
+    });
+    if let (Some(name), Some(id)) = (status.cluster_name, status.cluster_id) {
+        body["cluster_name"] = name.into();
+        body["cluster_id"] = id.into();
+    }
+    let code = match (status.initialized, status.sealed) {
+        (false, _) => uninitialised,
+        (true, true) => sealed,
+        (true, false) => active,
+    };
+    Ok(Response { status: Some(code), ..Response::bare(&body)? })
+}
+
+/// A status code that the load balancer wishes for.
+fn code(call: &SysCall, name: &str, default: u16) -> ApiResult<u16> {
+    let Some(text) = call.query(name) else { return Ok(default) };
+    match text.parse::<u16>() {
+        Ok(code) if (200..=599).contains(&code) => Ok(code),
+        _ => Err(ApiError::bad_request(format!("{name} must be a status code of 200 to 599"))),
+    }
+}
+
+fn leader(call: SysCall) -> SysFuture {
+    Box::pin(async move {
+        if let Err(e) = call.cluster.unsealed()
+            && call.cluster.initialised()
+        {
+            return Err(e);
+        }
+        Response::bare(&json!({
+            "ha_enabled": false,
+            "is_self": false,
+            "active_time": "0001-01-01T00:00:00Z",
+            "leader_address": "",
+            "leader_cluster_address": "",
+            "performance_standby": false,
+            "performance_standby_last_remote_wal": 0,
+        }))
+    })
+}

@@ -1,0 +1,344 @@
+//! `sys/mounts`, `sys/auth` and their `tune`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{CoreCall, CoreHandler};
+use crate::barrier::Session;
+use crate::logical::{
+    Access, ApiError, ApiResult, Flag, Method, Operation, Response, Route, Scalar, Seconds, Words,
+};
+use crate::mount::{
+    self, AUTH_KEY, DEFAULT_LEASE_TTL, LOCAL_KEY, MAX_LEASE_TTL, MOUNTS_KEY, MountConfig,
+    MountEntry, MountError,
+};
+
+const SECRETS: [&str; 2] = [MOUNTS_KEY, LOCAL_KEY];
+
+/// The routes. Writes run here first: whether a mount is local is for the handler to find out.
+pub(super) static ROUTES: &[Route<CoreHandler>] = &[
+    Route {
+        pattern: "mounts",
+        summary: "List the secrets engines",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::Read, list)],
+    },
+    Route {
+        pattern: "mounts/{path..}",
+        summary: "Enable, show, tune or disable a secrets engine",
+        access: Access::Token,
+        exists: None,
+        methods: &[
+            Method::local(Operation::Read, read),
+            Method::local(Operation::Write, write),
+            Method::local(Operation::Delete, disable),
+        ],
+    },
+    Route {
+        pattern: "auth",
+        summary: "List the auth methods",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::Read, list_auth)],
+    },
+    Route {
+        pattern: "auth/{path..}",
+        summary: "Enable, show, tune or disable an auth method",
+        access: Access::Sudo,
+        exists: None,
+        methods: &[
+            Method::local(Operation::Read, read_auth),
+            Method::local(Operation::Write, write_auth),
+            Method::local(Operation::Delete, disable_auth),
+        ],
+    },
+];
+
+/// A mount as the API shows it.
+pub(super) fn show(entry: &MountEntry) -> Value {
+    json!({
+        "type": entry.kind,
+        "description": entry.description,
+        "accessor": entry.accessor,
+        "uuid": entry.uuid,
+        "local": entry.local,
+        "seal_wrap": entry.seal_wrap,
+        "external_entropy_access": entry.external_entropy_access,
+        "options": entry.options,
+        "config": entry.config,
+        "plugin_version": "",
+        "running_plugin_version": concat!("v", env!("CARGO_PKG_VERSION"), "+builtin"),
+        "running_sha256": "",
+        "deprecation_status": "supported",
+    })
+}
+
+fn flat(data: &Value) -> ApiResult<Response> {
+    Ok(Response { flatten: true, ..Response::data(data)? })
+}
+
+fn table(session: &mut Session, keys: &[&str]) -> ApiResult<Response> {
+    let mut all = Map::new();
+    for key in keys {
+        for entry in mount::entries(session, key)? {
+            all.entry(entry.path.clone()).or_insert_with(|| show(&entry));
+        }
+    }
+    flat(&Value::Object(all))
+}
+
+fn list(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    table(session, &SECRETS)
+}
+
+fn list_auth(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    table(session, &[AUTH_KEY])
+}
+
+/// Which table a path of `sys/mounts/` or `sys/auth/` is about, its mount path with the slash, and
+/// whether it is about tuning.
+struct Place<'k> {
+    keys: &'k [&'k str],
+    path: String,
+    tune: bool,
+}
+
+impl Place<'_> {
+    fn secrets(core: &CoreCall<'_>) -> ApiResult<Self> {
+        let path = core.call.param("path").trim_end_matches('/');
+        match path.strip_prefix("auth/").and_then(|p| p.strip_suffix("/tune")) {
+            Some(auth) => Self::new(&[AUTH_KEY], auth, true),
+            None => Self::split(&SECRETS, path),
+        }
+    }
+
+    fn auth(core: &CoreCall<'_>) -> ApiResult<Self> {
+        Self::split(&[AUTH_KEY], core.call.param("path").trim_end_matches('/'))
+    }
+
+    fn split(keys: &'static [&'static str], path: &str) -> ApiResult<Self> {
+        match path.strip_suffix("/tune") {
+            Some(mount) => Self::new(keys, mount, true),
+            None => Self::new(keys, path, false),
+        }
+    }
+
+    fn new(keys: &'static [&'static str], path: &str, tune: bool) -> ApiResult<Self> {
+        if path.is_empty() {
+            return Err(ApiError::unsupported_path());
+        }
+        Ok(Self { keys, path: format!("{path}/"), tune })
+    }
+
+    fn find(&self, session: &mut Session) -> ApiResult<Option<MountEntry>> {
+        for key in self.keys {
+            let found = mount::entries(session, key)?.into_iter().find(|e| e.path == self.path);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    read_place(&Place::secrets(core)?, session, "No secret engine mount at")
+}
+
+fn read_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    read_place(&Place::auth(core)?, session, "No auth engine at")
+}
+
+fn read_place(place: &Place<'_>, session: &mut Session, missing: &str) -> ApiResult<Response> {
+    let found = place.find(session)?;
+    match (found, place.tune) {
+        (Some(entry), true) => flat(&tuning(&entry)),
+        (Some(entry), false) => flat(&show(&entry)),
+        (None, true) => {
+            Err(ApiError::bad_request(format!("cannot fetch sysview for path {:?}", place.path)))
+        }
+        (None, false) => Err(ApiError::bad_request(format!("{missing} {}", place.path))),
+    }
+}
+
+/// What `tune` shows: times in force and what was set.
+fn tuning(entry: &MountEntry) -> Value {
+    let or = |own: u64, default| if own == 0 { default } else { own };
+    let mut data = serde_json::to_value(&entry.config).unwrap_or_default();
+    data["default_lease_ttl"] = or(entry.config.default_lease_ttl, DEFAULT_LEASE_TTL).into();
+    data["max_lease_ttl"] = or(entry.config.max_lease_ttl, MAX_LEASE_TTL).into();
+    data["description"] = entry.description.clone().into();
+    if let Some(options) = &entry.options {
+        data["options"] = json!(options);
+    }
+    data
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    r#type: Scalar,
+    description: Option<Scalar>,
+    local: Flag,
+    seal_wrap: Flag,
+    external_entropy_access: Flag,
+    options: Option<BTreeMap<String, Scalar>>,
+    config: Config,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Config {
+    default_lease_ttl: Option<Scalar>,
+    max_lease_ttl: Option<Scalar>,
+    force_no_cache: Option<Flag>,
+    listing_visibility: Option<Scalar>,
+    token_type: Option<Scalar>,
+    passthrough_request_headers: Option<Words>,
+    allowed_response_headers: Option<Words>,
+    audit_non_hmac_request_keys: Option<Words>,
+    audit_non_hmac_response_keys: Option<Words>,
+}
+
+impl Config {
+    fn apply(self, to: &mut MountConfig) -> ApiResult<()> {
+        set(&mut to.default_lease_ttl, self.default_lease_ttl.map(|t| ttl(&t)).transpose()?);
+        set(&mut to.max_lease_ttl, self.max_lease_ttl.map(|t| ttl(&t)).transpose()?);
+        set(&mut to.force_no_cache, self.force_no_cache.map(|f| f.0));
+        if let Some(Scalar(visibility)) = self.listing_visibility {
+            if !["", "unauth", "hidden"].contains(&visibility.as_str()) {
+                return Err(ApiError::bad_request(
+                    "listing_visibility is \"unauth\" or \"hidden\"",
+                ));
+            }
+            to.listing_visibility = visibility;
+        }
+        set(&mut to.token_type, self.token_type.map(|s| s.0));
+        set(&mut to.passthrough_request_headers, self.passthrough_request_headers.map(|w| w.0));
+        set(&mut to.allowed_response_headers, self.allowed_response_headers.map(|w| w.0));
+        set(&mut to.audit_non_hmac_request_keys, self.audit_non_hmac_request_keys.map(|w| w.0));
+        set(&mut to.audit_non_hmac_response_keys, self.audit_non_hmac_response_keys.map(|w| w.0));
+        Ok(())
+    }
+}
+
+fn set<T>(to: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *to = value;
+    }
+}
+
+/// Seconds; `system` and nothing mean the system's default.
+fn ttl(given: &Scalar) -> ApiResult<u64> {
+    if matches!(given.0.as_str(), "" | "system") {
+        return Ok(0);
+    }
+    serde_json::from_value::<Seconds>(given.0.clone().into())
+        .map(|s| s.0)
+        .map_err(|_| ApiError::bad_request(format!("unable to parse TTL of {}", given.0)))
+}
+
+fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let place = Place::secrets(core)?;
+    if place.tune {
+        return tune(core, session, &place);
+    }
+    let body: Body = core.call.parse()?;
+    if body.r#type.0.is_empty() {
+        return Err(ApiError::bad_request("backend type must be specified as a string"));
+    }
+    let description = body.description.unwrap_or_default().0;
+    let mut entry = MountEntry::new(&place.path, &body.r#type.0, &description);
+    entry.local = body.local.0;
+    entry.seal_wrap = body.seal_wrap.0;
+    entry.external_entropy_access = body.external_entropy_access.0;
+    entry.options = body.options.map(strings);
+    body.config.apply(&mut entry.config)?;
+    mount::enable(session, entry)?;
+    Ok(Response::empty())
+}
+
+fn strings(options: BTreeMap<String, Scalar>) -> BTreeMap<String, String> {
+    options.into_iter().map(|(k, v)| (k, v.0)).collect()
+}
+
+fn write_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let place = Place::auth(core)?;
+    if place.tune {
+        return tune(core, session, &place);
+    }
+    let body: Body = core.call.parse()?;
+    match body.r#type.0.as_str() {
+        "" => Err(ApiError::bad_request("backend type must be specified as a string")),
+        "token" => Err(ApiError::bad_request("mount type of \"token\" is not mountable")),
+        kind => Err(ApiError::bad_request(format!("plugin not found in the catalog: {kind}"))),
+    }
+}
+
+fn disable(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let place = Place::secrets(core)?;
+    if place.tune {
+        return Err(ApiError::unsupported_operation());
+    }
+    mount::disable(session, &place.path)?;
+    Ok(Response::empty())
+}
+
+fn disable_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let place = Place::auth(core)?;
+    if place.find(session)?.is_some() {
+        // The only auth method of this version.
+        return Err(ApiError::bad_request("token credential backend cannot be disabled"));
+    }
+    Ok(Response::empty())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct TuneBody {
+    description: Option<Scalar>,
+    options: Option<BTreeMap<String, Scalar>>,
+    #[serde(flatten)]
+    config: Config,
+}
+
+fn tune(core: &CoreCall<'_>, session: &mut Session, place: &Place<'_>) -> ApiResult<Response> {
+    let body: TuneBody = core.call.parse()?;
+    let mut config_error = None;
+    let found = mount::tune(session, place.keys, &place.path, |entry| {
+        if let Some(Scalar(description)) = body.description {
+            entry.description = description;
+        }
+        if let Some(options) = body.options {
+            tune_options(entry, strings(options))?;
+        }
+        config_error = body.config.apply(&mut entry.config).err();
+        match &config_error {
+            None => Ok(()),
+            Some(e) => Err(MountError::Refused(e.errors.join("; "))),
+        }
+    })?;
+    if found {
+        return Ok(Response::empty());
+    }
+    Err(ApiError::bad_request(format!("no mount entry found for path {:?}", place.path)))
+}
+
+fn tune_options(
+    entry: &mut MountEntry,
+    options: BTreeMap<String, String>,
+) -> Result<(), MountError> {
+    let before = entry.option("version").unwrap_or("1").to_owned();
+    let after = options.get("version").cloned().unwrap_or_else(|| before.clone());
+    if before != after {
+        return Err(MountError::Refused(format!(
+            "this version cannot turn a mount of version {before} into version {after}: enable a \
+             new mount and copy the data"
+        )));
+    }
+    entry.options.get_or_insert_default().extend(options);
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! `sys/policies/acl` and the older `sys/policy`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{CoreCall, CoreHandler};
+use crate::barrier::Session;
+use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar};
+use crate::policy;
+
+/// Longest text of a policy, bytes.
+const TEXT_MAX: usize = 1 << 20;
+
+/// The routes.
+pub(super) static ROUTES: &[Route<CoreHandler>] = &[
+    Route {
+        pattern: "policies/acl",
+        summary: "List the policies",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::List, list)],
+    },
+    Route {
+        pattern: "policies/acl/{name..}",
+        summary: "Read, write or delete a policy",
+        access: Access::Token,
+        exists: None,
+        methods: &[
+            Method::local(Operation::Read, read_acl),
+            Method::primary(Operation::Write, write),
+            Method::primary(Operation::Delete, delete),
+        ],
+    },
+    Route {
+        pattern: "policy",
+        summary: "List the policies",
+        access: Access::Token,
+        exists: None,
+        methods: &[
+            Method::local(Operation::Read, list_old),
+            Method::local(Operation::List, list_old),
+        ],
+    },
+    Route {
+        pattern: "policy/{name..}",
+        summary: "Read, write or delete a policy",
+        access: Access::Token,
+        exists: None,
+        methods: &[
+            Method::local(Operation::Read, read_old),
+            Method::primary(Operation::Write, write),
+            Method::primary(Operation::Delete, delete),
+        ],
+    },
+];
+
+fn list(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    Response::list(policy::names(session))
+}
+
+fn list_old(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let names = policy::names(session);
+    let response = Response::data(&json!({ "keys": names, "policies": names }))?;
+    Ok(Response { flatten: true, ..response })
+}
+
+fn read_acl(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = name(core)?;
+    let entry = policy::read(session, &name)?.ok_or_else(ApiError::not_found)?;
+    Response::data(&json!({ "name": name, "policy": entry.text }))
+}
+
+fn read_old(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = name(core)?;
+    let entry = policy::read(session, &name)?.ok_or_else(ApiError::not_found)?;
+    let response = Response::data(&json!({ "name": name, "rules": entry.text }))?;
+    Ok(Response { flatten: true, ..response })
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    policy: Scalar,
+    /// The old name of `policy`.
+    rules: Scalar,
+}
+
+fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = name(core)?;
+    let body: Body = core.call.parse()?;
+    let given = if body.policy.0.is_empty() { body.rules.0 } else { body.policy.0 };
+    if given.is_empty() {
+        return Err(ApiError::bad_request("'policy' parameter not supplied or empty"));
+    }
+    if given.len() > TEXT_MAX {
+        return Err(ApiError::bad_request("the policy is too long: 1 MiB is the limit"));
+    }
+    if name == policy::ROOT {
+        return Err(ApiError::bad_request("cannot update \"root\" policy"));
+    }
+    policy::write(session, &name, plain_text(given)).map_err(|e| match e {
+        policy::WriteError::Parse(_) => ApiError::bad_request(e.to_string()),
+        policy::WriteError::View(e) => e.into(),
+    })?;
+    Ok(Response::empty())
+}
+
+fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = name(core)?;
+    match name.as_str() {
+        policy::ROOT => Err(ApiError::bad_request("cannot delete \"root\" policy")),
+        policy::DEFAULT => Err(ApiError::bad_request("cannot delete default policy")),
+        _ => {
+            policy::delete(session, &name);
+            Ok(Response::empty())
+        }
+    }
+}
+
+/// The text may come in base64.
+fn plain_text(given: String) -> String {
+    let decoded = STANDARD.decode(given.trim()).ok().and_then(|b| String::from_utf8(b).ok());
+    decoded.filter(|text| policy::parse(text).is_ok()).unwrap_or(given)
+}
+
+fn name(core: &CoreCall<'_>) -> ApiResult<String> {
+    let name = core.call.param("name").trim_end_matches('/').to_lowercase();
+    if name.is_empty() {
+        return Err(ApiError::unsupported_path());
+    }
+    if name.len() > policy::NAME_MAX {
+        return Err(ApiError::bad_request("the policy's name is too long: 512 bytes is the limit"));
+    }
+    Ok(name)
+}

@@ -1,0 +1,100 @@
+//! The tables of `sys/` and how a call finds its handler.
+
+use std::sync::Arc;
+
+use super::{
+    CoreHandler, SysCall, SysHandler, capabilities, health, keys, mounts, policies, seal, ui,
+};
+use crate::cluster::Cluster;
+use crate::dispatch::Request;
+use crate::logical::{
+    Access, ApiError, ApiResult, Caller, Method, Operation, Params, Route, Served, find_route,
+};
+use crate::{replication, wrapping};
+
+/// On one transaction.
+static CORE: [&[Route<CoreHandler>]; 5] =
+    [mounts::ROUTES, policies::ROUTES, capabilities::ROUTES, ui::ROUTES, wrapping::ROUTES];
+/// On the cluster itself.
+static WAITS: [&[Route<SysHandler>]; 4] =
+    [seal::ROUTES, health::ROUTES, keys::ROUTES, replication::ROUTES];
+
+/// A handler of `sys/`.
+pub enum Found<'p> {
+    /// Works on one transaction.
+    Core(&'static Route<CoreHandler>, &'static Method<CoreHandler>, Params<'p>),
+    /// Works on the cluster.
+    Waits(&'static Route<SysHandler>, &'static Method<SysHandler>, Params<'p>),
+}
+
+impl Found<'_> {
+    /// Who may call.
+    pub fn access(&self) -> Access {
+        match self {
+            Self::Core(route, ..) => route.access,
+            Self::Waits(route, ..) => route.access,
+        }
+    }
+
+    /// Where it runs on a secondary.
+    pub fn served(&self) -> Served {
+        match self {
+            Self::Core(_, method, _) => method.served,
+            Self::Waits(_, method, _) => method.served,
+        }
+    }
+}
+
+/// The handler of `path`, which is without `sys/`.
+///
+/// # Errors
+/// 404 or 405.
+pub fn find(op: Operation, path: &str) -> ApiResult<Found<'_>> {
+    let mut error = ApiError::unsupported_path();
+    let mut keep = |e: ApiError| {
+        if e.status == 405 {
+            error = e;
+        }
+    };
+    for table in CORE {
+        match find_route(table, op, path) {
+            Ok((route, method, params)) => return Ok(Found::Core(route, method, params)),
+            Err(e) => keep(e),
+        }
+    }
+    for table in WAITS {
+        match find_route(table, op, path) {
+            Ok((route, method, params)) => return Ok(Found::Waits(route, method, params)),
+            Err(e) => keep(e),
+        }
+    }
+    Err(error)
+}
+
+/// The handler of a path that answers in every state, and the call for it.
+///
+/// # Errors
+/// 405 for another verb on such a path.
+pub fn find_always(
+    cluster: &Arc<Cluster>,
+    request: &Request,
+) -> ApiResult<Option<(SysHandler, SysCall)>> {
+    let Some(path) = request.path.strip_prefix("sys/") else { return Ok(None) };
+    for table in WAITS {
+        match find_route(table, request.op, path) {
+            Ok((route, method, params)) if route.access == Access::Always => {
+                let call = SysCall::new(cluster, request, path, &params, &Caller::default());
+                return Ok(Some((method.run, call)));
+            }
+            Err(e) if e.status == 405 && always(table, path) => {
+                return Err(ApiError { status: 405, errors: Vec::new(), data: None });
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+fn always(table: &[Route<SysHandler>], path: &str) -> bool {
+    table.iter().any(|r| r.access == Access::Always && r.pattern == path)
+}

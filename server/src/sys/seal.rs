@@ -1,0 +1,150 @@
+//! `sys/init`, `sys/seal-status`, `sys/unseal`, `sys/seal`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{SysCall, SysFuture, SysHandler};
+use crate::cluster::{InitRequest, UnsealRequest};
+use crate::logical::{
+    Access, ApiError, ApiResult, Flag, Integer, Method, Operation, Response, Route,
+};
+use crate::seal::SHARES_MAX;
+
+/// The routes.
+pub(super) static ROUTES: &[Route<SysHandler>] = &[
+    Route {
+        pattern: "init",
+        summary: "Tell whether the cluster is initialised, or initialise it",
+        access: Access::Always,
+        exists: None,
+        methods: &[
+            Method::local(Operation::Read, init_status),
+            Method::local(Operation::Write, init),
+        ],
+    },
+    Route {
+        pattern: "seal-status",
+        summary: "Tell whether the cluster is sealed",
+        access: Access::Always,
+        exists: None,
+        methods: &[Method::local(Operation::Read, status)],
+    },
+    Route {
+        pattern: "unseal",
+        summary: "Give one key share",
+        access: Access::Always,
+        exists: None,
+        methods: &[Method::local(Operation::Write, unseal)],
+    },
+    Route {
+        pattern: "seal",
+        summary: "Seal the cluster",
+        access: Access::Sudo,
+        exists: None,
+        methods: &[Method::local(Operation::Write, seal)],
+    },
+];
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct InitBody {
+    secret_shares: Integer,
+    secret_threshold: Integer,
+    pgp_keys: Option<Value>,
+    root_token_pgp_key: Option<Value>,
+    recovery_shares: Option<Integer>,
+    recovery_threshold: Option<Integer>,
+    recovery_pgp_keys: Option<Value>,
+    stored_shares: Option<Integer>,
+}
+
+fn init_status(call: SysCall) -> SysFuture {
+    Box::pin(async move { Response::bare(&json!({ "initialized": call.cluster.initialised() })) })
+}
+
+fn init(call: SysCall) -> SysFuture {
+    Box::pin(async move {
+        if call.cluster.initialised() {
+            return Err(ApiError::bad_request("Vault is already initialized"));
+        }
+        let (shares, threshold) = seal_numbers(&call.parse()?)?;
+        let request = InitRequest { shares, threshold, root_token_id: None };
+        Response::bare(&call.cluster.init(request).await?)
+    })
+}
+
+fn seal_numbers(body: &InitBody) -> ApiResult<(u8, u8)> {
+    let some = |v: &Option<Value>| {
+        v.as_ref().is_some_and(|v| {
+            !matches!(v, Value::Null | Value::String(_))
+                || v.as_str().is_some_and(|s| !s.is_empty())
+        })
+    };
+    if some(&body.pgp_keys)
+        && body.pgp_keys.as_ref().and_then(Value::as_array).is_none_or(|a| !a.is_empty())
+        || some(&body.root_token_pgp_key)
+    {
+        return Err(ApiError::bad_request("PGP keys are not supported by this version"));
+    }
+    let positive = |n: Option<Integer>| n.is_some_and(|n| n.0 != 0);
+    if positive(body.recovery_shares)
+        || positive(body.recovery_threshold)
+        || positive(body.stored_shares)
+    {
+        return Err(ApiError::bad_request(
+            "parameters recovery_shares,recovery_threshold not applicable to seal type shamir",
+        ));
+    }
+    let _ = &body.recovery_pgp_keys;
+    let wrong =
+        |what: &str| Err(ApiError::bad_request(format!("invalid seal configuration: {what}")));
+    let (shares, threshold) = (body.secret_shares.0, body.secret_threshold.0);
+    if shares < 1 {
+        return wrong("shares must be at least one");
+    }
+    if threshold < 1 {
+        return wrong("threshold must be at least one");
+    }
+    if shares > 1 && threshold == 1 {
+        return wrong("threshold must be greater than one for multiple shares");
+    }
+    match (u8::try_from(shares), u8::try_from(threshold)) {
+        (Ok(shares), _) if shares > SHARES_MAX => wrong("shares must be less than 256"),
+        (Err(_), _) => wrong("shares must be less than 256"),
+        (Ok(shares), Ok(threshold)) if threshold <= shares => Ok((shares, threshold)),
+        _ => wrong("threshold cannot be larger than shares"),
+    }
+}
+
+fn status(call: SysCall) -> SysFuture {
+    Box::pin(async move { Response::bare(&call.cluster.seal_status()) })
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct UnsealBody {
+    key: Option<Zeroizing<String>>,
+    reset: Flag,
+    migrate: Flag,
+}
+
+fn unseal(call: SysCall) -> SysFuture {
+    Box::pin(async move {
+        let body: UnsealBody = call.parse()?;
+        if body.migrate.0 {
+            return Err(ApiError::bad_request(
+                "this server has one kind of seal: nothing to migrate",
+            ));
+        }
+        let request = UnsealRequest { key: body.key, reset: body.reset.0 };
+        Response::bare(&call.cluster.unseal(request).await?)
+    })
+}
+
+fn seal(call: SysCall) -> SysFuture {
+    Box::pin(async move {
+        call.cluster.seal().await?;
+        Ok(Response::empty())
+    })
+}

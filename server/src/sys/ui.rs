@@ -1,0 +1,86 @@
+//! `sys/internal/ui/mounts`: what the callers of `kv` commands ask first.
+
+use serde_json::{Map, Value, json};
+
+use super::mounts::show;
+use super::{CoreCall, CoreHandler};
+use crate::barrier::Session;
+use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route};
+use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, Mount, Scope, route, router};
+use crate::policy;
+
+/// Shown to anyone.
+const UNAUTH: &str = "unauth";
+
+/// The routes. They look at the caller's rights on the mounts themselves.
+pub(super) static ROUTES: &[Route<CoreHandler>] = &[
+    Route {
+        pattern: "internal/ui/mounts",
+        summary: "List the mounts that the caller can see",
+        access: Access::Public,
+        exists: None,
+        methods: &[Method::local(Operation::Read, all)],
+    },
+    Route {
+        pattern: "internal/ui/mounts/{path..}",
+        summary: "Show the mount of a path",
+        access: Access::Public,
+        exists: None,
+        methods: &[Method::local(Operation::Read, one)],
+    },
+];
+
+fn all(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let policies = &core.call.caller.policies;
+    let mut visible = |key: &str, into: &mut Map<String, Value>| -> ApiResult<()> {
+        for mount in router(session, key)?.all() {
+            if sees(session, policies, mount)? {
+                into.insert(mount.entry.path.clone(), show(&mount.entry));
+            } else if mount.entry.config.listing_visibility == UNAUTH {
+                into.insert(mount.entry.path.clone(), brief(mount));
+            }
+        }
+        Ok(())
+    };
+    let (mut secret, mut auth) = (Map::new(), Map::new());
+    visible(MOUNTS_KEY, &mut secret)?;
+    visible(LOCAL_KEY, &mut secret)?;
+    visible(AUTH_KEY, &mut auth)?;
+    Response::data(&json!({ "secret": secret, "auth": auth }))
+}
+
+fn one(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    if core.call.caller.token_id.is_empty() {
+        return Err(ApiError::permission_denied());
+    }
+    let path = core.call.param("path");
+    let folder = format!("{}/", path.trim_end_matches('/'));
+    let found = route(session, Scope::Here, path)?;
+    if let Some((mount, _)) = found
+        && sees(session, &core.call.caller.policies, &mount)?
+    {
+        let mut data = show(&mount.entry);
+        data["path"] = mount.info.path.clone().into();
+        return Response::data(&data);
+    }
+    Err(ApiError::new(
+        403,
+        format!(
+            "preflight capability check returned 403, please ensure client's policies grant \
+             access to path {folder:?}"
+        ),
+    ))
+}
+
+fn sees(session: &mut Session, policies: &[String], mount: &Mount) -> ApiResult<bool> {
+    Ok(!policies.is_empty() && policy::touches(session, policies, &mount.info.path)?)
+}
+
+/// What anyone may know.
+fn brief(mount: &Mount) -> Value {
+    json!({
+        "type": mount.entry.kind,
+        "description": mount.entry.description,
+        "options": mount.entry.options,
+    })
+}

@@ -1,0 +1,176 @@
+//! Using up, renewing and revoking tokens.
+
+use std::collections::VecDeque;
+use std::time::SystemTime;
+
+use super::create::later;
+use super::entry::{self, LAST_USE, TokenEntry};
+use crate::barrier::{Session, ViewError};
+use crate::engine::stamp::Stamp;
+use crate::keyspace::{CUBBYHOLE, LOCAL};
+use crate::mount::MAX_LEASE_TTL;
+
+/// Tokens that one transaction revokes at most; the sweep goes on with the rest of the tree.
+const REVOKE_MAX: usize = 4096;
+/// Keys of one token's cubbyhole that one transaction removes at most.
+const CUBBYHOLE_MAX: usize = 4096;
+
+/// What came of a use of a token with limited uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spent {
+    /// There is nothing to spend it on any more.
+    Exhausted,
+    /// A use was taken; more are left.
+    Taken,
+    /// The last use was taken; [`revoke`] it when the call is done.
+    Last,
+}
+
+/// Takes one use of the token `id`; the caller commits before the call runs.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn spend(session: &mut Session, id: &str) -> Result<Spent, ViewError> {
+    let Some(token) = entry::load(session, id)? else { return Ok(Spent::Exhausted) };
+    let mut changed = token.entry.clone();
+    let spent = match changed.num_uses {
+        LAST_USE => return Ok(Spent::Exhausted),
+        1 => {
+            changed.num_uses = LAST_USE;
+            Spent::Last
+        }
+        _ => {
+            changed.num_uses -= 1;
+            Spent::Taken
+        }
+    };
+    entry::store(session, id, &changed, Some(&token.entry))?;
+    Ok(spent)
+}
+
+/// Why a token was not renewed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RenewError {
+    /// No such token.
+    #[error("token not found")]
+    Unknown,
+    /// It was made so, or never expires.
+    #[error("lease is not renewable")]
+    NotRenewable,
+    /// The store or the barrier.
+    #[error(transparent)]
+    View(#[from] ViewError),
+}
+
+/// A renewed token, and whether it got less than was asked for.
+pub(super) struct Renewed {
+    /// As it is stored now.
+    pub entry: TokenEntry,
+    /// The lifetime was cut to what is left until the end.
+    pub capped: bool,
+}
+
+/// Prolongs a token by `increment` seconds from now, or by what it began with.
+///
+/// # Errors
+/// [`RenewError`].
+pub(super) fn renew(
+    session: &mut Session,
+    id: &str,
+    increment: u64,
+    now: SystemTime,
+) -> Result<Renewed, RenewError> {
+    let now = Stamp::from(now);
+    let token =
+        entry::load(session, id)?.filter(|t| t.entry.valid(now)).ok_or(RenewError::Unknown)?;
+    let before = &token.entry;
+    if !before.renewable || before.expires.is_none() {
+        return Err(RenewError::NotRenewable);
+    }
+    let wanted = match (before.period, increment) {
+        (0, 0) => before.creation_ttl,
+        (0, seconds) => seconds,
+        (period, _) => period,
+    };
+    let mut expires = later(now, wanted);
+    let mut end = None;
+    if before.explicit_max_ttl > 0 {
+        end = Some(later(before.created, before.explicit_max_ttl));
+    }
+    if before.period == 0 {
+        let system = later(before.created, MAX_LEASE_TTL);
+        end = Some(end.map_or(system, |e| e.min(system)));
+    }
+    let capped = end.is_some_and(|end| end < expires);
+    if let (true, Some(end)) = (capped, end) {
+        expires = end;
+    }
+    let mut renewed = before.clone();
+    renewed.expires = Some(expires);
+    renewed.renewed = Some(now);
+    entry::store(session, id, &renewed, Some(before))?;
+    Ok(Renewed { entry: renewed, capped })
+}
+
+/// Revokes a token and all its descendants, their cubbyholes too. Nothing happens when there is no
+/// such token.
+///
+/// A tree of more than 4,096 tokens is finished by the sweep, from its leftovers in `revoke/<id>`.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn revoke(session: &mut Session, id: &str) -> Result<(), ViewError> {
+    let mut queue = VecDeque::from([id.to_owned()]);
+    let mut budget = REVOKE_MAX;
+    while let Some(id) = queue.pop_front() {
+        if budget == 0 {
+            session.view(LOCAL).put(&format!("revoke/{id}"), b"")?;
+            continue;
+        }
+        budget -= 1;
+        let children = children(session, &id);
+        let complete = children.len() <= budget;
+        queue.extend(children.into_iter().take(budget));
+        if !complete {
+            session.view(LOCAL).put(&format!("revoke/{id}"), b"")?;
+        }
+        remove_one(session, &id)?;
+    }
+    Ok(())
+}
+
+/// Revokes a token alone; its children become orphans.
+///
+/// # Errors
+/// See [`ViewError`].
+pub(super) fn revoke_orphan(session: &mut Session, id: &str) -> Result<(), ViewError> {
+    for child in children(session, id) {
+        let Some(token) = entry::load(session, &child)? else { continue };
+        let mut orphan = token.entry.clone();
+        orphan.parent = None;
+        entry::store(session, &child, &orphan, Some(&token.entry))?;
+        session.view(LOCAL).delete(&format!("{}{child}", entry::child_prefix(id)));
+    }
+    remove_one(session, id)
+}
+
+fn children(session: &mut Session, id: &str) -> Vec<String> {
+    let prefix = entry::child_prefix(id);
+    let keys = session.view(LOCAL).scan(&prefix, None, REVOKE_MAX + 1);
+    keys.iter().filter_map(|k| k.strip_prefix(&prefix)).map(str::to_owned).collect()
+}
+
+fn remove_one(session: &mut Session, id: &str) -> Result<(), ViewError> {
+    if let Some(token) = entry::load(session, id)? {
+        entry::remove(session, id, &token.entry);
+    }
+    let mut cubbyhole = session.view(CUBBYHOLE);
+    let keys = cubbyhole.scan(&format!("{id}/"), None, CUBBYHOLE_MAX);
+    for key in &keys {
+        cubbyhole.delete(key);
+    }
+    if keys.len() == CUBBYHOLE_MAX {
+        session.view(LOCAL).put(&format!("revoke/{id}"), b"")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! `auth/token/`.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::create;
+use super::entry::{self, TokenEntry};
+use super::lifetime::{self, RenewError};
+use crate::barrier::Session;
+use crate::engine::stamp::Stamp;
+use crate::keyspace::LOCAL;
+use crate::logical::{
+    Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar, Seconds,
+};
+use crate::sys::{CoreCall, CoreHandler};
+
+/// Accessors that one LIST answers at most.
+const LIST_MAX: usize = 1_000_000;
+
+/// Tokens are local to their cluster, so everything here is served locally.
+pub static ROUTES: &[Route<CoreHandler>] = &[
+    route(
+        "create",
+        "Make a token",
+        Access::Token,
+        &[Method::local(Operation::Write, create::create)],
+    ),
+    route(
+        "create-orphan",
+        "Make a token without a parent",
+        Access::Sudo,
+        &[Method::local(Operation::Write, create::create_orphan)],
+    ),
+    route(
+        "lookup-self",
+        "Show the calling token",
+        Access::Token,
+        &[
+            Method::local(Operation::Read, lookup_self),
+            Method::local(Operation::Write, lookup_self),
+        ],
+    ),
+    route(
+        "lookup",
+        "Show a token",
+        Access::Token,
+        &[Method::local(Operation::Read, lookup), Method::local(Operation::Write, lookup)],
+    ),
+    route(
+        "lookup-accessor",
+        "Show a token by its accessor",
+        Access::Token,
+        &[Method::local(Operation::Write, lookup_accessor)],
+    ),
+    route(
+        "renew-self",
+        "Prolong the calling token",
+        Access::Token,
+        &[Method::local(Operation::Write, renew_self)],
+    ),
+    route("renew", "Prolong a token", Access::Token, &[Method::local(Operation::Write, renew)]),
+    route(
+        "renew-accessor",
+        "Prolong a token by its accessor",
+        Access::Token,
+        &[Method::local(Operation::Write, renew_accessor)],
+    ),
+    route(
+        "revoke-self",
+        "Revoke the calling token and its children",
+        Access::Token,
+        &[Method::local(Operation::Write, revoke_self)],
+    ),
+    route(
+        "revoke",
+        "Revoke a token and its children",
+        Access::Token,
+        &[Method::local(Operation::Write, revoke)],
+    ),
+    route(
+        "revoke-accessor",
+        "Revoke a token and its children by its accessor",
+        Access::Token,
+        &[Method::local(Operation::Write, revoke_accessor)],
+    ),
+    route(
+        "revoke-orphan",
+        "Revoke a token and leave its children",
+        Access::Sudo,
+        &[Method::local(Operation::Write, revoke_orphan)],
+    ),
+    route(
+        "accessors",
+        "List the accessors of all tokens",
+        Access::Sudo,
+        &[Method::local(Operation::List, accessors)],
+    ),
+];
+
+const fn route(
+    pattern: &'static str,
+    summary: &'static str,
+    access: Access,
+    methods: &'static [Method<CoreHandler>],
+) -> Route<CoreHandler> {
+    Route { pattern, summary, access, exists: None, methods }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    token: Scalar,
+    accessor: Scalar,
+    increment: Option<Seconds>,
+}
+
+fn lookup_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    show(core, session, &core.call.caller.token_id, core.token)
+}
+
+fn lookup(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    let token = body.token.0.as_str();
+    if token.is_empty() {
+        // As with lookup-self: a GET has no body to name another token in.
+        return lookup_self(core, session);
+    }
+    let id = entry::storage_id(session, token)?;
+    show(core, session, &id, token)
+}
+
+fn lookup_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let id = id_by_accessor(core, session)?;
+    show(core, session, &id, "")
+}
+
+fn show(core: &CoreCall<'_>, session: &mut Session, id: &str, token: &str) -> ApiResult<Response> {
+    let now = Stamp::from(core.call.now);
+    let found = entry::load(session, id)?
+        .filter(|t| t.entry.valid(now))
+        .ok_or_else(|| ApiError::new(403, "bad token"))?;
+    Response::data(&view(&found.entry, token, now))
+}
+
+fn view(entry: &TokenEntry, token: &str, now: Stamp) -> serde_json::Value {
+    let mut data = json!({
+        "id": token,
+        "accessor": entry.accessor,
+        "policies": entry.policies,
+        "path": entry.path,
+        "meta": entry.meta,
+        "display_name": entry.display_name,
+        "num_uses": entry.num_uses,
+        "orphan": entry.parent.is_none(),
+        "creation_time": entry.created.unix(),
+        "creation_ttl": entry.creation_ttl,
+        "expire_time": entry.expires.map(Stamp::rfc3339),
+        "explicit_max_ttl": entry.explicit_max_ttl,
+        "issue_time": entry.created.rfc3339(),
+        "ttl": entry.ttl(now),
+        "renewable": entry.renewable,
+        "entity_id": entry.entity_id,
+        "type": "service",
+    });
+    if let Some(at) = entry.renewed {
+        data["last_renewal"] = at.rfc3339().into();
+        data["last_renewal_time"] = at.unix().into();
+    }
+    if entry.period > 0 {
+        data["period"] = entry.period.into();
+    }
+    data
+}
+
+fn renew_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    prolong(core, session, &core.call.caller.token_id, core.token)
+}
+
+fn renew(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    let token = required(&body.token, "missing token")?;
+    let id = entry::storage_id(session, token)?;
+    prolong(core, session, &id, token)
+}
+
+fn renew_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let id = id_by_accessor(core, session)?;
+    prolong(core, session, &id, "")
+}
+
+fn prolong(
+    core: &CoreCall<'_>,
+    session: &mut Session,
+    id: &str,
+    token: &str,
+) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    let increment = body.increment.map_or(0, |s| s.0);
+    let renewed = lifetime::renew(session, id, increment, core.call.now).map_err(|e| match e {
+        RenewError::View(e) => e.into(),
+        e => ApiError::bad_request(e.to_string()),
+    })?;
+    let auth = create::auth(token, &renewed.entry, core.call.now.into());
+    let left = auth.lease_duration;
+    let response = Response { auth: Some(auth), ..Response::empty() };
+    Ok(if renewed.capped {
+        response.warn(format!("the token's lifetime ends in {left} seconds, whatever is asked for"))
+    } else {
+        response
+    })
+}
+
+fn revoke_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    lifetime::revoke(session, &core.call.caller.token_id)?;
+    Ok(Response::empty())
+}
+
+fn revoke(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let id = id_in_body(core, session)?;
+    lifetime::revoke(session, &id)?;
+    Ok(Response::empty())
+}
+
+fn revoke_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let id = id_by_accessor(core, session)?;
+    lifetime::revoke(session, &id)?;
+    Ok(Response::empty())
+}
+
+fn revoke_orphan(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let id = id_in_body(core, session)?;
+    if entry::load(session, &id)?.is_none() {
+        return Err(ApiError::bad_request("token to revoke not found"));
+    }
+    lifetime::revoke_orphan(session, &id)?;
+    Ok(Response::empty())
+}
+
+fn accessors(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let mut keys = session.view(LOCAL).scan("accessor/", None, LIST_MAX);
+    for key in &mut keys {
+        key.drain(.."accessor/".len());
+    }
+    Response::list(keys)
+}
+
+fn id_in_body(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<String> {
+    let body: Body = core.call.parse()?;
+    Ok(entry::storage_id(session, required(&body.token, "missing token ID")?)?)
+}
+
+fn id_by_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<String> {
+    let body: Body = core.call.parse()?;
+    let accessor = required(&body.accessor, "missing accessor")?;
+    entry::id_of_accessor(session, accessor)?
+        .ok_or_else(|| ApiError::listed(400, "invalid accessor"))
+}
+
+fn required<'b>(value: &'b Scalar, missing: &str) -> ApiResult<&'b str> {
+    if value.0.is_empty() {
+        return Err(ApiError::bad_request(missing));
+    }
+    Ok(&value.0)
+}

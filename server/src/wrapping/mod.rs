@@ -1,0 +1,124 @@
+//! Wrapped answers: an answer is kept and a single-use token is given out in its place.
+//!
+//! LOCAL/`wrap/<id>` holds the answer; `<id>` is the salted hash of the wrapping token. An entry is
+//! removed by the transaction that hands the answer out, so of two that ask one gets it.
+
+mod routes;
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::barrier::{Session, ViewError};
+use crate::engine::stamp::Stamp;
+use crate::keyspace::LOCAL;
+use crate::logical::{ApiError, ApiResult, WrapInfo};
+use crate::token;
+
+pub use routes::ROUTES;
+
+/// Seconds: the longest that an answer is kept.
+pub const TTL_MAX: u64 = crate::mount::MAX_LEASE_TTL;
+
+/// LOCAL/`wrap/<id>`.
+#[derive(Serialize, Deserialize)]
+pub struct Wrapped {
+    /// What was wrapped; a secret, wiped when dropped.
+    pub payload: Zeroizing<String>,
+    /// Path of the request that was wrapped.
+    pub creation_path: String,
+    /// When.
+    pub created: Stamp,
+    /// Seconds.
+    pub ttl: u64,
+    /// Names the wrapping token.
+    pub accessor: String,
+}
+
+fn key(id: &str) -> String {
+    format!("wrap/{id}")
+}
+
+fn expiry_key(wrapped: &Wrapped, id: &str) -> String {
+    format!("{}/wrap/{id}", token::sweep::expiry_prefix(end(wrapped)))
+}
+
+fn end(wrapped: &Wrapped) -> Stamp {
+    wrapped.created.plus_seconds(i64::try_from(wrapped.ttl).unwrap_or(i64::MAX))
+}
+
+/// Keeps `payload` for `ttl` seconds and answers with the token for it.
+///
+/// # Errors
+/// 400 for a `ttl` of 0 or above [`TTL_MAX`]; 500.
+pub fn wrap(
+    session: &mut Session,
+    payload: Zeroizing<String>,
+    ttl: u64,
+    creation_path: &str,
+    now: SystemTime,
+) -> ApiResult<WrapInfo> {
+    if ttl == 0 || ttl > TTL_MAX {
+        return Err(ApiError::bad_request(format!(
+            "the wrapping TTL must be between 1 second and {TTL_MAX} seconds"
+        )));
+    }
+    let wrapping_token = token::generate_id().map_err(ApiError::internal)?;
+    let id = token::storage_id(session, &wrapping_token)?;
+    let wrapped = Wrapped {
+        payload,
+        creation_path: creation_path.to_owned(),
+        created: now.into(),
+        ttl,
+        accessor: token::generate_accessor().map_err(ApiError::internal)?,
+    };
+    let mut local = session.view(LOCAL);
+    local.put_json(&key(&id), &wrapped)?;
+    local.put(&expiry_key(&wrapped, &id), b"")?;
+    Ok(WrapInfo {
+        token: wrapping_token.to_string(),
+        accessor: wrapped.accessor,
+        ttl,
+        creation_time: wrapped.created.rfc3339(),
+        creation_path: wrapped.creation_path,
+        wrapped_accessor: String::new(),
+    })
+}
+
+/// What a wrapping token stands for, without using it up.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn lookup(
+    session: &mut Session,
+    wrapping_token: &str,
+    now: SystemTime,
+) -> Result<Option<Wrapped>, ViewError> {
+    let id = token::storage_id(session, wrapping_token)?;
+    let wrapped: Option<Wrapped> = session.view(LOCAL).get_json(&key(&id))?;
+    Ok(wrapped.filter(|w| Stamp::from(now) < end(w)))
+}
+
+/// Uses a wrapping token up; the answer may go out once the transaction is committed.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn unwrap(
+    session: &mut Session,
+    wrapping_token: &str,
+    now: SystemTime,
+) -> Result<Option<Wrapped>, ViewError> {
+    let found = lookup(session, wrapping_token, now)?;
+    if let Some(wrapped) = &found {
+        let id = token::storage_id(session, wrapping_token)?;
+        session.view(LOCAL).delete(&expiry_key(wrapped, &id));
+        forget(session, &id);
+    }
+    Ok(found)
+}
+
+/// Removes what the storage id `id` stands for.
+pub(crate) fn forget(session: &mut Session, id: &str) {
+    session.view(LOCAL).delete(&key(id));
+}

@@ -1,0 +1,98 @@
+//! `sys/wrapping/`.
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{lookup, unwrap};
+use crate::barrier::Session;
+use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar};
+use crate::sys::{CoreCall, CoreHandler};
+
+/// Wrapped answers are local to their cluster.
+pub static ROUTES: &[Route<CoreHandler>] = &[
+    Route {
+        pattern: "wrapping/wrap",
+        summary: "Wrap the given data; asks for X-Vault-Wrap-TTL",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::Write, wrap_data)],
+    },
+    Route {
+        pattern: "wrapping/lookup",
+        summary: "Show when and by which path an answer was wrapped",
+        access: Access::Public,
+        exists: None,
+        methods: &[
+            Method::local(Operation::Read, lookup_info),
+            Method::local(Operation::Write, lookup_info),
+        ],
+    },
+    Route {
+        pattern: "wrapping/unwrap",
+        summary: "Hand out a wrapped answer, once",
+        access: Access::Public,
+        exists: None,
+        methods: &[Method::local(Operation::Write, unwrap_answer)],
+    },
+    Route {
+        pattern: "wrapping/rewrap",
+        summary: "Exchange a wrapping token for a new one",
+        access: Access::Public,
+        exists: None,
+        methods: &[Method::local(Operation::Write, rewrap)],
+    },
+];
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    token: Scalar,
+}
+
+/// The wrapping token of the body, or the client's own token.
+fn given(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<String> {
+    let body: Body = core.call.parse()?;
+    let token = if body.token.0.is_empty() { core.token.to_owned() } else { body.token.0 };
+    if token.is_empty() {
+        return Err(ApiError::new(403, "error validating wrapping token: token is empty"));
+    }
+    // An activation token of replication is a JWT that carries the wrapping token.
+    Ok(crate::replication::wrapping_id(session, &token).unwrap_or(token))
+}
+
+fn invalid() -> ApiError {
+    ApiError::bad_request("wrapping token is not valid or does not exist")
+}
+
+fn wrap_data(core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Response> {
+    if !core.wrapped {
+        return Err(ApiError::bad_request("endpoint requires response wrapping to be used"));
+    }
+    let data: Box<RawValue> = core.call.parse()?;
+    Ok(Response { data: Some(data), ..Response::empty() })
+}
+
+fn lookup_info(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let token = given(core, session)?;
+    let found = lookup(session, &token, core.call.now)?.ok_or_else(invalid)?;
+    Response::data(&json!({
+        "creation_path": found.creation_path,
+        "creation_time": found.created.rfc3339(),
+        "creation_ttl": found.ttl,
+    }))
+}
+
+fn unwrap_answer(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let token = given(core, session)?;
+    let found = unwrap(session, &token, core.call.now)?.ok_or_else(invalid)?;
+    serde_json::from_str(&found.payload)
+        .map_err(|_| ApiError::internal("the wrapped answer is not in the expected form"))
+}
+
+fn rewrap(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let token = given(core, session)?;
+    let found = unwrap(session, &token, core.call.now)?.ok_or_else(invalid)?;
+    let info = super::wrap(session, found.payload, found.ttl, &found.creation_path, core.call.now)?;
+    Ok(Response { wrap_info: Some(info), ..Response::empty() })
+}

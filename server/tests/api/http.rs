@@ -1,0 +1,105 @@
+//! The form of requests and answers.
+
+use crate::support::{ROOT, TestServer};
+
+#[test]
+fn envelopes_headers_and_errors_have_the_known_form() {
+    let server = TestServer::dev();
+    let root = format!("X-Vault-Token: {ROOT}\r\n");
+    let answer = server.raw("GET", "/v1/auth/token/lookup-self", &root, b"");
+    assert_eq!(answer.status, 200);
+    assert!(answer.head.contains("cache-control: no-store"));
+    assert!(answer.head.contains("content-type: application/json"));
+    let order: Vec<usize> = [
+        "request_id",
+        "lease_id",
+        "renewable",
+        "lease_duration",
+        "data",
+        "wrap_info",
+        "warnings",
+        "auth",
+    ]
+    .iter()
+    .map(|f| answer.body.find(&format!("\"{f}\":")).unwrap())
+    .collect();
+    assert!(order[0] < order[1] && order[3] < order[4] && order[5] < order[6]);
+
+    assert_eq!(server.error("GET", "secret/data/x", "", "", 403), "permission denied");
+    assert_eq!(server.error("GET", "secret/data/x", "nope", "", 403), "permission denied");
+    assert!(server.error("GET", "nomount/x", ROOT, "", 404).contains("no handler for route"));
+    assert!(server.error("GET", "sys/nothing", ROOT, "", 404).contains("unsupported path"));
+    assert!(server.error("GET", "auth/token/zzz", ROOT, "", 404).contains("unsupported path"));
+    assert!(server.error("GET", "auth/token/create", ROOT, "", 405).contains("unsupported"));
+    assert_eq!(server.error("GET", "sys/nothing", "", "", 403), "permission denied");
+    let weak = server.token(r#"{"policies":["nothing"]}"#);
+    assert!(server.error("GET", "zz/b", &weak, "", 403).contains("permission denied"));
+    assert!(server.error("GET", "sys/nothing", &weak, "", 403).contains("permission denied"));
+}
+
+#[test]
+fn verbs_tokens_and_paths_are_understood_in_all_their_forms() {
+    let server = TestServer::dev();
+    let bearer = "Authorization: Bearer root\r\n";
+    assert_eq!(server.raw("GET", "/v1/sys/key-status", bearer, b"").status, 200);
+    let basic = "Authorization: Basic root\r\n";
+    assert_eq!(server.raw("GET", "/v1/sys/key-status", basic, b"").status, 403);
+    let root = "X-Vault-Token: root\r\n";
+    for (method, path, want) in [
+        ("GET", "/", 404),
+        ("GET", "/v2/sys/health", 404),
+        ("GET", "/v1/", 404),
+        ("FOO", "/v1/sys/mounts", 405),
+        ("HEAD", "/v1/sys/mounts", 405),
+        ("OPTIONS", "/v1/sys/mounts", 400),
+        ("GET", "/v1/sys/policies/acl?list=true", 200),
+        ("LIST", "/v1/sys/policies/acl", 200),
+        ("GET", "/v1/sys//mounts", 307),
+        ("GET", "/v1/secret/../sys/mounts", 307),
+        ("GET", "/v1/secret/data/a%2f..%2fb", 400),
+        ("GET", "/v1/secret/data/a%00b", 400),
+        ("GET", "/v1/secret/data/%zz", 400),
+        ("GET", "/v1/secret/data/%ff", 400),
+        ("GET", "/v1/secret/data/x.", 404),
+    ] {
+        let answer = server.raw(method, path, root, b"");
+        assert_eq!(answer.status, want, "{method} {path}: {}", answer.body);
+    }
+    let moved = server.raw("GET", "/v1/sys//mounts?a=b", root, b"");
+    assert!(moved.head.contains("location: /v1/sys/mounts?a=b"));
+    server.root("POST", "secret/data/a%2fb", r#"{"data":{"k":"v"}}"#, 200);
+    assert_eq!(server.root("GET", "secret/data/a/b", "", 200)["data"]["data"]["k"], "v");
+    let elsewhere = "X-Vault-Token: root\r\nX-Vault-Namespace: team\r\n";
+    assert_eq!(server.raw("GET", "/v1/sys/mounts", elsewhere, b"").status, 404);
+    let here = "X-Vault-Token: root\r\nX-Vault-Namespace: root/\r\n";
+    assert_eq!(server.raw("GET", "/v1/sys/mounts", here, b"").status, 200);
+}
+
+#[test]
+fn bodies_are_checked_before_anything_happens() {
+    let server = TestServer::dev();
+    for body in ["[1]", "5", "\"x\"", "x", "{bad", "{\"data\":{}}x"] {
+        let error = server.error("POST", "secret/data/zz", ROOT, body, 400);
+        assert!(error.contains("JSON"), "{body}: {error}");
+    }
+    let root = "X-Vault-Token: root\r\n";
+    let answer = server.raw("PATCH", "/v1/secret/data/zz", root, b"{}");
+    assert_eq!(answer.status, 415);
+    assert!(answer.body.contains("merge-patch"));
+    let large = vec![b'a'; (32 << 20) + 1];
+    let answer = server.raw("POST", "/v1/secret/data/zz", root, &large);
+    assert_eq!(answer.status, 413, "{}", answer.body);
+    assert_eq!(server.call("GET", "secret/data/zz", ROOT, "").0, 404, "nothing was written");
+    let bad_ttl = "X-Vault-Token: root\r\nX-Vault-Wrap-TTL: zz\r\n";
+    assert_eq!(server.raw("GET", "/v1/sys/mounts", bad_ttl, b"").status, 400);
+}
+
+#[test]
+fn a_stopped_server_answers_no_more_and_leaves_the_folder_free() {
+    let server = TestServer::dev();
+    let (address, folder) = (server.address, std::sync::Arc::clone(&server.folder));
+    drop(server);
+    assert!(std::net::TcpStream::connect(address).is_err());
+    let dir = strongroom_server::cluster::data_dir::DataDir::open(folder.path()).unwrap();
+    assert!(dir.current().unwrap().is_some());
+}

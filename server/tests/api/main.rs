@@ -1,0 +1,10 @@
+//! The HTTP API over a real socket, one file an area.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod http;
+mod lifecycle;
+mod mounts;
+mod policies;
+mod support;
+mod tokens;
+mod wrapping;
