@@ -26,7 +26,7 @@ pub use request::Request;
 pub use run::Step;
 
 /// Conflicts that a call survives before it is given back to the client.
-const TRIES: usize = 32;
+const TRIES: usize = 128;
 
 /// Answers a client.
 ///
@@ -168,5 +168,6 @@ pub(crate) fn commit_error(e: &CommitError) -> ApiError {
             format!("the store has failed and accepts no writes until a restart: {cause}"),
         ),
         CommitError::Closed => ApiError::unavailable("the server is stopping"),
+        other => ApiError::internal(other),
     }
 }
