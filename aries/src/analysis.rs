@@ -54,6 +54,7 @@ impl Analysis {
                 self.dirty.note(page_of(c.keyspace, c.key), lsn);
                 self.transactions.compensated(c.txn, lsn, c.undo_next);
             }
+            Record::Relocation(r) => self.dirty.note(page_of(r.keyspace, r.key), lsn),
             Record::Commit(txn) => self.transactions.committed(*txn, lsn),
             Record::End(txn) => self.transactions.ended(*txn),
             Record::CheckpointEnd(end) if end.begin == self.checkpoint_begin => {

@@ -24,8 +24,8 @@ mod undo;
 
 pub use analysis::{Analysis, Outcome};
 pub use record::{
-    After, Before, CheckpointEnd, Compensation, MapLocation, PageId, Record, RecordError, RootMark,
-    Update,
+    After, Before, CheckpointEnd, Compensation, MapLocation, PageId, Record, RecordError,
+    Relocation, RootMark, Update,
 };
 pub use tables::{DirtyPageTable, Transaction, TransactionTable};
 pub use undo::{Undo, UndoError, UndoStep};

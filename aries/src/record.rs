@@ -130,6 +130,20 @@ pub struct CheckpointEnd {
     pub dirty: DirtyPageTable,
 }
 
+/// A value moved, verbatim, to where this record lies. A system action: it belongs to no
+/// transaction, changes no digest, and is committed by its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relocation<'a> {
+    /// Handle of the keyspace.
+    pub keyspace: u32,
+    /// The key.
+    pub key: &'a [u8],
+    /// The entry is moved only while it has this version.
+    pub version: u64,
+    /// Its value.
+    pub value: &'a [u8],
+}
+
 /// A log record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record<'a> {
@@ -161,6 +175,8 @@ pub enum Record<'a> {
     CheckpointBegin,
     /// See [`CheckpointEnd`].
     CheckpointEnd(CheckpointEnd),
+    /// See [`Relocation`].
+    Relocation(Relocation<'a>),
 }
 
 const KIND_UPDATE: u8 = 1;
@@ -172,6 +188,7 @@ const KIND_DROP: u8 = 6;
 const KIND_ROOT_MARK: u8 = 7;
 const KIND_CHECKPOINT_BEGIN: u8 = 8;
 const KIND_CHECKPOINT_END: u8 = 9;
+const KIND_RELOCATION: u8 = 10;
 
 /// The kind is the low nibble of the first byte; these are bits of the high nibble.
 const KIND_MASK: u8 = 0x0f;
@@ -191,6 +208,15 @@ impl Update<'_> {
             + key.len()
             + txn
             + before
+    }
+}
+
+impl Relocation<'_> {
+    /// Bytes that precede the value in the encoded record.
+    pub fn value_offset(&self) -> usize {
+        let key = self.key.len();
+        let numbers = varint_len(u64::from(self.keyspace)) + varint_len(key as u64);
+        1 + numbers + key + varint_len(self.version)
     }
 }
 
@@ -233,6 +259,13 @@ impl<'a> Record<'a> {
             }
             Record::CheckpointBegin => out.push(KIND_CHECKPOINT_BEGIN),
             Record::CheckpointEnd(end) => encode_checkpoint_end(end, out),
+            Record::Relocation(r) => {
+                out.push(KIND_RELOCATION);
+                put_varint(out, u64::from(r.keyspace));
+                put_bytes(out, r.key);
+                put_varint(out, r.version);
+                out.extend_from_slice(r.value);
+            }
         }
     }
 
@@ -274,6 +307,10 @@ impl<'a> Record<'a> {
             }
             KIND_CHECKPOINT_BEGIN => r.finish(Record::CheckpointBegin),
             KIND_CHECKPOINT_END => decode_checkpoint_end(r),
+            KIND_RELOCATION => {
+                let (keyspace, key, version) = (r.varint_u32()?, r.bytes()?, r.varint()?);
+                Ok(Record::Relocation(Relocation { keyspace, key, version, value: r.rest() }))
+            }
             kind => Err(RecordError::UnknownKind(kind)),
         }
     }

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use strongroom_aries::{
     After, Before, CheckpointEnd, Compensation, DirtyPageTable, MapLocation, PageId, Record,
-    RootMark, Transaction, TransactionTable, TxnId, Update,
+    Relocation, RootMark, Transaction, TransactionTable, TxnId, Update,
 };
 
 fn before() -> impl Strategy<Value = Before> {
@@ -34,7 +34,7 @@ struct Parts {
 
 fn parts() -> impl Strategy<Value = Parts> {
     (
-        0u8..9,
+        0u8..10,
         proptest::collection::vec(any::<u8>(), 0..40),
         proptest::option::of(proptest::collection::vec(any::<u8>(), 0..80)),
         proptest::option::of(any::<(u64, u64)>()),
@@ -76,6 +76,12 @@ fn record(p: &Parts) -> Record<'_> {
         5 => Record::DropKeyspace { keyspace },
         6 => Record::RootMark(RootMark { at, replicated: digest, all: digest }),
         7 => Record::CheckpointBegin,
+        8 => Record::Relocation(Relocation {
+            keyspace,
+            key: &p.key,
+            version: at,
+            value: p.value.as_deref().unwrap_or_default(),
+        }),
         _ => {
             let mut transactions = TransactionTable::default();
             let mut dirty = DirtyPageTable::default();
@@ -104,6 +110,9 @@ proptest! {
         {
             prop_assert_eq!(&bytes[u.value_offset()..], value);
         }
+        if let Record::Relocation(r) = &record {
+            prop_assert_eq!(&bytes[r.value_offset()..], r.value);
+        }
         // Every shorter prefix is refused, unless it is an update whose value got shorter.
         for cut in 0..bytes.len() {
             match Record::decode(&bytes[..cut]) {
@@ -112,6 +121,9 @@ proptest! {
                     let value_cut = matches!(
                         (&shorter, &record),
                         (Record::Update(a), Record::Update(b)) if a.key == b.key && a.after != b.after
+                    ) || matches!(
+                        (&shorter, &record),
+                        (Record::Relocation(a), Record::Relocation(b)) if a.version == b.version
                     );
                     prop_assert!(value_cut, "{shorter:?}");
                 }

@@ -12,6 +12,7 @@ use strongroom_wal::Lsn;
 use strongroom_wal::disk::Disk;
 use tokio::sync::oneshot;
 
+use crate::cleaner;
 use crate::commit::{Answer, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
 use crate::index::{IndexEntry, Keyspace, State};
@@ -75,7 +76,7 @@ impl Checkpointer {
         master::write(&self.disk, &master).map_err(CheckpointError::io("write MASTER"))?;
         (self.master, self.pages, self.last) = (master, pages, Arc::clone(&pinned.state));
         self.writer.remove_others().map_err(CheckpointError::io("remove old pages"))?;
-        self.recycle_log(pinned)?;
+        self.clean_log(pinned)?;
         Counters::add(&self.shared.counters.checkpoints, 1);
         self.shared.counters.checkpoint_lsn.store(self.master.checkpoint.0, Ordering::Relaxed);
         Ok(self.master.checkpoint)
@@ -133,16 +134,23 @@ impl Checkpointer {
         all
     }
 
-    /// Gives back log segments without a live value that neither recovery, nor a reader, nor a
-    /// change stream within its bound needs.
-    fn recycle_log(&mut self, pinned: Pinned) -> Result<(), CheckpointError> {
-        let Pinned { begin, state, live } = pinned;
-        if self.shared.oldest_read() < state.lsn {
+    /// Cleans the log behind the checkpoint: see [`crate::cleaner`].
+    fn clean_log(&mut self, pinned: Pinned) -> Result<(), CheckpointError> {
+        let kept = Lsn(pinned.state.lsn.0.saturating_sub(self.retention_bytes));
+        let needed_from = pinned.begin.min(kept);
+        let chosen = cleaner::choose(&self.shared.log, &pinned.live, needed_from);
+        for moves in cleaner::moves(&self.shared, &pinned, &chosen) {
+            let bytes: usize = moves.iter().map(|m| m.value.len()).sum();
+            self.ask(|done| Job::Relocate { moves, done })?;
+            Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
+        }
+        // Someone may still read an older state, whose values must stay.
+        if self.shared.oldest_read() < pinned.state.lsn {
             return Ok(());
         }
-        let kept = Lsn(state.lsn.0.saturating_sub(self.retention_bytes));
-        let needed_from = begin.min(kept);
-        self.ask(|done| Job::Recycle { needed_from, live, done })?;
+        let live = pinned.live;
+        let gone = self.ask(|done| Job::Recycle { needed_from, live, done })?;
+        Counters::add(&self.shared.counters.recycled_segments, gone.len() as u64);
         Ok(())
     }
 

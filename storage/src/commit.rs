@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use strongroom_aries::{CheckpointEnd, Record, RootMark};
+use strongroom_aries::{CheckpointEnd, Record, Relocation, RootMark};
+use strongroom_merkle::KeyHash;
 use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
 use tokio::sync::oneshot;
 
@@ -20,7 +21,7 @@ use crate::index::{IndexEntry, Keyspace, LiveBytes, Slot, State};
 use crate::queue::Queue;
 use crate::record::{update_of, value_at};
 use crate::shared::{Counters, Shared};
-use crate::txn::Prepared;
+use crate::txn::{Prepared, block_on};
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, CommitError>>;
 pub(crate) type Submit = Arc<Queue<Job>>;
@@ -41,8 +42,17 @@ pub(crate) enum Job {
     BeginCheckpoint { done: Answer<Pinned> },
     /// Log the end of a checkpoint; answers the end of its frame.
     EndCheckpoint { end: Box<CheckpointEnd>, done: Answer<Lsn> },
+    /// Move values, given as entry and value, to the end of the log; answers how many were.
+    Relocate { moves: Vec<Move>, done: Answer<usize> },
     /// Give back log segments that nothing needs, and answer which are gone.
     Recycle { needed_from: Lsn, live: LiveBytes, done: Answer<Vec<u64>> },
+}
+
+/// A value to be moved.
+pub(crate) struct Move {
+    pub(crate) keyspace: KeyspaceId,
+    pub(crate) entry: IndexEntry,
+    pub(crate) value: Vec<u8>,
 }
 
 /// The state that a checkpoint writes.
@@ -107,6 +117,10 @@ impl Committer {
                 Job::EndCheckpoint { end, done } => {
                     self.flush();
                     let _ = done.send(self.log_alone(&Record::CheckpointEnd(*end)).map(|f| f.1));
+                }
+                Job::Relocate { moves, done } => {
+                    self.flush();
+                    let _ = done.send(self.relocate(&moves));
                 }
                 Job::Recycle { needed_from, live, done } => {
                     let _ = done.send(self.recycle(needed_from, &live));
@@ -346,6 +360,38 @@ impl Committer {
         Ok((appended.start, appended.end))
     }
 
+    /// Moves values in one frame. An entry that was written since is left alone: its old value is
+    /// dead already.
+    fn relocate(&mut self, moves: &[Move]) -> Result<usize, CommitError> {
+        let size: usize = moves.iter().map(move_size).sum();
+        let mut batch = Batch::new(self.begin_frame(size)?);
+        let state = self.shared.state();
+        let mut moved = 0;
+        for Move { keyspace: id, entry, value } in moves {
+            let hash = KeyHash::of(entry.key());
+            let Some(keyspace) = state.keyspaces.get(id) else { continue };
+            let now = keyspace.trie.get(&hash);
+            if now.is_none_or(|now| now.version() != entry.version()) {
+                continue;
+            }
+            let record = Relocation {
+                keyspace: keyspace.handle,
+                key: entry.key(),
+                version: entry.version().0,
+                value,
+            };
+            let lsn = self.push(&mut batch.frame, &Record::Relocation(record))?;
+            let at = Lsn(lsn.0 + record.value_offset() as u64);
+            batch.changes.entry(*id).or_default().insert(hash, Some(entry.moved_to(at)));
+            moved += 1;
+        }
+        let (done, written) = oneshot::channel();
+        batch.waiting.push(done);
+        self.batch = Some(batch);
+        self.flush();
+        block_on(written).unwrap_or(Err(CommitError::Closed)).map(|_| moved)
+    }
+
     fn recycle(&mut self, needed_from: Lsn, live: &LiveBytes) -> Result<Vec<u64>, CommitError> {
         let dead: Vec<u64> = self
             .log
@@ -372,4 +418,9 @@ impl Committer {
             }
         }
     }
+}
+
+/// Upper bound of the bytes that a moved value takes in a frame.
+pub(crate) fn move_size(m: &Move) -> usize {
+    m.entry.key().len() + m.value.len() + 32 + RECORD_FRAMING_MAX
 }

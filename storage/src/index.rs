@@ -36,6 +36,12 @@ impl IndexEntry {
         Self(Arc::new(slot))
     }
 
+    /// The same entry with its value elsewhere.
+    pub(crate) fn moved_to(&self, at: Lsn) -> Self {
+        let Slot { key, digest, len, version, .. } = &*self.0;
+        Self::new(Slot { key: Arc::clone(key), digest: *digest, at, len: *len, version: *version })
+    }
+
     pub(crate) fn slot(&self) -> &Slot {
         &self.0
     }
@@ -171,6 +177,16 @@ impl LiveBytes {
     /// Whether a segment holds no live value. Empty values count as nothing: they need no reading.
     pub(crate) fn is_dead(&self, segment: u64) -> bool {
         self.by_segment.get(&segment).is_none_or(|live| *live == 0)
+    }
+
+    /// Live bytes of a segment.
+    pub(crate) fn of_segment(&self, segment: u64) -> u64 {
+        self.by_segment.get(&segment).copied().unwrap_or(0)
+    }
+
+    /// Number of the segment that a value lies in.
+    pub(crate) fn segment_of(&self, slot: &Slot) -> u64 {
+        slot.at.0 / self.segment_size
     }
 
     /// All live bytes.

@@ -20,6 +20,7 @@
 mod batch;
 mod changes;
 mod checkpoint;
+mod cleaner;
 mod commit;
 mod directory;
 mod error;

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use strongroom_aries::{
-    Analysis, Before, Compensation, NO_LSN, Outcome, Record, RootMark, TxnId, Undo, Update, redo,
+    Analysis, Before, Compensation, NO_LSN, Outcome, Record, Relocation, RootMark, TxnId, Undo,
+    Update, redo,
 };
 use strongroom_merkle::{Digest, KeyHash, Trie};
 use strongroom_wal::disk::Disk;
@@ -153,6 +154,7 @@ impl Rebuild {
             match decode(lsn, record)? {
                 Record::Update(update) => self.update(lsn, &update, outcome),
                 Record::Compensation(c) => self.compensation(lsn, &c, outcome),
+                Record::Relocation(r) => self.relocation(lsn, &r, outcome),
                 Record::RootMark(mark) => self.check(&mark, outcome)?,
                 Record::CreateKeyspace { keyspace, id, class } if lsn >= checkpoint => {
                     let class = Class::from_byte(class).ok_or(OpenError::Record {
@@ -201,6 +203,22 @@ impl Rebuild {
         if self.needed(lsn, c.keyspace, &hash, outcome) {
             let entry = restored(c.key, &c.restore);
             self.pending.entry(c.keyspace).or_default().insert(hash, entry);
+        }
+    }
+
+    fn relocation(&mut self, lsn: Lsn, r: &Relocation<'_>, outcome: &Outcome) {
+        let hash = KeyHash::of(r.key);
+        if !self.needed(lsn, r.keyspace, &hash, outcome) {
+            return;
+        }
+        let pending = self.pending.entry(r.keyspace).or_default();
+        let now = match pending.get(&hash) {
+            Some(change) => change.as_ref(),
+            None => self.keyspaces.get(&r.keyspace).and_then(|(_, k)| k.trie.get(&hash)),
+        };
+        if let Some(entry) = now.filter(|entry| entry.version().0 == r.version) {
+            let moved = entry.moved_to(Lsn(lsn.0 + r.value_offset() as u64));
+            pending.insert(hash, Some(moved));
         }
     }
 

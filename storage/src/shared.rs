@@ -38,6 +38,8 @@ pub(crate) struct Counters {
     pub(crate) live_bytes: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
     pub(crate) checkpoint_lsn: AtomicU64,
+    pub(crate) relocated_bytes: AtomicU64,
+    pub(crate) recycled_segments: AtomicU64,
     /// Bytes logged since the last checkpoint began.
     pub(crate) since_checkpoint: AtomicU64,
 }

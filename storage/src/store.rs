@@ -67,6 +67,10 @@ pub struct Stats {
     pub checkpoints: u64,
     /// Where recovery would start.
     pub checkpoint_lsn: Lsn,
+    /// Bytes of live values that the cleaner moved.
+    pub relocated_bytes: u64,
+    /// Log segments given back.
+    pub recycled_segments: u64,
     /// What the last restart did.
     pub recovery: RecoveryReport,
 }
@@ -296,6 +300,8 @@ impl Store {
             log_bytes: Counters::get(&counters.log_bytes),
             checkpoints: Counters::get(&counters.checkpoints),
             checkpoint_lsn: Lsn(Counters::get(&counters.checkpoint_lsn)),
+            relocated_bytes: Counters::get(&counters.relocated_bytes),
+            recycled_segments: Counters::get(&counters.recycled_segments),
             recovery: self.inner.recovery,
         }
     }

@@ -32,7 +32,7 @@ fn class(n: u8) -> Class {
 }
 
 pub fn options() -> Options {
-    Options { segment_size: 64 << 10, retention_bytes: 64 << 10, checkpoint_every: u64::MAX }
+    Options { segment_size: 64 << 10, retention_bytes: 0, checkpoint_every: u64::MAX }
 }
 
 pub fn open(disk: &SimDisk) -> Result<Store, strongroom_storage::OpenError> {
