@@ -43,7 +43,7 @@ pub use changes::{Change, ChangeOp, ChangeReader};
 pub use error::{ChangesError, CheckpointError, CommitError, OpenError, ReadError};
 pub use id::{Class, Committed, Entry, KeyspaceId, Published, Version};
 pub use index::IndexEntry;
-pub use look::{Look, look, look_at};
+pub use look::{Look, log_hint, look, look_at};
 pub use recovery::RecoveryReport;
 pub use snapshot::{KeyValue, Snapshot};
 pub use store::{Options, Stats, Store};

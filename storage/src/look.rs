@@ -8,6 +8,7 @@ use strongroom_wal::{LogReader, OpenHint};
 
 use crate::error::OpenError;
 use crate::master;
+use crate::page::Master;
 use crate::recovery::{RecoveryReport, recover};
 use crate::snapshot::Snapshot;
 use crate::store::LOCK;
@@ -31,6 +32,17 @@ pub struct Look {
 pub fn look(dir: &Path) -> Result<Look, OpenError> {
     let disk = SysDisk::open_existing(dir).map_err(OpenError::io("open the folder"))?;
     look_at(&(Arc::new(disk) as Arc<dyn Disk>))
+}
+
+/// What the store in a folder knows of its log: where recovery starts, and how far the log was
+/// durable at the last checkpoint; `None` when there is no store. Takes no lock, so it may be asked
+/// beside a live server.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn log_hint(disk: &Arc<dyn Disk>) -> Result<Option<OpenHint>, OpenError> {
+    let hint = |m: Master| OpenHint { scan_from: m.checkpoint, known_durable: m.durable };
+    Ok(master::read(disk)?.map(hint))
 }
 
 /// As [`look`], on a disk.

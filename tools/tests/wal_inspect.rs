@@ -102,6 +102,33 @@ fn damage_in_several_places_is_all_named() {
 }
 
 #[test]
+fn a_missing_segment_is_damage_when_the_store_needs_it_and_a_recycled_one_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    store.close().unwrap();
+    drop(store);
+    let (_, whole) = json(dir.path(), &[]);
+    let needed = whole["segments"].as_array().unwrap().last().unwrap()["segment"].as_u64().unwrap();
+    fs::remove_file(segment(dir.path(), needed)).unwrap();
+    let (code, found) = json(dir.path(), &[]);
+    assert_eq!((code, &found["findings"][0]["kind"]), (1, &"missing".into()));
+    assert_eq!(found["findings"][0]["segment"], needed);
+
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    for n in 0..20 {
+        let mut txn = store.begin();
+        txn.put(KEYSPACE, b"overwritten", vec![n; 100_000]);
+        txn.commit_blocking().unwrap();
+    }
+    store.checkpoint().unwrap();
+    store.close().unwrap();
+    drop(store);
+    let (code, _) = json(dir.path(), &[]);
+    assert_eq!(code, 0);
+}
+
+#[test]
 fn a_torn_tail_is_told_from_rot() {
     let dir = tempfile::tempdir().unwrap();
     drop(filled(dir.path()));

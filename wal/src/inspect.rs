@@ -142,14 +142,14 @@ impl Inspector {
     }
 
     /// Goes through the whole log, over damage too. `hint` says what must be there: a segment
-    /// missing at or behind `scan_from` is damage, one before it was recycled.
+    /// missing from that of `scan_from` on is damage, one before it was recycled.
     ///
     /// # Errors
     /// As the disk says.
     pub fn look(&self, hint: OpenHint, visit: &mut dyn FnMut(Passed<'_>)) -> io::Result<Summary> {
         let first = self.folder.segments.first().copied().unwrap_or(0);
         let start = self.format.geometry.base(first);
-        let mut walker = Walker::new(&self.folder, &self.format, start);
+        let mut walker = Walker::tolerant(&self.folder, &self.format, start);
         let mut findings = Vec::new();
         let mut cut_short = false;
         loop {
@@ -159,8 +159,11 @@ impl Inspector {
             if verdict != Verdict::CleanEnd && walker.look_again(&mut |step| visit(step.into()))? {
                 continue;
             }
-            let Some(kind) = finding_kind(verdict, at, hint) else { break };
             let geometry = self.format.geometry;
+            // Without a hint it is not known what is needed, so every hole counts as recycled.
+            let needed = hint.scan_from != Lsn::ZERO
+                && geometry.segment(at) >= geometry.segment(hint.scan_from);
+            let Some(kind) = finding_kind(verdict, needed && !walker.vanished) else { break };
             let (segment, offset) = (geometry.segment(at), geometry.offset(at));
             let finding = Finding { kind, lsn: at, segment, offset };
             visit(Passed::Finding(finding));
@@ -200,15 +203,12 @@ impl<'a> From<Step<'a>> for Passed<'a> {
     }
 }
 
-fn finding_kind(verdict: Verdict, at: Lsn, hint: OpenHint) -> Option<FindingKind> {
+fn finding_kind(verdict: Verdict, needed: bool) -> Option<FindingKind> {
     match verdict {
         Verdict::CleanEnd => None,
         Verdict::TornEnd => Some(FindingKind::Torn),
         Verdict::Rotten => Some(FindingKind::Rotten),
-        // Without a hint it is not known what is needed, so a hole counts as recycled.
-        Verdict::Missing if hint.scan_from == Lsn::ZERO || at < hint.scan_from => {
-            Some(FindingKind::Recycled)
-        }
+        Verdict::Missing if !needed => Some(FindingKind::Recycled),
         Verdict::Missing => Some(FindingKind::Missing),
         Verdict::Foreign => Some(FindingKind::Foreign),
         Verdict::Newer => Some(FindingKind::Newer),

@@ -37,10 +37,18 @@ impl Folder {
         self.disk.open_read(&segment_name(segment))
     }
 
-    /// Reads a segment's header; a file too short for one has none.
+    /// Reads a segment's header.
     pub(crate) fn header(&self, segment: u64) -> io::Result<Result<SegmentHeader, SegmentFault>> {
+        Self::header_of(&*self.open_read(segment)?, segment)
+    }
+
+    /// Reads the header in a segment's file; a file too short for one has none.
+    pub(crate) fn header_of(
+        file: &dyn DiskFile,
+        segment: u64,
+    ) -> io::Result<Result<SegmentHeader, SegmentFault>> {
         let mut block = vec![0; BLOCK];
-        if read_existing(&*self.open_read(segment)?, 0, &mut block)? {
+        if read_existing(file, 0, &mut block)? {
             Ok(SegmentHeader::decode(&block, segment))
         } else {
             Ok(Err(SegmentFault::Blank))

@@ -78,8 +78,11 @@ pub(crate) struct Walker<'a> {
     chain: Chain,
     last: Option<FrameKind>,
     version: u8,
-    /// Reads frames under a damaged segment header too. For tools only.
-    lenient: bool,
+    /// For tools only: reads frames under a damaged segment header too, and takes a segment that
+    /// vanishes after it was listed for one that a live writer recycled.
+    tolerant: bool,
+    /// Whether the last segment looked for has vanished so.
+    pub(crate) vanished: bool,
     /// The segment being read: number, file, readable bytes, whether it was recycled.
     open: Option<(u64, Arc<dyn DiskFile>, u64, bool)>,
     pub(crate) frames: u64,
@@ -95,17 +98,23 @@ impl<'a> Walker<'a> {
             chain: Chain::default(),
             last: None,
             version: 0,
-            lenient: false,
+            tolerant: false,
+            vanished: false,
             open: None,
             frames: 0,
             bytes: 0,
         }
     }
 
+    /// A walker for tools, beside a live writer.
+    pub(crate) fn tolerant(folder: &'a Folder, format: &'a Format, at: Lsn) -> Self {
+        Self { tolerant: true, ..Self::new(folder, format, at) }
+    }
+
     /// Goes on behind damage, where nothing is known of the frame before.
     pub(crate) fn resume_at(&mut self, at: Lsn) {
         assert!(at > self.at, "a walk goes forward");
-        (self.at, self.chain, self.open, self.lenient) = (at, Chain::default(), None, true);
+        (self.at, self.chain, self.open) = (at, Chain::default(), None);
     }
 
     /// Passes what continues the chain, then judges where it stops.
@@ -120,7 +129,7 @@ impl<'a> Walker<'a> {
                 break seen;
             }
         };
-        let witness = Witness::search(self.folder, self.format, self.at)?;
+        let witness = Witness::search(self.folder, self.format, self.at, self.tolerant)?;
         let later = if witness.mark.max(known_durable) > self.at {
             Later::Proven
         } else if witness.headers.is_empty() {
@@ -149,10 +158,8 @@ impl<'a> Walker<'a> {
 
     fn step_segment(&mut self, visit: &mut dyn FnMut(Step<'_>)) -> io::Result<Seen> {
         let segment = self.format.geometry.segment(self.at);
-        if !self.folder.segments.contains(&segment) {
-            return Ok(Seen::NoSegment);
-        }
-        let header = match self.folder.header(segment)? {
+        let Some(header) = self.header(segment)? else { return Ok(Seen::NoSegment) };
+        let header = match header {
             Ok(header) => header,
             Err(SegmentFault::Blank) => return Ok(Seen::BlankSegment),
             Err(SegmentFault::Garbage) => return Ok(Seen::DamagedSegment),
@@ -178,13 +185,11 @@ impl<'a> Walker<'a> {
         let segment = self.format.geometry.segment(self.at);
         if self.open.as_ref().is_none_or(|(number, ..)| *number != segment) {
             // Reading starts in the middle of this segment.
-            if !self.folder.segments.contains(&segment) {
-                return Ok(Seen::NoSegment);
-            }
-            let recycled = match self.folder.header(segment)? {
+            let Some(header) = self.header(segment)? else { return Ok(Seen::NoSegment) };
+            let recycled = match header {
                 Ok(header) if !self.format.owns(&header) => return Ok(Seen::ForeignSegment),
                 Ok(header) => header.recycled,
-                Err(_) if self.lenient => false,
+                Err(_) if self.tolerant => false,
                 Err(_) => return Ok(Seen::DamagedSegment),
             };
             self.enter(segment, recycled)?;
@@ -220,6 +225,21 @@ impl<'a> Walker<'a> {
         }
         self.at = frame.end();
         Seen::Frame
+    }
+
+    /// The header of a segment; `None` when there is no such file.
+    fn header(&mut self, segment: u64) -> io::Result<Option<Result<SegmentHeader, SegmentFault>>> {
+        self.vanished = false;
+        if !self.folder.segments.contains(&segment) {
+            return Ok(None);
+        }
+        match self.folder.header(segment) {
+            Err(error) if self.tolerant && error.kind() == io::ErrorKind::NotFound => {
+                self.vanished = true;
+                Ok(None)
+            }
+            header => header.map(Some),
+        }
     }
 
     fn enter(&mut self, segment: u64, recycled: bool) -> io::Result<()> {

@@ -25,12 +25,21 @@ pub(crate) struct Witness {
 
 impl Witness {
     /// Searches from `stop` to the end of the last segment.
-    pub(crate) fn search(folder: &Folder, format: &Format, stop: Lsn) -> io::Result<Self> {
+    /// A `tolerant` search passes over segments that vanished after they were listed.
+    pub(crate) fn search(
+        folder: &Folder,
+        format: &Format,
+        stop: Lsn,
+        tolerant: bool,
+    ) -> io::Result<Self> {
         let mut witness = Self::default();
         for segment in folder.segments_from(format.geometry.segment(stop)) {
-            let file = folder.open_read(segment)?;
+            let file = match folder.open_read(segment) {
+                Err(error) if tolerant && error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            };
             if format.geometry.base(segment) >= stop
-                && let Ok(header) = folder.header(segment)?
+                && let Ok(header) = Folder::header_of(&*file, segment)?
                 && format.owns(&header)
             {
                 witness.mark = witness.mark.max(header.durable_lsn);

@@ -14,7 +14,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
-use strongroom_wal::disk::SysDisk;
+use strongroom_storage::log_hint;
+use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::inspect::{Finding, FindingKind, Inspector, Passed, SegmentFile, Summary};
 use strongroom_wal::{Frame, LogError, Lsn, OpenHint};
 
@@ -101,11 +102,11 @@ fn fail(message: &str, code: u8) -> ExitCode {
 
 /// Shows the log; whether it is sound.
 fn show(args: &Args, out: &mut dyn Output) -> Result<bool, Failure> {
-    let (inspector, head) = open(args)?;
+    let Opened { inspector, head, hint } = open(args)?;
     out.head(&head).map_err(Failure::Output)?;
     let shown = Lsn(args.from)..Lsn(args.to);
     let mut written = Ok(());
-    let looked = inspector.look(OpenHint::default(), &mut |passed| {
+    let looked = inspector.look(hint, &mut |passed| {
         if written.is_err() {
             return;
         }
@@ -124,25 +125,44 @@ fn show(args: &Args, out: &mut dyn Output) -> Result<bool, Failure> {
     Ok(clean)
 }
 
+struct Opened {
+    inspector: Inspector,
+    head: Head,
+    hint: OpenHint,
+}
+
 /// Opens the log and lists its segments. A live server may recycle a segment in between.
-fn open(args: &Args) -> Result<(Inspector, Head), Failure> {
+fn open(args: &Args) -> Result<Opened, Failure> {
     let read = |error: io::Error| Failure::Read(error.into());
     let folder = folder::store_folder(&args.folder).map_err(read)?;
     let mut tries = 0;
     loop {
         tries += 1;
-        let disk = Arc::new(SysDisk::open_existing(&folder).map_err(read)?);
+        let disk: Arc<dyn Disk> = Arc::new(SysDisk::open_existing(&folder).map_err(read)?);
+        // Before the listing: what the store needs from here on was there when it said so.
+        let hint = hint(&disk);
         let inspector = Inspector::open(disk).map_err(Failure::Read)?;
         match inspector.segments() {
             Ok(segments) => {
                 let (log_id, segment_size) = (inspector.log_id(), inspector.segment_size());
                 let head = Head { log_id, segment_size, spares: inspector.spares(), segments };
-                return Ok((inspector, head));
+                return Ok(Opened { inspector, head, hint });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES_MAX => {}
             Err(error) => return Err(read(error)),
         }
     }
+}
+
+/// What the store says that it needs of the log. A log without its store is shown too.
+fn hint(disk: &Arc<dyn Disk>) -> OpenHint {
+    let hint = log_hint(disk).unwrap_or_else(|error| {
+        let mut err = io::stderr();
+        // Without a standard error stream there is nobody to tell.
+        let _ = writeln!(err, "wal-inspect: {error}; it is not known what the store needs");
+        None
+    });
+    hint.unwrap_or_default()
 }
 
 /// What a finding means, for people.
