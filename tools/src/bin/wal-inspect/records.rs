@@ -48,6 +48,11 @@ fn words(record: &Record<'_>) -> (&'static str, String) {
             );
             ("compensation", detail)
         }
+        Record::Relocation(moved) => {
+            let (key, len, version) = (moved.key.escape_ascii(), moved.value.len(), moved.version);
+            let keyspace = moved.keyspace;
+            ("relocation", format!("keyspace {keyspace} {key}: {len} bytes, version {version}"))
+        }
         Record::Commit(txn) => ("commit", format!("transaction {}", txn.0)),
         Record::End(txn) => ("end", format!("transaction {}", txn.0)),
         Record::CreateKeyspace { keyspace, id, class } => {
