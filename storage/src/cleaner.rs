@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 
 use strongroom_wal::{LogReader, Lsn};
 
-use crate::commit::{Move, Pinned, move_size};
+use crate::commit::{Move, Pinned};
 use crate::index::LiveBytes;
 use crate::shared::Shared;
+use crate::system::move_size;
 use crate::values::Values;
 
 /// A segment is cleaned when less than this share of it is live: one in `LIVE_SHARE_MAX`.

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use strongroom_aries::{CheckpointEnd, Record, Relocation, RootMark};
-use strongroom_merkle::KeyHash;
+use strongroom_aries::{CheckpointEnd, Record, RootMark};
 use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
 use tokio::sync::oneshot;
 
@@ -21,7 +20,7 @@ use crate::index::{IndexEntry, Keyspace, LiveBytes, Slot, State};
 use crate::queue::Queue;
 use crate::record::{update_of, value_at};
 use crate::shared::{Counters, Shared};
-use crate::txn::{Prepared, block_on};
+use crate::txn::Prepared;
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, CommitError>>;
 pub(crate) type Submit = Arc<Queue<Job>>;
@@ -64,12 +63,12 @@ pub(crate) struct Pinned {
 }
 
 pub(crate) struct Committer {
-    log: Log,
-    shared: Arc<Shared>,
+    pub(crate) log: Log,
+    pub(crate) shared: Arc<Shared>,
     queue: Submit,
-    live: LiveBytes,
-    batch: Option<Batch>,
-    scratch: Vec<u8>,
+    pub(crate) live: LiveBytes,
+    pub(crate) batch: Option<Batch>,
+    pub(crate) scratch: Vec<u8>,
     /// Told when enough was logged for a checkpoint.
     wake_checkpointer: Box<dyn Fn() + Send>,
     checkpoint_every: u64,
@@ -207,7 +206,7 @@ impl Committer {
     }
 
     /// A frame with its root mark in place.
-    fn begin_frame(&mut self, size: usize) -> Result<FrameBuilder, CommitError> {
+    pub(crate) fn begin_frame(&mut self, size: usize) -> Result<FrameBuilder, CommitError> {
         // Whatever failed once is not tried again: a retry may seem to work and be a lie.
         if let Some(cause) = self.shared.failure() {
             return Err(CommitError::Failed(cause));
@@ -224,7 +223,11 @@ impl Committer {
         Ok(frame)
     }
 
-    fn push(&mut self, frame: &mut FrameBuilder, record: &Record<'_>) -> Result<Lsn, CommitError> {
+    pub(crate) fn push(
+        &mut self,
+        frame: &mut FrameBuilder,
+        record: &Record<'_>,
+    ) -> Result<Lsn, CommitError> {
         self.scratch.clear();
         record.encode(&mut self.scratch);
         frame.push(&self.scratch).map_err(|_| CommitError::TooLarge(self.scratch.len()))
@@ -283,7 +286,7 @@ impl Committer {
     }
 
     /// Writes the frame and publishes what is in it.
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if self.batch.is_some() {
             let keyspaces = self.shared.state().keyspaces.clone();
             self.flush_onto(keyspaces);
@@ -325,7 +328,7 @@ impl Committer {
         }
     }
 
-    fn count(&self, bytes: u64, commits: usize) {
+    pub(crate) fn count(&self, bytes: u64, commits: usize) {
         let counters = &self.shared.counters;
         Counters::add(&counters.frames, 1);
         Counters::add(&counters.commits, commits as u64);
@@ -337,77 +340,7 @@ impl Committer {
         }
     }
 
-    fn begin_checkpoint(&mut self) -> Result<Pinned, CommitError> {
-        let state = self.shared.state();
-        let live = self.live.clone();
-        let (begin, _) = self.log_alone(&Record::CheckpointBegin)?;
-        self.shared.counters.since_checkpoint.store(0, Ordering::Relaxed);
-        Ok(Pinned { begin, state, live })
-    }
-
-    /// Logs one record in a frame of its own; answers the frame's start and end.
-    fn log_alone(&mut self, record: &Record<'_>) -> Result<(Lsn, Lsn), CommitError> {
-        self.scratch.clear();
-        record.encode(&mut self.scratch);
-        let size = self.scratch.len() + RECORD_FRAMING_MAX;
-        let mut frame = self.begin_frame(size)?;
-        self.push(&mut frame, record)?;
-        let appended = self.log.append(frame).map_err(|e| self.log_error(&e, size))?;
-        let mut next = State::clone(&self.shared.state());
-        next.lsn = appended.end;
-        self.shared.publish(Arc::new(next));
-        self.count(appended.end.0 - appended.start.0, 0);
-        Ok((appended.start, appended.end))
-    }
-
-    /// Moves values in one frame. An entry that was written since is left alone: its old value is
-    /// dead already.
-    fn relocate(&mut self, moves: &[Move]) -> Result<usize, CommitError> {
-        let size: usize = moves.iter().map(move_size).sum();
-        let mut batch = Batch::new(self.begin_frame(size)?);
-        let state = self.shared.state();
-        let mut moved = 0;
-        for Move { keyspace: id, entry, value } in moves {
-            let hash = KeyHash::of(entry.key());
-            let Some(keyspace) = state.keyspaces.get(id) else { continue };
-            let now = keyspace.trie.get(&hash);
-            if now.is_none_or(|now| now.version() != entry.version()) {
-                continue;
-            }
-            let record = Relocation {
-                keyspace: keyspace.handle,
-                key: entry.key(),
-                version: entry.version().0,
-                value,
-            };
-            let lsn = self.push(&mut batch.frame, &Record::Relocation(record))?;
-            let at = Lsn(lsn.0 + record.value_offset() as u64);
-            batch.changes.entry(*id).or_default().insert(hash, Some(entry.moved_to(at)));
-            moved += 1;
-        }
-        let (done, written) = oneshot::channel();
-        batch.waiting.push(done);
-        self.batch = Some(batch);
-        self.flush();
-        block_on(written).unwrap_or(Err(CommitError::Closed)).map(|_| moved)
-    }
-
-    fn recycle(&mut self, needed_from: Lsn, live: &LiveBytes) -> Result<Vec<u64>, CommitError> {
-        let dead: Vec<u64> = self
-            .log
-            .segments()
-            .iter()
-            .filter(|s| s.end <= needed_from && live.is_dead(s.no) && self.live.is_dead(s.no))
-            .map(|s| s.no)
-            .collect();
-        if !dead.is_empty() {
-            self.log.recycle(&dead).map_err(|e| self.log_error(&e, 0))?;
-            self.live.forget(&dead);
-        }
-        Ok(dead)
-    }
-
-    fn log_error(&self, e: &LogError, size: usize) -> CommitError {
+    pub(crate) fn log_error(&self, e: &LogError, size: usize) -> CommitError {
         match e {
             LogError::NoSpace => CommitError::NoSpace,
             LogError::TooLarge { .. } => CommitError::TooLarge(size),
@@ -418,9 +351,4 @@ impl Committer {
             }
         }
     }
-}
-
-/// Upper bound of the bytes that a moved value takes in a frame.
-pub(crate) fn move_size(m: &Move) -> usize {
-    m.entry.key().len() + m.value.len() + 32 + RECORD_FRAMING_MAX
 }

@@ -24,6 +24,7 @@ mod cleaner;
 mod commit;
 mod directory;
 mod error;
+mod folder;
 mod id;
 mod index;
 mod look;
@@ -36,6 +37,8 @@ mod recovery;
 mod shared;
 mod snapshot;
 mod store;
+mod system;
+mod threads;
 mod txn;
 mod values;
 

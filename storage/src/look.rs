@@ -7,11 +7,11 @@ use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::{LogReader, OpenHint};
 
 use crate::error::OpenError;
+use crate::folder::{LOCK, take_lock};
 use crate::master;
 use crate::page::Master;
 use crate::recovery::{RecoveryReport, recover};
 use crate::snapshot::Snapshot;
-use crate::store::LOCK;
 use crate::values::Values;
 
 /// What a look finds.
@@ -52,14 +52,7 @@ pub fn log_hint(disk: &Arc<dyn Disk>) -> Result<Option<OpenHint>, OpenError> {
 pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
     let names = disk.list().map_err(OpenError::io("list the folder"))?;
     // A lock file is there when a server ever ran; taking the lock changes nothing.
-    let _lock = if names.iter().any(|name| name == LOCK) {
-        Some(disk.lock(LOCK).map_err(|e| match e.kind() {
-            std::io::ErrorKind::WouldBlock => OpenError::InUse,
-            _ => OpenError::Io { what: "lock the folder", cause: e },
-        })?)
-    } else {
-        None
-    };
+    let _lock = if names.iter().any(|name| name == LOCK) { Some(take_lock(disk)?) } else { None };
     let master = master::read(disk)?.ok_or_else(|| OpenError::Damaged {
         file: "MASTER".to_owned(),
         why: "there is none: the folder holds no store",

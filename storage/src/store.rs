@@ -1,19 +1,19 @@
 //! The store: opening, reading, and the threads behind it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use strongroom_merkle::Digest;
 use strongroom_wal::disk::{Disk, SysDisk};
-use strongroom_wal::{Log, LogOptions, Lsn, OpenHint};
+use strongroom_wal::{Log, LogOptions, Lsn};
 use tokio::sync::watch;
 
 use crate::changes::ChangeReader;
 use crate::checkpoint::Checkpointer;
 use crate::commit::{Committer, Submit};
 use crate::error::{ChangesError, CheckpointError, OpenError, ReadError};
+use crate::folder;
 use crate::id::{Class, Entry, KeyspaceId, Published, Version};
 use crate::index::LiveBytes;
 use crate::master;
@@ -22,10 +22,9 @@ use crate::queue::Queue;
 use crate::recovery::{Recovered, RecoveryReport, recover};
 use crate::shared::{Counters, Shared, lock};
 use crate::snapshot::Snapshot;
+use crate::threads::{Signal, Threads};
 use crate::txn::Txn;
 use crate::values::Values;
-
-pub(crate) const LOCK: &str = "LOCK";
 
 /// How a store is run.
 #[derive(Clone, Copy, Debug)]
@@ -87,21 +86,12 @@ struct Inner {
     values: Values,
     submit: Submit,
     checkpointer: Arc<Mutex<Checkpointer>>,
-    signal: Arc<Signal>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Threads,
     log_id: [u8; 16],
     retention_bytes: u64,
     recovery: RecoveryReport,
     /// Held as long as the store is open.
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
-}
-
-/// Wakes the checkpointer's thread.
-#[derive(Default)]
-struct Signal {
-    due: Mutex<bool>,
-    changed: Condvar,
-    stop: AtomicBool,
 }
 
 impl Store {
@@ -120,13 +110,10 @@ impl Store {
     /// # Errors
     /// See [`OpenError`].
     pub fn open_on(disk: &Arc<dyn Disk>, options: Options) -> Result<Self, OpenError> {
-        let lock = disk.lock(LOCK).map_err(|e| match e.kind() {
-            std::io::ErrorKind::WouldBlock => OpenError::InUse,
-            _ => OpenError::Io { what: "lock the folder", cause: e },
-        })?;
+        let lock = folder::take_lock(disk)?;
         let (log, master) = match master::read(disk)? {
-            Some(master) => (open_log(disk, &master)?, master),
-            None => create(disk, options)?,
+            Some(master) => (folder::open_log(disk, &master)?, master),
+            None => folder::create(disk, options)?,
         };
         Self::start(disk, log, master, options, lock)
     }
@@ -169,19 +156,26 @@ impl Store {
             options.checkpoint_every,
             signal.waker(),
         );
+        let checkpointer = Arc::new(Mutex::new(checkpointer));
+        let threads = Threads::start(
+            signal,
+            Arc::clone(&submit),
+            committer,
+            Arc::clone(&checkpointer),
+            Arc::clone(&shared),
+        )
+        .map_err(OpenError::io("start a thread"))?;
         let inner = Inner {
             values: Values::new(reader),
             shared,
             submit,
-            checkpointer: Arc::new(Mutex::new(checkpointer)),
-            signal,
-            threads: Mutex::new(Vec::new()),
+            checkpointer,
+            threads,
             log_id: master.log_id,
             retention_bytes: options.retention_bytes,
             recovery: report,
             lock: Mutex::new(Some(lock)),
         };
-        inner.spawn(committer).map_err(OpenError::io("start a thread"))?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -321,135 +315,8 @@ impl Store {
     /// See [`CheckpointError`]; the store is stopped all the same, recovery will take longer.
     pub fn close(&self) -> Result<(), CheckpointError> {
         let checkpointed = self.checkpoint().map(|_| ());
-        self.inner.stop();
+        self.inner.threads.stop();
+        lock(&self.inner.lock).take();
         checkpointed
     }
-}
-
-impl Inner {
-    fn spawn(&self, committer: Committer) -> std::io::Result<()> {
-        let commit = std::thread::Builder::new()
-            .name("sr-commit".to_owned())
-            .spawn(move || committer.run())?;
-        let (signal, checkpointer) = (Arc::clone(&self.signal), Arc::clone(&self.checkpointer));
-        let shared = Arc::clone(&self.shared);
-        let checkpoint =
-            std::thread::Builder::new().name("sr-checkpoint".to_owned()).spawn(move || {
-                while signal.wait() {
-                    // A failed checkpoint is tried again when the log has grown by as much again;
-                    // a failed log refuses all.
-                    if lock(&checkpointer).run().is_err() && shared.failure().is_some() {
-                        return;
-                    }
-                }
-            })?;
-        lock(&self.threads).extend([commit, checkpoint]);
-        Ok(())
-    }
-
-    fn stop(&self) {
-        self.signal.stop();
-        self.submit.close();
-        for thread in lock(&self.threads).drain(..) {
-            // A thread that panicked has nothing more to finish.
-            let _ = thread.join();
-        }
-        lock(&self.lock).take();
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-impl Signal {
-    fn waker(self: &Arc<Self>) -> Box<dyn Fn() + Send> {
-        let signal = Arc::clone(self);
-        Box::new(move || {
-            *lock(&signal.due) = true;
-            signal.changed.notify_one();
-        })
-    }
-
-    /// Waits until a checkpoint is due; false when the store stops.
-    fn wait(&self) -> bool {
-        let mut due = lock(&self.due);
-        while !*due && !self.stop.load(Ordering::Acquire) {
-            due = self.changed.wait(due).unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
-        *due = false;
-        !self.stop.load(Ordering::Acquire)
-    }
-
-    fn stop(&self) {
-        let due = lock(&self.due);
-        self.stop.store(true, Ordering::Release);
-        drop(due);
-        self.changed.notify_all();
-    }
-}
-
-fn open_log(disk: &Arc<dyn Disk>, master: &Master) -> Result<Log, OpenError> {
-    let options = LogOptions { segment_size: master.segment_size, ..LogOptions::default() };
-    let hint = OpenHint { scan_from: master.checkpoint, known_durable: master.durable };
-    let (log, _report) = Log::open(Arc::clone(disk), options, hint)?;
-    if log.id() != master.log_id {
-        return Err(OpenError::Damaged {
-            file: "MASTER".to_owned(),
-            why: "it belongs to another log",
-        });
-    }
-    Ok(log)
-}
-
-/// Makes a new store. The master record comes last: without it nothing was ever acknowledged, so
-/// what an interrupted attempt left behind is removed, if it is a log without a frame.
-fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<(Log, Master), OpenError> {
-    let log_options = LogOptions { segment_size: options.segment_size, ..LogOptions::default() };
-    let mut log_id = [0; 16];
-    getrandom::fill(&mut log_id)
-        .map_err(|e| OpenError::Io { what: "draw a log id", cause: std::io::Error::other(e) })?;
-    remove_unborn(disk, &log_options)?;
-    let log = Log::create(Arc::clone(disk), log_options, log_id)?;
-    let master = Master {
-        log_id,
-        segment_size: options.segment_size,
-        checkpoint: Lsn::ZERO,
-        durable: Lsn::ZERO,
-        map: strongroom_aries::MapLocation { segment: 0, offset: 0, len: 0 },
-    };
-    master::write(disk, &master).map_err(OpenError::io("write the master record"))?;
-    Ok((log, master))
-}
-
-fn remove_unborn(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<(), OpenError> {
-    let names = disk.list().map_err(OpenError::io("list the folder"))?;
-    let left: Vec<&String> = names.iter().filter(|name| name.as_str() != LOCK).collect();
-    if left.is_empty() {
-        return Ok(());
-    }
-    if let Some(foreign) = left.iter().find(|name| !is_ours(name)) {
-        let why = "it does not belong to a store; choose an empty folder";
-        return Err(OpenError::Damaged { file: (*foreign).clone(), why });
-    }
-    let hint = OpenHint { scan_from: Lsn::ZERO, known_durable: Lsn::ZERO };
-    if let Ok((log, _)) = Log::open(Arc::clone(disk), options.clone(), hint) {
-        let holds_records =
-            log.reader().frames(log.oldest()).flatten().any(|frame| frame.records().count() > 0);
-        if holds_records {
-            let why = "it is missing though there is a log; restore the folder";
-            return Err(OpenError::Damaged { file: "MASTER".to_owned(), why });
-        }
-    }
-    for name in left {
-        disk.remove(name).map_err(OpenError::io("remove an unfinished store"))?;
-    }
-    disk.sync_dir().map_err(OpenError::io("sync the folder"))
-}
-
-/// Whether a file of this name can be what an interrupted creation left behind.
-fn is_ours(name: &str) -> bool {
-    name == "MASTER.new" || strongroom_wal::parse_segment_name(name).is_some()
 }

@@ -1,0 +1,85 @@
+//! Opening the log of a folder, or making a new store there.
+
+use std::sync::Arc;
+
+use strongroom_wal::disk::Disk;
+use strongroom_wal::{Log, LogOptions, Lsn, OpenHint};
+
+use crate::error::OpenError;
+use crate::master;
+use crate::page::Master;
+use crate::store::Options;
+
+/// Name of the file whose lock the owner of a folder holds.
+pub(crate) const LOCK: &str = "LOCK";
+
+/// Takes the folder for this owner.
+pub(crate) fn take_lock(disk: &Arc<dyn Disk>) -> Result<Box<dyn Send + Sync>, OpenError> {
+    disk.lock(LOCK).map_err(|e| match e.kind() {
+        std::io::ErrorKind::WouldBlock => OpenError::InUse,
+        _ => OpenError::Io { what: "lock the folder", cause: e },
+    })
+}
+
+pub(crate) fn open_log(disk: &Arc<dyn Disk>, master: &Master) -> Result<Log, OpenError> {
+    let options = LogOptions { segment_size: master.segment_size, ..LogOptions::default() };
+    let hint = OpenHint { scan_from: master.checkpoint, known_durable: master.durable };
+    let (log, _report) = Log::open(Arc::clone(disk), options, hint)?;
+    if log.id() != master.log_id {
+        return Err(OpenError::Damaged {
+            file: "MASTER".to_owned(),
+            why: "it belongs to another log",
+        });
+    }
+    Ok(log)
+}
+
+/// Makes a new store. The master record comes last: without it nothing was ever acknowledged, so
+/// what an interrupted attempt left behind is removed, if it is a log without a frame.
+pub(crate) fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<(Log, Master), OpenError> {
+    let log_options = LogOptions { segment_size: options.segment_size, ..LogOptions::default() };
+    let mut log_id = [0; 16];
+    getrandom::fill(&mut log_id)
+        .map_err(|e| OpenError::Io { what: "draw a log id", cause: std::io::Error::other(e) })?;
+    remove_unborn(disk, &log_options)?;
+    let log = Log::create(Arc::clone(disk), log_options, log_id)?;
+    let master = Master {
+        log_id,
+        segment_size: options.segment_size,
+        checkpoint: Lsn::ZERO,
+        durable: Lsn::ZERO,
+        map: strongroom_aries::MapLocation { segment: 0, offset: 0, len: 0 },
+    };
+    master::write(disk, &master).map_err(OpenError::io("write the master record"))?;
+    Ok((log, master))
+}
+
+fn remove_unborn(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<(), OpenError> {
+    let names = disk.list().map_err(OpenError::io("list the folder"))?;
+    let left: Vec<&String> = names.iter().filter(|name| name.as_str() != LOCK).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    if let Some(foreign) = left.iter().find(|name| !is_ours(name)) {
+        let why = "it does not belong to a store; choose an empty folder";
+        return Err(OpenError::Damaged { file: (*foreign).clone(), why });
+    }
+    let hint = OpenHint { scan_from: Lsn::ZERO, known_durable: Lsn::ZERO };
+    if let Ok((log, _)) = Log::open(Arc::clone(disk), options.clone(), hint) {
+        let holds_records =
+            log.reader().frames(log.oldest()).flatten().any(|frame| frame.records().count() > 0);
+        if holds_records {
+            let why = "it is missing though there is a log; restore the folder";
+            return Err(OpenError::Damaged { file: "MASTER".to_owned(), why });
+        }
+    }
+    for name in left {
+        disk.remove(name).map_err(OpenError::io("remove an unfinished store"))?;
+    }
+    disk.sync_dir().map_err(OpenError::io("sync the folder"))
+}
+
+/// Whether a file of this name can be what an interrupted creation left behind.
+fn is_ours(name: &str) -> bool {
+    name == "MASTER.new" || strongroom_wal::parse_segment_name(name).is_some()
+}
