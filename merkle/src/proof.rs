@@ -56,18 +56,18 @@ impl<L: Leaf> Trie<L> {
     /// Proof of what is at `hash`: the leaf, or that there is none.
     pub fn prove(&self, hash: &KeyHash) -> Proof {
         let mut levels = Vec::new();
-        let mut node: &Node<L> = &self.root_branch().node;
+        let mut node: &Node<L> = self.root_node();
         loop {
             let own = hash.nibble(levels.len());
             levels.push(Level::around(node, own));
             let end = match node.slot(own) {
-                Slot::Branch(branch) => {
-                    node = &branch.node;
+                Slot::Branch(_, child) => {
+                    node = child;
                     continue;
                 }
                 Slot::Empty => End::Empty,
-                Slot::Leaf(leaf) if leaf.key_hash() == *hash => End::Leaf(leaf.digest()),
-                Slot::Leaf(leaf) => End::Other(leaf.key_hash(), leaf.digest()),
+                Slot::Leaf(_, leaf) if leaf.key_hash() == *hash => End::Leaf(leaf.digest()),
+                Slot::Leaf(_, leaf) => End::Other(leaf.key_hash(), leaf.digest()),
             };
             return Proof { levels, end };
         }

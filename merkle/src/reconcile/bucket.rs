@@ -5,7 +5,6 @@
 
 use super::{MAX_BUCKET_BITS, MAX_WIDTH_BITS};
 use crate::digest::{Digest, KeyHash, Leaf};
-use crate::hash::{self, NODE_BYTES};
 use crate::trie::{Iter, Node, Slot, Trie, slots};
 
 /// The first bits, at most [`MAX_BUCKET_BITS`], that the key hashes of a bucket share.
@@ -63,7 +62,7 @@ impl Base {
 /// The leaves of a trie that are in a bucket.
 pub(super) enum Bucket<'a, L> {
     Empty,
-    Leaf(&'a L),
+    Leaf(&'a Digest, &'a L),
     /// Some slots of a node, which is at this depth, with two leaves or more.
     Slots {
         node: &'a Node<L>,
@@ -77,18 +76,18 @@ pub(super) enum Bucket<'a, L> {
 impl<'a, L: Leaf> Bucket<'a, L> {
     pub(super) fn of(trie: &'a Trie<L>, base: Base) -> Self {
         let depth = base.len / 4;
-        let mut slot = Slot::Branch(trie.root_branch());
+        let mut slot = trie.whole();
         for at in 0..depth {
-            let Slot::Branch(branch) = slot else { break };
-            slot = branch.node.slot(base.nibble(at));
+            let Slot::Branch(_, node) = slot else { break };
+            slot = node.slot(base.nibble(at));
         }
         match slot {
-            Slot::Branch(branch) => {
-                let digest = base.len.is_multiple_of(4).then_some(branch.digest);
-                Self::of_slots(&branch.node, depth, within(base), digest)
+            Slot::Branch(digest, node) => {
+                let digest = base.len.is_multiple_of(4).then_some(*digest);
+                Self::of_slots(node, depth, within(base), digest)
             }
-            Slot::Leaf(leaf) if base.contains(&leaf.key_hash()) => Self::Leaf(leaf),
-            Slot::Leaf(_) | Slot::Empty => Self::Empty,
+            Slot::Leaf(digest, leaf) if base.contains(&leaf.key_hash()) => Self::Leaf(digest, leaf),
+            Slot::Leaf(..) | Slot::Empty => Self::Empty,
         }
     }
 
@@ -96,7 +95,10 @@ impl<'a, L: Leaf> Bucket<'a, L> {
     fn of_slots(node: &'a Node<L>, depth: u8, within: u16, digest: Option<Digest>) -> Self {
         match node.count_in(within) {
             0 => Self::Empty,
-            1 => Iter::of_slots(node, within).next().map_or(Self::Empty, Self::Leaf),
+            1 => match slots(node.occupied() & within).next().map(|slot| node.slot(slot)) {
+                Some(Slot::Leaf(digest, leaf)) => Self::Leaf(digest, leaf),
+                _ => panic!("a single leaf stands in its slot"),
+            },
             _ => Self::Slots { node, depth, within, digest },
         }
     }
@@ -104,7 +106,7 @@ impl<'a, L: Leaf> Bucket<'a, L> {
     pub(super) fn count(&self) -> usize {
         match self {
             Self::Empty => 0,
-            Self::Leaf(_) => 1,
+            Self::Leaf(..) => 1,
             Self::Slots { node, within, .. } => node.count_in(*within),
         }
     }
@@ -113,10 +115,12 @@ impl<'a, L: Leaf> Bucket<'a, L> {
     /// in the bucket.
     pub(super) fn leaves(&self, after: Option<&KeyHash>) -> Iter<'a, L> {
         match (self, after) {
-            (Self::Leaf(leaf), after) if after.is_none_or(|after| leaf.key_hash() > *after) => {
-                Iter::new(Slot::Leaf(leaf))
+            (Self::Leaf(digest, leaf), after)
+                if after.is_none_or(|after| leaf.key_hash() > *after) =>
+            {
+                Iter::new(Slot::Leaf(digest, leaf))
             }
-            (Self::Empty | Self::Leaf(_), _) => Iter::new(Slot::Empty),
+            (Self::Empty | Self::Leaf(..), _) => Iter::new(Slot::Empty),
             (Self::Slots { node, within, .. }, None) => Iter::of_slots(node, *within),
             (Self::Slots { node, depth, within, .. }, Some(after)) => {
                 Iter::of_slots_after(node, *within, usize::from(*depth), after)
@@ -129,15 +133,9 @@ impl<'a, L: Leaf> Bucket<'a, L> {
     pub(super) fn digest(&self) -> Digest {
         match self {
             Self::Empty => Digest::ZERO,
-            Self::Leaf(leaf) => hash::entry(&leaf.key_hash(), &leaf.digest()),
+            Self::Leaf(digest, _) => **digest,
             Self::Slots { digest: Some(digest), .. } => *digest,
-            Self::Slots { node, within, .. } => {
-                let mut input = [0; NODE_BYTES];
-                for slot in slots(node.occupied() & within) {
-                    input[slot * 32..][..32].copy_from_slice(&node.slot(slot).digest().0);
-                }
-                hash::node(&input)
-            }
+            Self::Slots { node, within, .. } => node.digest(*within),
         }
     }
 }

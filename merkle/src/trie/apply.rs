@@ -8,8 +8,8 @@ use crate::trie::node::{Node, Slot};
 use crate::trie::settle;
 
 /// From this many changes under one node on, the node's subtree is hashed as soon as it is
-/// changed, while it is still in the processor's cache.
-const SETTLE_FROM_CHANGES: usize = 512;
+/// changed: enough to fill vector registers, few enough to be in the processor's cache still.
+const SETTLE_FROM_CHANGES: usize = 24;
 
 /// Where a change is in the batch, with the front of its hash to sort and descend by.
 struct Item {
@@ -23,7 +23,7 @@ pub(crate) struct Batch<L> {
 }
 
 impl<L: Leaf> Batch<L> {
-    /// Applies `changes` to the node of a whole trie. Leaves digests of the root's branches stale.
+    /// Applies `changes` to the node of a whole trie. Leaves digests stale.
     pub(crate) fn apply(root: &mut Node<L>, changes: Vec<(KeyHash, Option<L>)>) {
         let order = order(&changes);
         let mut batch = Self { changes };
@@ -63,15 +63,15 @@ impl<L: Leaf> Batch<L> {
             return;
         }
         let standing = match node.slot(slot) {
-            Slot::Leaf(leaf) => Some(leaf.key_hash()),
-            Slot::Empty | Slot::Branch(_) => None,
+            Slot::Leaf(_, leaf) => Some(leaf.key_hash()),
+            Slot::Empty | Slot::Branch(..) => None,
         };
         if let [only] = group
             && standing.is_none_or(|hash| hash == *self.hash(only))
         {
             let leaf = self.changes[only.at].1.take();
-            match (node.leaf_mut(slot), leaf) {
-                (Some(old), Some(leaf)) => *old = leaf,
+            match (standing, leaf) {
+                (Some(_), Some(leaf)) => node.replace_leaf(slot, leaf),
                 (Some(_), None) => drop(node.remove_leaf(slot)),
                 (None, Some(leaf)) => node.insert_leaf(slot, leaf),
                 (None, None) => {}

@@ -18,8 +18,8 @@ impl<'a, L: Leaf> Iter<'a, L> {
     pub(crate) fn new(slot: Slot<'a, L>) -> Self {
         match slot {
             Slot::Empty => Self { first: None, path: Vec::new(), left: 0 },
-            Slot::Leaf(leaf) => Self { first: Some(leaf), path: Vec::new(), left: 1 },
-            Slot::Branch(branch) => Self::of_node(&branch.node),
+            Slot::Leaf(_, leaf) => Self { first: Some(leaf), path: Vec::new(), left: 1 },
+            Slot::Branch(_, node) => Self::of_node(node),
         }
     }
 
@@ -50,10 +50,10 @@ impl<'a, L: Leaf> Iter<'a, L> {
             iter.left += node.count_in(todo);
             iter.path.push((node, todo));
             match node.slot(own) {
-                Slot::Branch(branch) if within & (1 << own) != 0 => {
-                    (node, within, depth) = (&branch.node, u16::MAX, depth + 1);
+                Slot::Branch(_, child) if within & (1 << own) != 0 => {
+                    (node, within, depth) = (child, u16::MAX, depth + 1);
                 }
-                Slot::Leaf(leaf) if within & (1 << own) != 0 && leaf.key_hash() > *after => {
+                Slot::Leaf(_, leaf) if within & (1 << own) != 0 && leaf.key_hash() > *after => {
                     iter.first = Some(leaf);
                     iter.left += 1;
                     return iter;
@@ -80,11 +80,11 @@ impl<'a, L: Leaf> Iterator for Iter<'a, L> {
             *todo &= !(1 << slot);
             let node: &'a Node<L> = node;
             match node.slot(slot) {
-                Slot::Leaf(leaf) => {
+                Slot::Leaf(_, leaf) => {
                     self.left -= 1;
                     return Some(leaf);
                 }
-                Slot::Branch(branch) => self.path.push((&branch.node, branch.node.occupied())),
+                Slot::Branch(_, node) => self.path.push((node, node.occupied())),
                 Slot::Empty => {}
             }
         }

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use iter::Iter;
-pub(crate) use node::{Branch, Node, Slot, slots};
+pub(crate) use node::{Node, Slot, slots};
 pub use pages::{ChangedPages, Page};
 
 use crate::digest::{Digest, KeyHash, Leaf};
@@ -25,7 +25,8 @@ use crate::prefix::Prefix;
 /// A clone is a snapshot: it costs O(1), and neither sees the other's later changes.
 #[derive(Clone)]
 pub struct Trie<L> {
-    root: Branch<L>,
+    digest: Digest,
+    node: Arc<Node<L>>,
 }
 
 impl<L: Leaf> Default for Trie<L> {
@@ -43,9 +44,8 @@ impl<L: Leaf> fmt::Debug for Trie<L> {
 impl<L: Leaf> Trie<L> {
     /// A trie without leaves.
     pub fn new() -> Self {
-        let mut root = Branch { digest: Digest::ZERO, node: Arc::new(Node::empty()) };
-        settle::rehash(&mut [&mut root]);
-        Self { root }
+        let node = Node::empty();
+        Self { digest: node.digest(u16::MAX), node: Arc::new(node) }
     }
 
     /// Builds a trie from leaves in strictly ascending key hash order, in linear time.
@@ -62,7 +62,7 @@ impl<L: Leaf> Trie<L> {
 
     /// Number of leaves.
     pub fn len(&self) -> usize {
-        self.root.node.count()
+        self.node.count()
     }
 
     /// True when there is no leaf.
@@ -72,17 +72,17 @@ impl<L: Leaf> Trie<L> {
 
     /// Digest over all leaves. Kept up to date, so asking for it costs nothing.
     pub fn root(&self) -> Digest {
-        self.root.digest
+        self.digest
     }
 
     /// The leaf of key hash `hash`.
     pub fn get(&self, hash: &KeyHash) -> Option<&L> {
-        let mut node = &*self.root.node;
+        let mut node = &*self.node;
         for depth in 0..KeyHash::NIBBLES {
             match node.slot(hash.nibble(depth)) {
                 Slot::Empty => return None,
-                Slot::Leaf(leaf) => return (leaf.key_hash() == *hash).then_some(leaf),
-                Slot::Branch(branch) => node = &branch.node,
+                Slot::Leaf(_, leaf) => return (leaf.key_hash() == *hash).then_some(leaf),
+                Slot::Branch(_, child) => node = child,
             }
         }
         None
@@ -105,15 +105,15 @@ impl<L: Leaf> Trie<L> {
         if changes.is_empty() {
             return;
         }
-        let node = Arc::make_mut(&mut self.root.node);
+        let node = Arc::make_mut(&mut self.node);
         apply::Batch::apply(node, changes);
         settle::settle(node);
-        settle::rehash(&mut [&mut self.root]);
+        self.digest = node.digest(u16::MAX);
     }
 
     /// All leaves in ascending key hash order.
     pub fn iter(&self) -> Iter<'_, L> {
-        Iter::of_node(&self.root.node)
+        Iter::of_node(&self.node)
     }
 
     /// The leaves under `prefix` in ascending key hash order.
@@ -123,21 +123,26 @@ impl<L: Leaf> Trie<L> {
 
     /// The subtree under `prefix`: empty, one leaf, or the node at that very depth.
     pub(crate) fn at(&self, prefix: &Prefix) -> Slot<'_, L> {
-        let mut slot = Slot::Branch(&self.root);
+        let mut slot = self.whole();
         for depth in 0..prefix.len() {
             slot = match slot {
-                Slot::Branch(branch) => branch.node.slot(prefix.nibble(depth)),
-                Slot::Leaf(_) | Slot::Empty => break,
+                Slot::Branch(_, node) => node.slot(prefix.nibble(depth)),
+                Slot::Leaf(..) | Slot::Empty => break,
             };
         }
         match slot {
-            Slot::Leaf(leaf) if !prefix.contains(&leaf.key_hash()) => Slot::Empty,
+            Slot::Leaf(_, leaf) if !prefix.contains(&leaf.key_hash()) => Slot::Empty,
             other => other,
         }
     }
 
-    pub(crate) fn root_branch(&self) -> &Branch<L> {
-        &self.root
+    /// The trie as the slot of a node above it.
+    pub(crate) fn whole(&self) -> Slot<'_, L> {
+        Slot::Branch(&self.digest, &self.node)
+    }
+
+    pub(crate) fn root_node(&self) -> &Node<L> {
+        &self.node
     }
 }
 

@@ -1,11 +1,11 @@
 //! Nodes of the trie: sixteen slots, packed.
 //!
-//! The digest of a node is kept by its parent, beside the pointer, so that hashing a node reads
-//! no memory but its own.
+//! The digests of a node's slots are kept side by side in the node, its own by its parent, so that
+//! hashing a node reads no memory but its own.
 
 use std::sync::Arc;
 
-use crate::digest::{Digest, Leaf};
+use crate::digest::Digest;
 use crate::hash::{self, NODE_BYTES};
 
 /// Sixteen slots, each empty, a leaf or a branch.
@@ -20,24 +20,19 @@ pub(crate) struct Node<L> {
     leaf_map: u16,
     /// Slots that hold a branch.
     branch_map: u16,
-    /// Branches whose digest is out of date. Zero in every node outside of a batch.
+    /// Slots whose digest is out of date. None in any node outside of a batch.
     stale: u16,
+    /// Of the slots that are not empty: entry digests and node digests.
+    digests: Box<[Digest]>,
     leaves: Box<[L]>,
-    branches: Box<[Branch<L>]>,
+    branches: Box<[Arc<Node<L>>]>,
 }
 
-/// A subtree and its digest.
-#[derive(Clone)]
-pub(crate) struct Branch<L> {
-    pub(crate) digest: Digest,
-    pub(crate) node: Arc<Node<L>>,
-}
-
-/// What is in a slot.
+/// What is in a slot, with its digest.
 pub(crate) enum Slot<'a, L> {
     Empty,
-    Leaf(&'a L),
-    Branch(&'a Branch<L>),
+    Leaf(&'a Digest, &'a L),
+    Branch(&'a Digest, &'a Arc<Node<L>>),
 }
 
 impl<L> Clone for Slot<'_, L> {
@@ -47,13 +42,13 @@ impl<L> Clone for Slot<'_, L> {
 }
 impl<L> Copy for Slot<'_, L> {}
 
-impl<L: Leaf> Slot<'_, L> {
+impl<L> Slot<'_, L> {
     /// Leaves in the slot.
     pub(crate) fn count(&self) -> usize {
         match self {
             Self::Empty => 0,
-            Self::Leaf(_) => 1,
-            Self::Branch(branch) => branch.node.count(),
+            Self::Leaf(..) => 1,
+            Self::Branch(_, node) => node.count(),
         }
     }
 
@@ -61,8 +56,7 @@ impl<L: Leaf> Slot<'_, L> {
     pub(crate) fn digest(&self) -> Digest {
         match self {
             Self::Empty => Digest::ZERO,
-            Self::Leaf(leaf) => hash::entry(&leaf.key_hash(), &leaf.digest()),
-            Self::Branch(branch) => branch.digest,
+            Self::Leaf(digest, _) | Self::Branch(digest, _) => **digest,
         }
     }
 }
@@ -105,6 +99,7 @@ impl<L> Node<L> {
             leaf_map: 0,
             branch_map: 0,
             stale: 0,
+            digests: Box::default(),
             leaves: Box::default(),
             branches: Box::default(),
         }
@@ -115,71 +110,126 @@ impl<L> Node<L> {
         self.count
     }
 
+    /// Slots that are not empty, as a bit set.
+    #[inline]
+    pub(crate) fn occupied(&self) -> u16 {
+        self.leaf_map | self.branch_map
+    }
+
     #[inline]
     pub(crate) fn slot(&self, slot: usize) -> Slot<'_, L> {
         let bit = 1u16 << slot;
+        if self.occupied() & bit == 0 {
+            return Slot::Empty;
+        }
+        let digest = &self.digests[rank(self.occupied(), slot)];
         if self.leaf_map & bit != 0 {
-            Slot::Leaf(&self.leaves[rank(self.leaf_map, slot)])
-        } else if self.branch_map & bit != 0 {
-            Slot::Branch(&self.branches[rank(self.branch_map, slot)])
+            Slot::Leaf(digest, &self.leaves[rank(self.leaf_map, slot)])
         } else {
-            Slot::Empty
+            Slot::Branch(digest, &self.branches[rank(self.branch_map, slot)])
         }
     }
 
-    /// Slots that are not empty, as a bit set.
-    pub(crate) fn occupied(&self) -> u16 {
-        self.leaf_map | self.branch_map
+    /// Leaves in those slots that are in `within`.
+    pub(crate) fn count_in(&self, within: u16) -> usize {
+        if self.occupied() & !within == 0 {
+            return self.count;
+        }
+        slots(self.occupied() & within).map(|slot| self.slot(slot).count()).sum()
     }
 
     pub(crate) fn stale(&self) -> u16 {
         self.stale
     }
 
-    pub(crate) fn clear_stale(&mut self) {
-        self.stale = 0;
+    /// The nodes behind stale branches. Each was just changed, so it has no other owner.
+    pub(crate) fn stale_children(&mut self) -> impl Iterator<Item = &mut Self> {
+        let stale = self.stale;
+        slots(self.branch_map)
+            .zip(self.branches.iter_mut())
+            .filter(move |(slot, _)| stale & (1 << slot) != 0)
+            .map(|(_, node)| match Arc::get_mut(node) {
+                Some(node) => node,
+                None => panic!("a changed node has one owner"),
+            })
     }
 
-    pub(crate) fn leaf_mut(&mut self, slot: usize) -> Option<&mut L> {
-        (self.leaf_map & (1 << slot) != 0).then(|| &mut self.leaves[rank(self.leaf_map, slot)])
+    /// Makes the digest of a stale slot current.
+    pub(crate) fn set_digest(&mut self, slot: usize, digest: Digest) {
+        assert!(self.stale & (1 << slot) != 0, "the digest was current");
+        self.digests[rank(self.occupied(), slot)] = digest;
+        self.stale &= !(1 << slot);
     }
 
-    /// Branches with their slots, ascending.
-    pub(crate) fn branches_mut(&mut self) -> impl Iterator<Item = (usize, &mut Branch<L>)> {
-        slots(self.branch_map).zip(self.branches.iter_mut())
+    /// Writes the input of this node's digest. `input` is all zero before.
+    pub(crate) fn fill(&self, input: &mut [u8; NODE_BYTES], within: u16) {
+        assert!(self.stale == 0, "children are hashed first");
+        for (slot, digest) in slots(self.occupied()).zip(&self.digests) {
+            if within & (1 << slot) != 0 {
+                input[slot * 32..][..32].copy_from_slice(&digest.0);
+            }
+        }
+    }
+
+    /// Digest of a node that has nothing but those slots of this one that are in `within`.
+    pub(crate) fn digest(&self, within: u16) -> Digest {
+        let mut input = [0; NODE_BYTES];
+        self.fill(&mut input, within);
+        hash::node(&input)
     }
 
     pub(crate) fn insert_leaf(&mut self, slot: usize, leaf: L) {
-        assert!(self.occupied() & (1 << slot) == 0, "the slot is taken");
+        self.insert_digest(slot);
         insert(&mut self.leaves, rank(self.leaf_map, slot), leaf);
         self.leaf_map |= 1 << slot;
         self.count += 1;
     }
 
+    /// Puts another leaf of the same key hash in the place of one.
+    pub(crate) fn replace_leaf(&mut self, slot: usize, leaf: L) {
+        assert!(self.leaf_map & (1 << slot) != 0, "no leaf in the slot");
+        self.leaves[rank(self.leaf_map, slot)] = leaf;
+        self.stale |= 1 << slot;
+    }
+
     pub(crate) fn remove_leaf(&mut self, slot: usize) -> L {
         assert!(self.leaf_map & (1 << slot) != 0, "no leaf in the slot");
+        self.remove_digest(slot);
         self.leaf_map &= !(1 << slot);
         self.count -= 1;
         remove(&mut self.leaves, rank(self.leaf_map, slot))
     }
 
-    /// Puts a subtree of two leaves or more into an empty slot. Its digest is still to be made.
+    /// Puts a subtree of two leaves or more into an empty slot.
     fn insert_branch(&mut self, slot: usize, node: Arc<Self>) {
-        assert!(self.occupied() & (1 << slot) == 0, "the slot is taken");
+        self.insert_digest(slot);
         self.count += node.count;
-        let branch = Branch { digest: Digest::ZERO, node };
-        insert(&mut self.branches, rank(self.branch_map, slot), branch);
+        insert(&mut self.branches, rank(self.branch_map, slot), node);
         self.branch_map |= 1 << slot;
-        self.stale |= 1 << slot;
     }
 
     fn remove_branch(&mut self, slot: usize) -> Arc<Self> {
         assert!(self.branch_map & (1 << slot) != 0, "no branch in the slot");
+        self.remove_digest(slot);
         self.branch_map &= !(1 << slot);
+        let node = remove(&mut self.branches, rank(self.branch_map, slot));
+        self.count -= node.count;
+        node
+    }
+
+    /// Makes room for the digest of a slot that is being filled.
+    fn insert_digest(&mut self, slot: usize) {
+        assert!(self.occupied() & (1 << slot) == 0, "the slot is taken");
+        let at = rank(self.occupied(), slot);
+        insert(&mut self.digests, at, Digest::ZERO);
+        self.stale |= 1 << slot;
+    }
+
+    /// Before the slot is emptied.
+    fn remove_digest(&mut self, slot: usize) {
+        let at = rank(self.occupied(), slot);
+        remove(&mut self.digests, at);
         self.stale &= !(1 << slot);
-        let branch = remove(&mut self.branches, rank(self.branch_map, slot));
-        self.count -= branch.node.count;
-        branch.node
     }
 
     /// Puts `child` into an empty slot in the form that its size asks for.
@@ -199,16 +249,16 @@ impl<L> Node<L> {
     }
 }
 
-impl<L: Leaf> Node<L> {
+impl<L: Clone> Node<L> {
     /// Lets `edit` change the subtree in `slot`, copying it if it is shared, and restores the
     /// invariant: a subtree that shrank to one leaf becomes that leaf. False if there is none.
     pub(crate) fn edit_branch(&mut self, slot: usize, edit: impl FnOnce(&mut Self)) -> bool {
         if self.branch_map & (1 << slot) == 0 {
             return false;
         }
-        let branch = &mut self.branches[rank(self.branch_map, slot)];
-        let before = branch.node.count;
-        let child = Arc::make_mut(&mut branch.node);
+        let node = &mut self.branches[rank(self.branch_map, slot)];
+        let before = node.count;
+        let child = Arc::make_mut(node);
         edit(child);
         let after = child.count;
         if after >= 2 {
@@ -224,25 +274,5 @@ impl<L: Leaf> Node<L> {
             }
         }
         true
-    }
-
-    /// Leaves in those slots that are in `within`.
-    pub(crate) fn count_in(&self, within: u16) -> usize {
-        if self.occupied() & !within == 0 {
-            return self.count;
-        }
-        slots(self.occupied() & within).map(|slot| self.slot(slot).count()).sum()
-    }
-
-    /// Writes the input of this node's digest, but for leaves, which `on_leaf` is shown.
-    /// `input` is all zero before.
-    pub(crate) fn fill(&self, input: &mut [u8; NODE_BYTES], mut on_leaf: impl FnMut(usize, &L)) {
-        assert!(self.stale == 0, "children are hashed first");
-        for (slot, branch) in slots(self.branch_map).zip(&self.branches) {
-            input[slot * 32..][..32].copy_from_slice(&branch.digest.0);
-        }
-        for (slot, leaf) in slots(self.leaf_map).zip(&self.leaves) {
-            on_leaf(slot, leaf);
-        }
     }
 }

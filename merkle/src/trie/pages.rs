@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::digest::{Digest, KeyHash, Leaf};
 use crate::prefix::Prefix;
-use crate::trie::node::{Branch, Node, Slot};
+use crate::trie::node::{Node, Slot};
 use crate::trie::{Iter, Trie};
 
 /// A page: the subtree under a prefix. Holds on to the nodes, so it outlives the trie it is from.
@@ -20,8 +20,8 @@ pub struct Page<L> {
 
 #[derive(Clone)]
 enum Content<L> {
-    Leaf(L),
-    Branch(Branch<L>),
+    Leaf(Digest, L),
+    Branch(Digest, Arc<Node<L>>),
 }
 
 impl<L: Leaf> Page<L> {
@@ -48,8 +48,8 @@ impl<L: Leaf> Page<L> {
 
     fn slot(&self) -> Slot<'_, L> {
         match &self.content {
-            Content::Leaf(leaf) => Slot::Leaf(leaf),
-            Content::Branch(branch) => Slot::Branch(branch),
+            Content::Leaf(digest, leaf) => Slot::Leaf(digest, leaf),
+            Content::Branch(digest, node) => Slot::Branch(digest, node),
         }
     }
 }
@@ -79,7 +79,7 @@ impl<L: Leaf> Trie<L> {
     pub fn pages(&self, max: usize) -> Vec<Page<L>> {
         assert!(max > 0, "a page holds a leaf at least");
         let mut out = Vec::new();
-        pages_under(Slot::Branch(self.root_branch()), Prefix::ROOT, max, &mut |prefix, content| {
+        pages_under(self.whole(), Prefix::ROOT, max, &mut |prefix, content| {
             out.push(Page { prefix, content: content.clone_content() });
         });
         out
@@ -89,13 +89,13 @@ impl<L: Leaf> Trie<L> {
     /// are; `None` when no page covers it.
     pub fn page_of(&self, hash: &KeyHash, max: usize) -> Option<Page<L>> {
         assert!(max > 0, "a page holds a leaf at least");
-        let mut slot = Slot::Branch(self.root_branch());
+        let mut slot = self.whole();
         let mut prefix = Prefix::ROOT;
-        while let Slot::Branch(branch) = slot
-            && branch.node.count() > max
+        while let Slot::Branch(_, node) = slot
+            && node.count() > max
         {
             let nibble = hash.nibble(prefix.len());
-            slot = branch.node.slot(nibble);
+            slot = node.slot(nibble);
             prefix = prefix.child(nibble);
         }
         (slot.count() > 0).then(|| Page { prefix, content: slot.clone_content() })
@@ -113,7 +113,7 @@ impl<L: Leaf> Trie<L> {
     pub fn changed_pages(&self, old: &Self, max: usize) -> ChangedPages<L> {
         assert!(max > 0, "a page holds a leaf at least");
         let mut changed = ChangedPages { written: Vec::new(), gone: Vec::new() };
-        let (new, old) = (Slot::Branch(self.root_branch()), Slot::Branch(old.root_branch()));
+        let (new, old) = (self.whole(), old.whole());
         compare(new, old, Prefix::ROOT, max, &mut changed);
         changed
     }
@@ -122,8 +122,8 @@ impl<L: Leaf> Trie<L> {
 impl<L: Leaf> Slot<'_, L> {
     fn clone_content(&self) -> Content<L> {
         match self {
-            Self::Leaf(leaf) => Content::Leaf((*leaf).clone()),
-            Self::Branch(branch) => Content::Branch((*branch).clone()),
+            Self::Leaf(digest, leaf) => Content::Leaf(**digest, (*leaf).clone()),
+            Self::Branch(digest, node) => Content::Branch(**digest, Arc::clone(node)),
             Self::Empty => panic!("an empty slot is no page"),
         }
     }
@@ -131,15 +131,15 @@ impl<L: Leaf> Slot<'_, L> {
     /// The node, if the subtree is too large to be one page.
     fn split(&self, max: usize) -> Option<&Node<L>> {
         match self {
-            Self::Branch(branch) if branch.node.count() > max => Some(&branch.node),
+            Self::Branch(_, node) if node.count() > max => Some(node),
             _ => None,
         }
     }
 
     fn shares(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Branch(a), Self::Branch(b)) => Arc::ptr_eq(&a.node, &b.node),
-            (Self::Leaf(a), Self::Leaf(b)) => a.same(b),
+            (Self::Branch(_, a), Self::Branch(_, b)) => Arc::ptr_eq(a, b),
+            (Self::Leaf(_, a), Self::Leaf(_, b)) => a.same(b),
             (Self::Empty, Self::Empty) => true,
             _ => false,
         }

@@ -1,88 +1,100 @@
 //! Brings the digests of a changed subtree up to date.
 //!
-//! Level by level from the deepest, so that nodes that do not depend on each other are hashed
-//! together, several to a vector register.
-
-use std::sync::Arc;
+//! Level by level from the deepest, so that what does not depend on each other is hashed together,
+//! several to a vector register.
 
 use crate::digest::{Digest, Leaf};
-use crate::hash::{self, NODE_BYTES};
-use crate::trie::node::{Branch, Node};
+use crate::hash::{self, ENTRY_BYTES, NODE_BYTES};
+use crate::trie::node::{Node, Slot, slots};
 
-/// Nodes hashed together.
+/// Digests made together.
 const GROUP: usize = 16;
 
-/// Makes every stale digest under `node` current. The node's own is its parent's business.
+/// Makes every stale digest in the subtree of `node` current.
 pub(crate) fn settle<L: Leaf>(node: &mut Node<L>) {
-    for level in (1..=stale_levels(node)).rev() {
-        let mut stale = Vec::new();
-        collect(node, level, &mut stale);
-        rehash(&mut stale);
+    let mut work = Work::new();
+    for level in (0..stale_levels(node)).rev() {
+        let mut nodes = Vec::new();
+        collect(node, level, &mut nodes);
+        work.rehash(&mut nodes);
     }
 }
 
-/// How far below `node` stale branches go: 1 when only its own are.
+/// Number of levels with stale digests, that of `node` included.
 fn stale_levels<L>(node: &mut Node<L>) -> usize {
-    let stale = node.stale();
-    if stale == 0 {
+    if node.stale() == 0 {
         return 0;
     }
-    let below = stale_branches(node, stale).map(|child| child.map_or(0, stale_levels)).max();
-    1 + below.unwrap_or(0)
+    1 + node.stale_children().map(stale_levels).max().unwrap_or(0)
 }
 
-/// The nodes behind the branches in `stale`. Each was just changed, so it has no other owner.
-fn stale_branches<L>(node: &mut Node<L>, stale: u16) -> impl Iterator<Item = Option<&mut Node<L>>> {
-    node.branches_mut()
-        .filter(move |(slot, _)| stale & (1 << slot) != 0)
-        .map(|(_, branch)| Arc::get_mut(&mut branch.node))
-}
-
-/// Stale branches `level` levels below `node`, which are then no longer marked.
-fn collect<'a, L>(node: &'a mut Node<L>, level: usize, out: &mut Vec<&'a mut Branch<L>>) {
-    let stale = node.stale();
-    if level == 1 {
-        node.clear_stale();
-        out.extend(
-            node.branches_mut()
-                .filter(|(slot, _)| stale & (1 << slot) != 0)
-                .map(|(_, branch)| branch),
-        );
-    } else if stale != 0 {
-        for child in stale_branches(node, stale) {
-            let Some(child) = child else { panic!("a stale node has one owner") };
-            collect(child, level - 1, out);
-        }
+/// The nodes with stale digests `level` levels below `node`.
+fn collect<'a, L>(node: &'a mut Node<L>, level: usize, out: &mut Vec<&'a mut Node<L>>) {
+    if level > 0 {
+        node.stale_children().for_each(|child| collect(child, level - 1, out));
+    } else if node.stale() != 0 {
+        out.push(node);
     }
 }
 
-/// Makes the digests of `branches` from their nodes, whose own branches are current.
-pub(crate) fn rehash<L: Leaf>(branches: &mut [&mut Branch<L>]) {
-    let mut inputs = [[0; NODE_BYTES]; GROUP];
-    let mut digests = [Digest::ZERO; GROUP];
-    let mut entries = Vec::new();
-    let mut places = Vec::new();
-    let mut entry_digests = Vec::new();
-    for group in branches.chunks_mut(GROUP) {
-        let inputs = &mut inputs[..group.len()];
-        let digests = &mut digests[..group.len()];
-        entries.clear();
-        places.clear();
-        for (lane, branch) in group.iter().enumerate() {
-            inputs[lane] = [0; NODE_BYTES];
-            branch.node.fill(&mut inputs[lane], |slot, leaf| {
-                entries.push(hash::entry_input(&leaf.key_hash(), &leaf.digest()));
-                places.push((lane, slot));
-            });
+/// Inputs that wait to be hashed together, and where their digests go: which node, which slot.
+struct Work {
+    entries: [[u8; ENTRY_BYTES]; GROUP],
+    entry_places: Vec<(usize, usize)>,
+    nodes: [[u8; NODE_BYTES]; GROUP],
+    node_places: Vec<(usize, usize)>,
+}
+
+impl Work {
+    fn new() -> Self {
+        Self {
+            entries: [[0; ENTRY_BYTES]; GROUP],
+            entry_places: Vec::with_capacity(GROUP),
+            nodes: [[0; NODE_BYTES]; GROUP],
+            node_places: Vec::with_capacity(GROUP),
         }
-        entry_digests.resize(entries.len(), Digest::ZERO);
-        hash::entries(&entries, &mut entry_digests);
-        for ((lane, slot), digest) in places.iter().zip(&entry_digests) {
-            inputs[*lane][slot * 32..][..32].copy_from_slice(&digest.0);
+    }
+
+    /// Makes the stale digests in `nodes` current. What is below them is.
+    fn rehash<L: Leaf>(&mut self, nodes: &mut [&mut Node<L>]) {
+        for at in 0..nodes.len() {
+            for slot in slots(nodes[at].stale()) {
+                match nodes[at].slot(slot) {
+                    Slot::Leaf(_, leaf) => {
+                        self.entries[self.entry_places.len()] =
+                            hash::entry_input(&leaf.key_hash(), &leaf.digest());
+                        self.entry_places.push((at, slot));
+                    }
+                    Slot::Branch(_, node) => {
+                        let input = &mut self.nodes[self.node_places.len()];
+                        *input = [0; NODE_BYTES];
+                        node.fill(input, u16::MAX);
+                        self.node_places.push((at, slot));
+                    }
+                    Slot::Empty => panic!("an empty slot is never stale"),
+                }
+                self.flush(nodes, GROUP);
+            }
         }
-        hash::nodes(inputs, digests);
-        for (branch, digest) in group.iter_mut().zip(digests) {
-            branch.digest = *digest;
+        self.flush(nodes, 1);
+    }
+
+    /// Hashes what waits, if it is `least` or more.
+    fn flush<L>(&mut self, nodes: &mut [&mut Node<L>], least: usize) {
+        let mut digests = [Digest::ZERO; GROUP];
+        if self.entry_places.len() >= least {
+            let digests = &mut digests[..self.entry_places.len()];
+            hash::entries(&self.entries[..digests.len()], digests);
+            for ((at, slot), digest) in self.entry_places.drain(..).zip(digests) {
+                nodes[at].set_digest(slot, *digest);
+            }
+        }
+        if self.node_places.len() >= least {
+            let digests = &mut digests[..self.node_places.len()];
+            hash::nodes(&self.nodes[..digests.len()], digests);
+            for ((at, slot), digest) in self.node_places.drain(..).zip(digests) {
+                nodes[at].set_digest(slot, *digest);
+            }
         }
     }
 }
