@@ -136,6 +136,18 @@ impl Txn {
         limit: usize,
     ) -> Vec<Vec<u8>> {
         self.reads.lists.push((keyspace, self.state.keyspaces.contains_key(&keyspace)));
+        self.scan_unvalidated(keyspace, prefix, after, limit)
+    }
+
+    /// As [`Txn::scan`], but keys that come or go until the commit are no conflict. For an index
+    /// whose entries are read, and so validated, one by one.
+    pub fn scan_unvalidated(
+        &self,
+        keyspace: KeyspaceId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Vec<Vec<u8>> {
         let keys = match self.state.keyspaces.get(&keyspace) {
             _ if self.writes_to(keyspace) => {
                 self.directory_with_writes(keyspace).scan(prefix, after, limit)

@@ -170,6 +170,23 @@ impl View<'_> {
         names.into_iter().map(|n| String::from_utf8_lossy(&n).into_owned()).collect()
     }
 
+    /// As [`View::scan`], but keys that come or go until the commit are no conflict. For an index
+    /// whose entries are read one by one.
+    pub fn scan_unvalidated(
+        &mut self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<String> {
+        let keys = self.session.txn.scan_unvalidated(
+            self.keyspace,
+            prefix.as_bytes(),
+            after.map(str::as_bytes),
+            limit,
+        );
+        keys.into_iter().map(|n| String::from_utf8_lossy(&n).into_owned()).collect()
+    }
+
     /// Full keys that start with `prefix`, sorted.
     pub fn scan(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
         let keys = self.session.txn.scan(

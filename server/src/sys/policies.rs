@@ -128,7 +128,8 @@ fn plain_text(given: String) -> String {
 fn name(core: &CoreCall<'_>) -> ApiResult<String> {
     let name = core.call.param("name").trim_end_matches('/').to_lowercase();
     if name.is_empty() {
-        return Err(ApiError::unsupported_path());
+        // The list's own path, with a verb that it does not have.
+        return Err(ApiError::unsupported_operation());
     }
     if name.len() > policy::NAME_MAX {
         return Err(ApiError::bad_request("the policy's name is too long: 512 bytes is the limit"));

@@ -6,6 +6,7 @@
 //! | `token/<id>` | [`TokenEntry`]; `<id>` is the salted hash of the token |
 //! | `accessor/<accessor>` | the token's `<id>` |
 //! | `child/<parent id>/<id>` | empty |
+//! | `children/<parent id>` | empty; its version changes with every new child |
 //! | `expiry/<time>/token/<id>` | empty; time in seconds, 16 hexadecimal digits |
 //!
 //! The token itself is stored nowhere.
@@ -117,6 +118,11 @@ pub(super) fn child_prefix(parent: &str) -> String {
     format!("child/{parent}/")
 }
 
+/// Written by every new child of `parent`, read by a revocation of `parent`.
+pub(super) fn mark_key(parent: &str) -> String {
+    format!("children/{parent}")
+}
+
 fn expiry_key(at: Stamp, id: &str) -> String {
     format!("{}/token/{id}", super::sweep::expiry_prefix(at))
 }
@@ -189,6 +195,8 @@ pub(super) fn store(
         local.put(&accessor_key(&entry.accessor), id.as_bytes())?;
         if let Some(parent) = &entry.parent {
             local.put(&format!("{}{id}", child_prefix(parent)), b"")?;
+            // Written blindly: children do not conflict with each other, only with a revocation.
+            local.put(&mark_key(parent), b"")?;
         }
     }
     let old = before.and_then(|b| b.expires);

@@ -128,7 +128,7 @@ pub fn revoke(session: &mut Session, id: &str) -> Result<(), ViewError> {
             continue;
         }
         budget -= 1;
-        let children = children(session, &id);
+        let children = children(session, &id)?;
         let complete = children.len() <= budget;
         queue.extend(children.into_iter().take(budget));
         if !complete {
@@ -144,7 +144,7 @@ pub fn revoke(session: &mut Session, id: &str) -> Result<(), ViewError> {
 /// # Errors
 /// See [`ViewError`].
 pub(super) fn revoke_orphan(session: &mut Session, id: &str) -> Result<(), ViewError> {
-    for child in children(session, id) {
+    for child in children(session, id)? {
         let Some(token) = entry::load(session, &child)? else { continue };
         let mut orphan = token.entry.clone();
         orphan.parent = None;
@@ -154,18 +154,26 @@ pub(super) fn revoke_orphan(session: &mut Session, id: &str) -> Result<(), ViewE
     remove_one(session, id)
 }
 
-fn children(session: &mut Session, id: &str) -> Vec<String> {
+/// Every token made conflicts with a revocation of its parent through the parent's mark, and
+/// with nothing else: tokens come and go all the time, so the scan itself is not validated.
+fn children(session: &mut Session, id: &str) -> Result<Vec<String>, ViewError> {
     let prefix = entry::child_prefix(id);
-    let keys = session.view(LOCAL).scan(&prefix, None, REVOKE_MAX + 1);
-    keys.iter().filter_map(|k| k.strip_prefix(&prefix)).map(str::to_owned).collect()
+    let mut local = session.view(LOCAL);
+    local.exists(&entry::mark_key(id))?;
+    let keys = local.scan_unvalidated(&prefix, None, REVOKE_MAX + 1);
+    Ok(keys.iter().filter_map(|k| k.strip_prefix(&prefix)).map(str::to_owned).collect())
 }
 
 fn remove_one(session: &mut Session, id: &str) -> Result<(), ViewError> {
     if let Some(token) = entry::load(session, id)? {
         entry::remove(session, id, &token.entry);
     }
+    let mut local = session.view(LOCAL);
+    if local.exists(&entry::mark_key(id))? {
+        local.delete(&entry::mark_key(id));
+    }
     let mut cubbyhole = session.view(CUBBYHOLE);
-    let keys = cubbyhole.scan(&format!("{id}/"), None, CUBBYHOLE_MAX);
+    let keys = cubbyhole.scan_unvalidated(&format!("{id}/"), None, CUBBYHOLE_MAX);
     for key in &keys {
         cubbyhole.delete(key);
     }

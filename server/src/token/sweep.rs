@@ -75,14 +75,14 @@ async fn round(unsealed: &Unsealed) -> Result<bool, SweepError> {
 pub(super) fn sweep(session: &mut Session, now: SystemTime) -> Result<usize, ViewError> {
     let now = Stamp::from(now);
     let mut done = 0;
-    for key in session.view(LOCAL).scan(REVOKE, None, BATCH) {
+    for key in session.view(LOCAL).scan_unvalidated(REVOKE, None, BATCH) {
         let id = key.strip_prefix(REVOKE).unwrap_or_default().to_owned();
         session.view(LOCAL).delete(&key);
         super::lifetime::revoke(session, &id)?;
         done += 1;
     }
     let end = expiry_prefix(now);
-    for key in session.view(LOCAL).scan(EXPIRY, None, BATCH - done.min(BATCH)) {
+    for key in session.view(LOCAL).scan_unvalidated(EXPIRY, None, BATCH - done.min(BATCH)) {
         if key.as_str() >= end.as_str() {
             break;
         }

@@ -1,1 +1,116 @@
-//! Later.
+//! `sys/mounts`, `sys/auth`, `sys/internal/ui/mounts`.
+
+use serde_json::{Value, json};
+
+use crate::support::{ROOT, TestServer};
+
+#[test]
+fn engines_are_enabled_used_and_disabled_with_their_data() {
+    let server = TestServer::dev();
+    server.root("POST", "sys/mounts/kv1", r#"{"type":"kv","description":"d"}"#, 204);
+    server.root("POST", "sys/mounts/team/kv2", r#"{"type":"kv","options":{"version":2}}"#, 204);
+    server.root("POST", "sys/mounts/alias", r#"{"type":"kv-v2"}"#, 204);
+    server.root("POST", "sys/mounts/crypt/", r#"{"type":"transit","local":true}"#, 204);
+    let all = server.root("GET", "sys/mounts", "", 200);
+    assert_eq!(all["kv1/"], all["data"]["kv1/"], "in data and at the top");
+    assert_eq!(all["data"]["kv1/"]["description"], "d");
+    assert_eq!(all["data"]["kv1/"]["options"], Value::Null);
+    assert_eq!(all["data"]["team/kv2/"]["options"]["version"], "2");
+    assert_eq!(all["data"]["alias/"]["type"], "kv");
+    assert_eq!(all["data"]["crypt/"]["local"], true);
+    for path in ["sys/", "identity/", "cubbyhole/", "secret/"] {
+        assert!(all["data"][path]["accessor"].as_str().unwrap().len() > 9, "{path}");
+    }
+    let accessor = all["data"]["kv1/"]["accessor"].as_str().unwrap();
+    assert!(accessor.starts_with("kv_") && accessor.len() == 11);
+
+    server.root("POST", "kv1/a/b", r#"{"k":"v"}"#, 204);
+    assert_eq!(server.root("GET", "kv1/a/b", "", 200)["data"]["k"], "v");
+    server.root("POST", "team/kv2/data/x", r#"{"data":{"k":"w"}}"#, 200);
+    server.root("DELETE", "sys/mounts/kv1", "", 204);
+    server.error("GET", "kv1/a/b", ROOT, "", 404);
+    server.root("POST", "sys/mounts/kv1", r#"{"type":"kv"}"#, 204);
+    assert_eq!(server.call("GET", "kv1/a/b", ROOT, "").0, 404, "the data went with the mount");
+
+    let server = server.restart();
+    assert_eq!(server.root("GET", "team/kv2/data/x", "", 200)["data"]["data"]["k"], "w");
+    assert_eq!(server.root("GET", "sys/mounts/crypt", "", 200)["local"], true);
+}
+
+#[test]
+fn mounts_that_cannot_be_are_refused() {
+    let server = TestServer::dev();
+    for (path, body, part) in [
+        ("a", "{}", "backend type must be specified"),
+        ("a", r#"{"type":"foo"}"#, "plugin not found in the catalog: foo"),
+        ("secret", r#"{"type":"kv"}"#, "path is already in use at secret/"),
+        ("secret/sub", r#"{"type":"kv"}"#, "path is already in use at secret/"),
+        ("sys/x", r#"{"type":"kv"}"#, "cannot mount \"sys/x/\""),
+        ("auth/x", r#"{"type":"kv"}"#, "cannot mount"),
+        ("cc", r#"{"type":"cubbyhole"}"#, "not mountable"),
+        ("cc", r#"{"type":"kv","options":{"version":"3"}}"#, "version"),
+        ("cc", r#"{"type":"kv","config":{"default_lease_ttl":"x"}}"#, "TTL"),
+        ("cc", r#"{"type":"kv","config":{"listing_visibility":"x"}}"#, "listing_visibility"),
+        ("a%2a", r#"{"type":"kv"}"#, "not a path"),
+    ] {
+        let error = server.error("POST", &format!("sys/mounts/{path}"), ROOT, body, 400);
+        assert!(error.contains(part), "{path} {body}: {error}");
+    }
+    server.root("DELETE", "sys/mounts/none", "", 204);
+    assert!(server.error("DELETE", "sys/mounts/sys", ROOT, "", 400).contains("cannot unmount"));
+    assert_eq!(
+        server.error("GET", "sys/mounts/none", ROOT, "", 400),
+        "No secret engine mount at none/"
+    );
+    assert!(server.error("GET", "sys/mounts/none/tune", ROOT, "", 400).contains("none/"));
+}
+
+#[test]
+fn mounts_are_tuned() {
+    let server = TestServer::dev();
+    let before = server.root("GET", "sys/mounts/secret/tune", "", 200);
+    assert_eq!(before["data"]["default_lease_ttl"], 2_764_800);
+    assert_eq!(before["options"]["version"], "2");
+    let body = r#"{"default_lease_ttl":"1h","max_lease_ttl":7200,"description":"new",
+                   "listing_visibility":"unauth","options":{"version":"2"}}"#;
+    server.root("POST", "sys/mounts/secret/tune", body, 204);
+    let after = server.root("GET", "sys/mounts/secret/tune", "", 200);
+    assert_eq!(after["data"]["default_lease_ttl"], 3600);
+    assert_eq!(after["data"]["max_lease_ttl"], 7200);
+    assert_eq!(after["data"]["description"], "new");
+    let visible = server.call("GET", "sys/internal/ui/mounts", "", "").1;
+    assert_eq!(visible["data"]["secret"]["secret/"]["type"], "kv");
+    for body in [
+        r#"{"default_lease_ttl":"9h"}"#,
+        r#"{"options":{"version":"1"}}"#,
+        r#"{"listing_visibility":"all"}"#,
+    ] {
+        server.error("POST", "sys/mounts/secret/tune", ROOT, body, 400);
+    }
+    server.error("POST", "sys/mounts/none/tune", ROOT, "{}", 400);
+    server.root("POST", "sys/auth/token/tune", r#"{"description":"t"}"#, 204);
+    assert_eq!(server.root("GET", "sys/auth", "", 200)["token/"]["description"], "t");
+    let tune = server.root("GET", "sys/mounts/auth/token/tune", "", 200);
+    assert_eq!(tune["data"]["description"], "t");
+    server.error("POST", "sys/auth/up", ROOT, r#"{"type":"userpass"}"#, 400);
+    server.root("DELETE", "sys/auth/up", "", 204);
+}
+
+#[test]
+fn the_ui_shows_what_the_caller_can_reach() {
+    let server = TestServer::dev();
+    let none = server.call("GET", "sys/internal/ui/mounts", "", "").1;
+    assert_eq!(none["data"], json!({ "auth": {}, "secret": {} }));
+    let weak = server.token(r#"{"policies":["default"]}"#);
+    let (_, some) = server.call("GET", "sys/internal/ui/mounts", &weak, "");
+    assert!(some["data"]["secret"].get("cubbyhole/").is_some());
+    assert!(some["data"]["secret"].get("secret/").is_none());
+    assert!(some["data"]["auth"].get("token/").is_some());
+    let one = server.root("GET", "sys/internal/ui/mounts/secret/foo/bar", "", 200);
+    assert_eq!((&one["data"]["path"], &one["data"]["type"]), (&json!("secret/"), &json!("kv")));
+    assert_eq!(one["data"]["options"]["version"], "2");
+    assert_eq!(server.call("GET", "sys/internal/ui/mounts/secret", "", "").0, 403);
+    assert_eq!(server.call("GET", "sys/internal/ui/mounts/secret", &weak, "").0, 403);
+    let error = server.error("GET", "sys/internal/ui/mounts/nothing", ROOT, "", 403);
+    assert!(error.starts_with("preflight capability check returned 403"));
+}

@@ -1,1 +1,113 @@
-//! Later.
+//! `sys/policy`, `sys/policies/acl`, `sys/capabilities`, and what they do to requests.
+
+use serde_json::json;
+
+use crate::support::{ROOT, TestServer};
+
+fn write(server: &TestServer, name: &str, text: &str) {
+    let body = json!({ "policy": text }).to_string();
+    server.root("PUT", &format!("sys/policies/acl/{name}"), &body, 204);
+}
+
+#[test]
+fn policies_are_written_read_listed_and_deleted() {
+    let server = TestServer::dev();
+    let text = r#"path "a/*" { capabilities = ["read"] }"#;
+    write(&server, "Foo", text);
+    let new = server.root("GET", "sys/policies/acl/foo", "", 200);
+    assert_eq!(new["data"], json!({ "name": "foo", "policy": text }));
+    let old = server.root("GET", "sys/policy/FOO", "", 200);
+    assert_eq!((&old["rules"], &old["data"]["rules"]), (&json!(text), &json!(text)));
+    let names = json!(["default", "foo", "root"]);
+    assert_eq!(server.root("LIST", "sys/policies/acl", "", 200)["data"]["keys"], names);
+    assert_eq!(server.root("GET", "sys/policy", "", 200)["policies"], names);
+    let base64 = r#"{"policy":"cGF0aCAiYi8qIiB7IGNhcGFiaWxpdGllcyA9IFsibGlzdCJdIH0="}"#;
+    server.root("POST", "sys/policy/coded", base64, 204);
+    let read = server.root("GET", "sys/policy/coded", "", 200);
+    assert!(read["rules"].as_str().unwrap().starts_with("path"));
+    server.root("DELETE", "sys/policy/foo", "", 204);
+    server.root("DELETE", "sys/policy/foo", "", 204);
+    server.error("GET", "sys/policy/foo", ROOT, "", 404);
+    assert_eq!(server.root("GET", "sys/policies/acl/root", "", 200)["data"]["policy"], "");
+    for (method, name, body) in [
+        ("DELETE", "root", ""),
+        ("DELETE", "default", ""),
+        ("PUT", "root", r#"{"policy":"path \"a\" { capabilities = [] }"}"#),
+        ("PUT", "bad", "{}"),
+        ("PUT", "bad", r#"{"policy":"path \"a\" {"}"#),
+        ("PUT", "bad", r#"{"policy":"path \"a\" { capabilities = [\"zap\"] }"}"#),
+        ("PUT", "bad", r#"{"policy":"path \"a\" { capabilitie = [\"read\"] }"}"#),
+        ("PUT", "bad", r#"{"policy":"path \"a/+*\" { capabilities = [\"read\"] }"}"#),
+    ] {
+        server.error(method, &format!("sys/policy/{name}"), ROOT, body, 400);
+    }
+    assert_eq!(server.call("GET", "sys/policies/acl", ROOT, "").0, 405);
+}
+
+#[test]
+fn requests_are_allowed_as_the_policy_says_and_as_it_is_now() {
+    let server = TestServer::dev();
+    write(
+        &server,
+        "app",
+        r#"path "secret/data/app/*" { capabilities = ["create", "read"] }
+           path "secret/data/app/locked" { capabilities = ["deny"] }
+           path "secret/metadata/app/" { capabilities = ["list"] }"#,
+    );
+    let token = server.token(r#"{"policies":["app"]}"#);
+    let body = r#"{"data":{"k":"v"}}"#;
+    let status = |method: &str, path: &str, body: &str| server.call(method, path, &token, body).0;
+    assert_eq!(status("POST", "secret/data/app/x", body), 200, "create");
+    assert_eq!(status("POST", "secret/data/app/x", body), 403, "update");
+    assert_eq!(status("GET", "secret/data/app/x", ""), 200);
+    assert_eq!(status("DELETE", "secret/data/app/x", ""), 403);
+    assert_eq!(status("GET", "secret/data/app/locked", ""), 403);
+    assert_eq!(status("GET", "secret/data/other", ""), 403);
+    assert_eq!(status("LIST", "secret/metadata/app", ""), 200);
+    assert_eq!(status("LIST", "secret/metadata/other", ""), 403);
+    assert_eq!(status("GET", "secret/../sys/mounts", ""), 307);
+    write(&server, "app", r#"path "secret/data/app/*" { capabilities = ["update"] }"#);
+    assert_eq!(status("POST", "secret/data/app/x", body), 200, "the new text counts at once");
+    assert_eq!(status("GET", "secret/data/app/x", ""), 403);
+    server.root("DELETE", "sys/policy/app", "", 204);
+    assert_eq!(status("POST", "secret/data/app/x", body), 403, "a deleted policy grants nothing");
+    assert_eq!(status("GET", "auth/token/lookup-self", ""), 200, "default is still there");
+}
+
+#[test]
+fn sudo_paths_need_sudo() {
+    let server = TestServer::dev();
+    write(&server, "w", r#"path "sys/*" { capabilities = ["create", "read", "update", "list"] }"#);
+    let token = server.token(r#"{"policies":["w"]}"#);
+    assert_eq!(server.call("PUT", "sys/seal", &token, "").0, 403);
+    assert_eq!(server.call("POST", "sys/rotate", &token, "").0, 403);
+    assert_eq!(server.call("GET", "sys/mounts", &token, "").0, 200);
+    write(&server, "w", r#"path "sys/rotate" { capabilities = ["update", "sudo"] }"#);
+    assert_eq!(server.call("POST", "sys/rotate", &token, "").0, 204);
+}
+
+#[test]
+fn capabilities_are_told() {
+    let server = TestServer::dev();
+    write(&server, "c", r#"path "a/*" { capabilities = ["update", "read"] }"#);
+    let token = server.token(r#"{"policies":["c"]}"#);
+    let ask = json!({ "token": token, "paths": ["a/b", "zz", "cubbyhole/x"] }).to_string();
+    let told = server.root("POST", "sys/capabilities", &ask, 200);
+    assert_eq!(told["data"]["a/b"], json!(["read", "update"]));
+    assert_eq!(told["zz"], json!(["deny"]));
+    assert_eq!(told["cubbyhole/x"], json!(["create", "delete", "list", "read", "update"]));
+    let own = server.root("POST", "sys/capabilities-self", r#"{"path":"sys/mounts"}"#, 200);
+    assert_eq!(own["data"]["sys/mounts"], json!(["root"]));
+    assert_eq!(own["data"]["capabilities"], json!(["root"]));
+    let (status, own) =
+        server.call("POST", "sys/capabilities-self", &token, r#"{"paths":["a/x"]}"#);
+    assert_eq!((status, &own["capabilities"]), (200, &json!(["read", "update"])));
+    for (path, body) in [
+        ("sys/capabilities-self", "{}"),
+        ("sys/capabilities", r#"{"paths":["a"]}"#),
+        ("sys/capabilities", r#"{"token":"zz","paths":["a"]}"#),
+        ("sys/capabilities-accessor", r#"{"accessor":"zz","paths":["a"]}"#),
+    ] {
+        server.error("POST", path, ROOT, body, 400);
+    }
+}

@@ -39,8 +39,19 @@ impl TestServer {
         Self::start(false)
     }
 
+    /// Stops this server cleanly and starts another one on its folder.
+    pub(crate) fn restart(self) -> Self {
+        let folder = Arc::clone(&self.folder);
+        let dev = self.cluster.config().dev.is_some();
+        drop(self);
+        Self::start_on(folder, dev)
+    }
+
     fn start(dev: bool) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::start_on(Arc::new(tempfile::tempdir().unwrap()), dev)
+    }
+
+    fn start_on(folder: Arc<tempfile::TempDir>, dev: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -95,7 +106,14 @@ impl TestServer {
     }
 
     /// The messages of an error.
-    pub(crate) fn error(&self, method: &str, path: &str, token: &str, body: &str, want: u16) -> String {
+    pub(crate) fn error(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: &str,
+        want: u16,
+    ) -> String {
         let (status, value) = self.call(method, path, token, body);
         assert_eq!(status, want, "{method} {path} {body}: {value}");
         let errors = value["errors"].as_array().unwrap();

@@ -1,1 +1,84 @@
-//! Later.
+//! Wrapped answers.
+
+use serde_json::{Value, json};
+
+use crate::support::TestServer;
+
+fn wrapped(server: &TestServer, method: &str, path: &str, ttl: &str, body: &str) -> Value {
+    let headers = format!("X-Vault-Token: root\r\nX-Vault-Wrap-TTL: {ttl}\r\n");
+    let answer = server.raw(method, &format!("/v1/{path}"), &headers, body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+#[test]
+fn an_answer_is_handed_out_once() {
+    let server = TestServer::dev();
+    server.root("POST", "secret/data/x", r#"{"data":{"k":"v"}}"#, 200);
+    let answer = wrapped(&server, "GET", "secret/data/x", "60", "");
+    let info = &answer["wrap_info"];
+    assert_eq!((&answer["data"], &info["ttl"]), (&Value::Null, &json!(60)));
+    assert_eq!(info["creation_path"], "secret/data/x");
+    let token = info["token"].as_str().unwrap();
+    let body = json!({ "token": token }).to_string();
+    let (_, looked) = server.call("POST", "sys/wrapping/lookup", "", &body);
+    assert_eq!(looked["data"]["creation_ttl"], 60);
+    assert_eq!(looked["data"]["creation_time"], info["creation_time"]);
+    // The wrapping token may be the client's token.
+    let (status, unwrapped) = server.call("POST", "sys/wrapping/unwrap", token, "");
+    assert_eq!((status, &unwrapped["data"]["data"]["k"]), (200, &json!("v")));
+    for path in ["sys/wrapping/unwrap", "sys/wrapping/lookup"] {
+        let error = server.error("POST", path, "", &body, 400);
+        assert_eq!(error, "wrapping token is not valid or does not exist");
+    }
+    server.error("POST", "sys/wrapping/unwrap", "", "", 403);
+    assert_eq!(server.call("GET", "auth/token/lookup-self", token, "").0, 403);
+}
+
+#[test]
+fn logins_data_and_rewraps_are_wrapped_too() {
+    let server = TestServer::dev();
+    let made = wrapped(&server, "POST", "auth/token/create", "5m", r#"{"policies":["x"]}"#);
+    assert!(made["auth"].is_null() && made["wrap_info"]["wrapped_accessor"].is_string());
+    let body = json!({ "token": made["wrap_info"]["token"] }).to_string();
+    let again = server.root("POST", "sys/wrapping/rewrap", &body, 200);
+    server.error("POST", "sys/wrapping/unwrap", "", &body, 400);
+    let body = json!({ "token": again["wrap_info"]["token"] }).to_string();
+    let (_, auth) = server.call("POST", "sys/wrapping/unwrap", "", &body);
+    let token = auth["auth"]["client_token"].as_str().unwrap();
+    assert_eq!(server.call("GET", "auth/token/lookup-self", token, "").0, 200);
+
+    let data = wrapped(&server, "POST", "sys/wrapping/wrap", "60", r#"{"a":"b"}"#);
+    let body = json!({ "token": data["wrap_info"]["token"] }).to_string();
+    let (_, plain) = server.call("POST", "sys/wrapping/unwrap", "", &body);
+    assert_eq!(plain["data"], json!({ "a": "b" }));
+    server.error("POST", "sys/wrapping/wrap", "root", "{}", 400);
+}
+
+#[test]
+fn of_many_who_unwrap_one_gets_the_answer() {
+    let server = TestServer::dev();
+    for _ in 0..10 {
+        let data = wrapped(&server, "POST", "sys/wrapping/wrap", "60", r#"{"a":"b"}"#);
+        let body = json!({ "token": data["wrap_info"]["token"] }).to_string();
+        let got: usize = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..6)
+                .map(|_| scope.spawn(|| server.call("POST", "sys/wrapping/unwrap", "", &body).0))
+                .collect();
+            all.into_iter().map(|t| usize::from(t.join().unwrap() == 200)).sum()
+        });
+        assert_eq!(got, 1);
+    }
+}
+
+#[test]
+fn a_wrapped_answer_ends_with_its_ttl() {
+    let server = TestServer::dev();
+    let data = wrapped(&server, "POST", "sys/wrapping/wrap", "1s", r#"{"a":"b"}"#);
+    let body = json!({ "token": data["wrap_info"]["token"] }).to_string();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while server.call("POST", "sys/wrapping/lookup", "", &body).0 == 200 {
+        assert!(std::time::Instant::now() < deadline, "a wrapped answer outlived its TTL");
+    }
+    server.error("POST", "sys/wrapping/unwrap", "", &body, 400);
+}
