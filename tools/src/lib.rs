@@ -1,1 +1,3 @@
-//! tools
+//! What the tools share.
+
+pub mod folder;

@@ -3,7 +3,6 @@
 //! Read-only: it takes no lock and changes nothing, so it may run beside a live server. Exit code
 //! 0: the log is sound. 1: it is damaged, or ends in an unfinished write. 2: it cannot be read.
 
-mod folder;
 mod json;
 mod records;
 mod table;
@@ -15,6 +14,7 @@ use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
 use strongroom_storage::log_hint;
+use strongroom_tools::folder;
 use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::inspect::{Finding, FindingKind, Inspector, Passed, SegmentFile, Summary};
 use strongroom_wal::{Frame, LogError, Lsn, OpenHint};

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 const CURRENT_BYTES_MAX: u64 = 255;
 
 /// A server's data folder names its store in `CURRENT`; any other folder is taken as a store.
-pub(crate) fn store_folder(given: &Path) -> io::Result<PathBuf> {
+///
+/// # Errors
+/// When `CURRENT` cannot be read or names no folder beside it.
+pub fn store_folder(given: &Path) -> io::Result<PathBuf> {
     let current = given.join("CURRENT");
     let len = match fs::metadata(&current) {
         Ok(metadata) => metadata.len(),

@@ -1,0 +1,163 @@
+//! `merkle-verify` as a program, on the folder of a real store.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use strongroom_storage::{Class, KeyspaceId, Options, Store};
+
+const MOUNT: KeyspaceId = KeyspaceId([7; 16]);
+const LOCAL: KeyspaceId = KeyspaceId([8; 16]);
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, Options { segment_size: 1 << 20, ..Options::default() }).unwrap()
+}
+
+/// A store with two keyspaces, of which some keys were written again and some deleted.
+fn filled(dir: &Path) -> Store {
+    let store = open(dir);
+    let mut txn = store.begin();
+    txn.create_keyspace(MOUNT, Class::Replicated);
+    txn.create_keyspace(LOCAL, Class::Local);
+    txn.commit_blocking().unwrap();
+    for round in 0..3u8 {
+        let mut txn = store.begin();
+        for n in (0..60u8).filter(|n| n % (round + 1) == 0) {
+            txn.put(MOUNT, &key(n), value(n, round));
+        }
+        txn.put(LOCAL, b"token", vec![round; 40]);
+        txn.delete(MOUNT, &key(7));
+        txn.commit_blocking().unwrap();
+    }
+    store
+}
+
+fn key(n: u8) -> Vec<u8> {
+    format!("secret/{n}").into_bytes()
+}
+
+fn value(n: u8, round: u8) -> Vec<u8> {
+    format!("value of {n} in round {round}, long enough to be found again").into_bytes()
+}
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_merkle-verify")).arg(dir).args(args).output().unwrap()
+}
+
+fn json(dir: &Path) -> (i32, Value) {
+    let output = run(dir, &["--format", "json"]);
+    (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap())
+}
+
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    paths.map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
+}
+
+/// Flips a bit of the only place in the folder where `bytes` stand last.
+fn flip(dir: &Path, bytes: &[u8], offset: usize) {
+    for (path, mut content) in files(dir) {
+        let at = content.windows(bytes.len()).rposition(|window| window == bytes);
+        if let Some(at) = at {
+            content[at + offset] ^= 0x20;
+            fs::write(path, content).unwrap();
+            return;
+        }
+    }
+    panic!("not found");
+}
+
+#[test]
+fn a_closed_store_is_the_same_and_keeps_its_roots() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let root = store.root(Class::Replicated).to_string();
+    store.close().unwrap();
+    drop(store);
+    let before = files(dir.path());
+    let (code, report) = json(dir.path());
+    assert_eq!((code, &report["same"]), (0, &Value::Bool(true)), "{report:#}");
+    assert_eq!(
+        (&report["replicated_root"], &report["recomputed_replicated_root"]),
+        (&root.clone().into(), &root.into())
+    );
+    let keyspaces = report["keyspaces"].as_array().unwrap();
+    assert_eq!(keyspaces.len(), 2);
+    assert_eq!(
+        (&keyspaces[0]["entries"], &keyspaces[0]["class"]),
+        (&59.into(), &"replicated".into())
+    );
+    assert_eq!((&keyspaces[1]["entries"], &keyspaces[1]["class"]), (&1.into(), &"local".into()));
+    let table = String::from_utf8(run(dir.path(), &[]).stdout).unwrap();
+    assert!(table.ends_with("same\n"), "{table}");
+    assert_eq!(files(dir.path()), before, "nothing was changed");
+}
+
+// Without a checkpoint the roots come from repeating the log, where frames promise them.
+#[test]
+fn a_killed_store_keeps_what_its_log_promises() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path()));
+    let (code, report) = json(dir.path());
+    assert_eq!((code, &report["same"]), (0, &Value::Bool(true)), "{report:#}");
+    assert!(report["promised_roots_kept"].as_u64().unwrap() > 0, "{report:#}");
+}
+
+#[test]
+fn a_flipped_byte_of_a_value_names_its_key_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    store.close().unwrap();
+    drop(store);
+    flip(dir.path(), &value(6, 2), 9);
+    let (code, report) = json(dir.path());
+    assert_eq!((code, &report["same"]), (1, &Value::Bool(false)), "{report:#}");
+    let differences = report["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 1, "{report:#}");
+    assert_eq!(differences[0]["key"], "secret/6");
+    let same: Vec<_> = report["keyspaces"].as_array().unwrap().iter().map(|k| &k["same"]).collect();
+    assert_eq!(same, [&Value::Bool(false), &Value::Bool(true)]);
+    let output = run(dir.path(), &[]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(table.contains("DIFFERS") && table.contains("secret/6"), "{table}");
+    assert!(!table.contains("value of"), "values are never shown");
+}
+
+#[test]
+fn a_flipped_byte_of_a_page_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    store.close().unwrap();
+    drop(store);
+    let (path, mut page) = files(dir.path())
+        .into_iter()
+        .find(|(path, _)| path.to_string_lossy().contains("pages-"))
+        .unwrap();
+    page[100] ^= 1;
+    fs::write(path, page).unwrap();
+    let (code, report) = json(dir.path());
+    assert_eq!((code, &report["same"]), (1, &Value::Bool(false)));
+    assert!(report["damage"].as_str().unwrap().contains("pages-"), "{report:#}");
+    let table = String::from_utf8(run(dir.path(), &[]).stdout).unwrap();
+    assert!(table.starts_with("DAMAGED"), "{table}");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_from_what_differs() {
+    let dir = tempfile::tempdir().unwrap();
+    let no_store = run(dir.path(), &[]);
+    assert_eq!(no_store.status.code(), Some(2));
+    assert!(String::from_utf8(no_store.stderr).unwrap().contains("no store"));
+    let missing = run(&dir.path().join("nowhere"), &[]);
+    assert_eq!(missing.status.code(), Some(2));
+
+    let store = filled(dir.path());
+    let in_use = run(dir.path(), &[]);
+    assert_eq!(in_use.status.code(), Some(2));
+    assert!(String::from_utf8(in_use.stderr).unwrap().contains("in use"));
+    store.close().unwrap();
+}
