@@ -1,6 +1,6 @@
 //! Bytes in and out: little-endian integers, LEB128 varints, bounds-checked reading.
 
-use crate::record::RecordError;
+use crate::error::RecordError;
 
 /// Appends an unsigned LEB128 varint (1 to 10 bytes).
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut n: u64) {

@@ -17,15 +17,17 @@
 
 mod analysis;
 mod codec;
+mod error;
 pub mod record;
 pub mod redo;
 pub mod tables;
 mod undo;
 
 pub use analysis::{Analysis, Outcome};
+pub use error::RecordError;
 pub use record::{
-    After, Before, CheckpointEnd, Compensation, MapLocation, PageId, Record, RecordError,
-    Relocation, RootMark, Update,
+    After, Before, CheckpointEnd, Compensation, MapLocation, PageId, Record, Relocation, RootMark,
+    Update,
 };
 pub use tables::{DirtyPageTable, Transaction, TransactionTable};
 pub use undo::{Undo, UndoError, UndoStep};

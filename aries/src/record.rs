@@ -8,22 +8,8 @@
 //! Keyspaces are created and dropped in one record that is committed by its frame.
 
 use crate::codec::{Reader, put_varint};
+use crate::error::RecordError;
 use crate::{DirtyPageTable, Lsn, Transaction, TransactionTable, TxnId};
-
-/// Why bytes are not a record. The log's checksums come first, so this means a newer or a foreign
-/// writer, never a torn write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
-    /// They end too early.
-    #[error("log record is cut short")]
-    Short,
-    /// They contradict the format.
-    #[error("log record is malformed")]
-    Malformed,
-    /// A kind that this version does not know; use a newer version to open this store.
-    #[error("log record of unknown kind {0}")]
-    UnknownKind(u8),
-}
 
 /// A page of the index: the entries of a keyspace whose key hashes start with a path of nibbles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use strongroom_merkle::KeyHash;
 use strongroom_wal::FrameBuilder;
 
-use crate::commit::{Answer, RECORD_FRAMING_MAX};
 use crate::id::{Committed, KeyspaceId, Version};
 use crate::index::{Changes, Keyspace, State};
-use crate::txn::{Prepared, ReadSet};
+use crate::job::{Answer, Prepared, RECORD_FRAMING_MAX, ReadSet};
 
 /// A frame being filled.
 pub(crate) struct Batch {

@@ -12,15 +12,15 @@ use strongroom_wal::Lsn;
 use strongroom_wal::disk::Disk;
 use tokio::sync::oneshot;
 
+use crate::block_on::block_on;
 use crate::cleaner;
-use crate::commit::{Answer, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
 use crate::index::{IndexEntry, Keyspace, State};
+use crate::job::{Answer, Job, Pinned, Submit};
 use crate::master;
 use crate::page::{MapKeyspace, Master, PageMap};
 use crate::pages::{PAGE_ENTRIES_MAX, PageIndex, PageWriter, page_id};
 use crate::shared::{Counters, Shared};
-use crate::txn::block_on;
 
 /// Writes checkpoints, one at a time.
 pub(crate) struct Checkpointer {

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 
 use strongroom_wal::{LogReader, Lsn};
 
-use crate::commit::{Move, Pinned};
 use crate::index::LiveBytes;
+use crate::job::{Move, Pinned};
 use crate::shared::Shared;
 use crate::system::move_size;
 use crate::values::Values;

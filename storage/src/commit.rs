@@ -9,58 +9,23 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use strongroom_aries::{CheckpointEnd, Record, RootMark};
+use strongroom_aries::{Record, RootMark};
 use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
-use tokio::sync::oneshot;
 
 use crate::batch::{Batch, encoded_size, still_true};
 use crate::error::CommitError;
 use crate::id::{Committed, KeyspaceId, Version};
 use crate::index::{IndexEntry, Keyspace, LiveBytes, Slot, State};
-use crate::queue::Queue;
+use crate::job::{Answer, Job, Prepared, RECORD_FRAMING_MAX, Submit};
 use crate::record::{update_of, value_at};
 use crate::shared::{Counters, Shared};
-use crate::txn::Prepared;
 
-pub(crate) type Answer<T> = oneshot::Sender<Result<T, CommitError>>;
-pub(crate) type Submit = Arc<Queue<Job>>;
 type Keyspaces = BTreeMap<KeyspaceId, Arc<Keyspace>>;
 
 /// Bytes of records after which a frame takes no further transaction.
 const FRAME_TARGET: usize = 4 << 20;
-/// Room for a record's length before it.
-pub(crate) const RECORD_FRAMING_MAX: usize = 5;
 /// Encoded root mark.
 const ROOT_MARK_LEN: usize = 1 + 8 + 32 + 32;
-
-/// What the committer is asked to do.
-pub(crate) enum Job {
-    /// Commit a transaction.
-    Commit { prepared: Prepared, done: Answer<Committed> },
-    /// Log the begin of a checkpoint and hand out the state that it has to write.
-    BeginCheckpoint { done: Answer<Pinned> },
-    /// Log the end of a checkpoint; answers the end of its frame.
-    EndCheckpoint { end: Box<CheckpointEnd>, done: Answer<Lsn> },
-    /// Move values, given as entry and value, to the end of the log; answers how many were.
-    Relocate { moves: Vec<Move>, done: Answer<usize> },
-    /// Give back log segments that nothing needs, and answer which are gone.
-    Recycle { needed_from: Lsn, live: LiveBytes, done: Answer<Vec<u64>> },
-}
-
-/// A value to be moved.
-pub(crate) struct Move {
-    pub(crate) keyspace: KeyspaceId,
-    pub(crate) entry: IndexEntry,
-    pub(crate) value: Vec<u8>,
-}
-
-/// The state that a checkpoint writes.
-pub(crate) struct Pinned {
-    /// LSN of the begin record.
-    pub(crate) begin: Lsn,
-    pub(crate) state: Arc<State>,
-    pub(crate) live: LiveBytes,
-}
 
 pub(crate) struct Committer {
     pub(crate) log: Log,

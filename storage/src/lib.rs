@@ -18,6 +18,7 @@
 //! - A failed durable write ends all acknowledgement until the store is opened again.
 
 mod batch;
+mod block_on;
 mod changes;
 mod checkpoint;
 mod cleaner;
@@ -27,6 +28,7 @@ mod error;
 mod folder;
 mod id;
 mod index;
+mod job;
 mod look;
 mod master;
 mod page;

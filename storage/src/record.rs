@@ -8,7 +8,7 @@ use strongroom_wal::Lsn;
 
 use crate::id::Version;
 use crate::index::{IndexEntry, Slot};
-use crate::txn::Write;
+use crate::job::Write;
 
 /// The record of a write that its frame commits.
 pub(crate) fn update_of(write: &Write, handle: u32) -> Update<'_> {

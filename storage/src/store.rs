@@ -11,11 +11,12 @@ use tokio::sync::watch;
 
 use crate::changes::ChangeReader;
 use crate::checkpoint::Checkpointer;
-use crate::commit::{Committer, Submit};
+use crate::commit::Committer;
 use crate::error::{ChangesError, CheckpointError, OpenError, ReadError};
 use crate::folder;
 use crate::id::{Class, Entry, KeyspaceId, Published, Version};
 use crate::index::LiveBytes;
+use crate::job::Submit;
 use crate::master;
 use crate::page::Master;
 use crate::queue::Queue;

@@ -9,10 +9,11 @@ use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
 use crate::batch::Batch;
-use crate::commit::{Committer, Move, Pinned, RECORD_FRAMING_MAX};
+use crate::block_on::block_on;
+use crate::commit::Committer;
 use crate::error::CommitError;
 use crate::index::{LiveBytes, State};
-use crate::txn::block_on;
+use crate::job::{Move, Pinned, RECORD_FRAMING_MAX};
 
 impl Committer {
     pub(crate) fn begin_checkpoint(&mut self) -> Result<Pinned, CommitError> {

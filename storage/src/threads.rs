@@ -5,7 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::checkpoint::Checkpointer;
-use crate::commit::{Committer, Submit};
+use crate::commit::Committer;
+use crate::job::Submit;
 use crate::shared::{Shared, lock};
 
 /// Wakes the checkpointer's thread.

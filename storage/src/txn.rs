@@ -10,55 +10,22 @@
 //! conflicts.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 
-use strongroom_merkle::{Digest, KeyHash, leaf_digest};
-use strongroom_wal::Lsn;
+use strongroom_merkle::{KeyHash, leaf_digest};
 use tokio::sync::oneshot;
 
-use crate::commit::{Job, Submit};
-use crate::directory::Key;
+use crate::block_on::block_on;
 use crate::error::{CommitError, ReadError};
 use crate::id::{Class, Committed, KeyspaceId, Version};
 use crate::index::State;
+use crate::job::{Job, Prepared, ReadSet, Submit, Write};
 use crate::values::Values;
 
 /// Longest key, bytes.
 pub const KEY_MAX: usize = 32 << 10;
 /// Longest value, bytes.
 pub const VALUE_MAX: usize = 40 << 20;
-
-/// What a transaction read.
-#[derive(Debug, Default)]
-pub(crate) struct ReadSet {
-    pub(crate) entries: Vec<(KeyspaceId, KeyHash, Option<Version>)>,
-    /// Keyspaces that were listed, and whether they existed.
-    pub(crate) lists: Vec<(KeyspaceId, bool)>,
-    /// The state that was read.
-    pub(crate) at: Lsn,
-}
-
-/// One write, hashed by the caller's thread so that the commit path does not have to.
-#[derive(Debug)]
-pub(crate) struct Write {
-    pub(crate) keyspace: KeyspaceId,
-    pub(crate) key: Key,
-    pub(crate) hash: KeyHash,
-    /// The value with its leaf digest, or `None` for a deletion.
-    pub(crate) value: Option<(Vec<u8>, Digest)>,
-}
-
-/// A transaction as it is handed to the committer.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) reads: ReadSet,
-    pub(crate) drops: Vec<KeyspaceId>,
-    pub(crate) creates: Vec<(KeyspaceId, Class)>,
-    pub(crate) writes: Vec<Write>,
-}
 
 /// A transaction. Dropping it takes it back.
 pub struct Txn {
@@ -268,26 +235,5 @@ impl Txn {
             writes.push(Write { keyspace, hash: KeyHash::of(&key), key: Arc::from(key), value });
         }
         Ok(Prepared { reads: self.reads, drops: self.drops, creates: self.creates, writes })
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Runs a future on this thread, parking it in between.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
-        }
     }
 }
