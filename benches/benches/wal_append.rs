@@ -91,8 +91,7 @@ fn framing(c: &mut Criterion) {
         group.throughput(Throughput::Bytes((count * len) as u64));
         let name = format!("{count}x{len}");
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
-            let mut log =
-                Log::create(Arc::new(NullDisk), LogOptions::default(), [1; 16]).unwrap();
+            let mut log = Log::create(Arc::new(NullDisk), LogOptions::default(), [1; 16]).unwrap();
             b.iter(|| append(&mut log, &record, count));
         });
     }
@@ -163,8 +162,7 @@ fn reading(c: &mut Criterion) {
     group.bench_function("open_and_read_back", |b| {
         b.iter(|| {
             let options = LogOptions::default();
-            let (log, report) =
-                Log::open(Arc::clone(&disk), options, OpenHint::default()).unwrap();
+            let (log, report) = Log::open(Arc::clone(&disk), options, OpenHint::default()).unwrap();
             black_box(report);
             let records: usize = log
                 .reader()
