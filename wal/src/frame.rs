@@ -267,3 +267,92 @@ fn table_adds_up(mut table: &[u8], header: &FrameHeader) -> bool {
     }
     table.is_empty() && sum == u64::from(header.data_len)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::lsn::Geometry;
+
+    const TAG: u32 = 0x1234_5678;
+    const AT: Lsn = Lsn(3 * 65536 + 8192);
+
+    fn geometry() -> Geometry {
+        Geometry::new(65536).unwrap()
+    }
+
+    fn built(records: &[Vec<u8>]) -> Finished {
+        let mut frame = FrameBuilder::new(AT, 50_000, FrameBuffers::default());
+        for record in records {
+            frame.push(record).unwrap();
+        }
+        let seal = FrameSeal { kind: FrameKind::Data, generation: 9, durable_lsn: AT, prev_crc: 7 };
+        frame.finish(&seal, TAG)
+    }
+
+    /// As a reader does it: the header by itself, then the whole.
+    fn read(bytes: &[u8]) -> Option<Frame> {
+        let header = FrameHeader::decode(&bytes[..BLOCK], AT, TAG, geometry()).ok()?;
+        let total = usize::try_from(header.total_bytes()).unwrap();
+        Frame::check(header, bytes.get(..total)?.to_vec())
+    }
+
+    fn records() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let record = proptest::collection::vec(any::<u8>(), 1..400);
+        proptest::collection::vec(record, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_back(records in records()) {
+            let finished = built(&records);
+            prop_assert_eq!(finished.bytes.len() % BLOCK, 0);
+            let frame = read(&finished.bytes).unwrap();
+            prop_assert_eq!(&frame.header, &finished.header);
+            let mut at = AT.plus(80);
+            let mut count = 0;
+            for ((lsn, found), record) in frame.records().zip(&records) {
+                prop_assert_eq!((lsn, found), (at, record.as_slice()));
+                at = at.plus(u64::try_from(record.len()).unwrap());
+                count += 1;
+            }
+            prop_assert_eq!(count, records.len());
+        }
+
+        #[test]
+        fn any_change_is_seen(records in records(), at: prop::sample::Index, mask in 1..=255u8) {
+            let mut bytes = built(&records).bytes;
+            let at = at.index(bytes.len());
+            bytes[at] ^= mask;
+            prop_assert!(read(&bytes).is_none());
+        }
+
+        #[test]
+        fn noise_is_no_frame(mut bytes in proptest::collection::vec(any::<u8>(), BLOCK), fix: bool) {
+            if fix {
+                // With sound checksums over any numbers the decoder has to check them all.
+                bytes[0..5].copy_from_slice(b"SRfr\x01");
+                bytes[8..16].copy_from_slice(&AT.0.to_le_bytes());
+                bytes[64..68].copy_from_slice(&TAG.to_le_bytes());
+                let crc = crc32fast::hash(&bytes[..72]);
+                bytes[72..76].copy_from_slice(&crc.to_le_bytes());
+            }
+            prop_assert!(read(&bytes).is_none());
+        }
+    }
+
+    /// The checksum is right and the lengths are not: a writer's mistake must not become a panic.
+    #[test]
+    fn lengths_that_do_not_add_up_are_refused() {
+        for table in [&[3u8, 0][..], &[1, 1], &[3], &[0x83, 0x00], &[4, 255]] {
+            let mut frame = FrameBuilder::new(AT, 1000, FrameBuffers::default());
+            frame.push(b"abc").unwrap();
+            frame.push(b"d").unwrap();
+            frame.table = table.to_vec();
+            let seal =
+                FrameSeal { kind: FrameKind::Data, generation: 1, durable_lsn: AT, prev_crc: 0 };
+            assert!(read(&frame.finish(&seal, TAG).bytes).is_none(), "{table:?}");
+        }
+    }
+}

@@ -5,6 +5,8 @@
 //! offline tools only show it.
 
 pub(crate) mod folder;
+#[cfg(test)]
+mod images;
 pub mod table;
 pub(crate) mod witness;
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::support::{ID, append, contents, record, small};
+use crate::support::{ID, append, contents, record, records, small};
 use strongroom_wal::disk::sim::SimDisk;
-use strongroom_wal::{Log, LogError, OpenHint};
+use strongroom_wal::{Appended, Log, LogError, LogOptions, OpenHint};
 
 /// Runs the workload until it is done or the disk dies; the records whose append returned `Ok`.
-fn run(disk: &SimDisk, workload: &[Vec<Vec<u8>>], recycle: bool) -> (bool, Vec<Vec<Vec<u8>>>) {
+fn run(disk: &SimDisk, workload: &[Vec<Vec<u8>>]) -> (bool, Vec<Vec<Vec<u8>>>) {
     let mut acknowledged = Vec::new();
     let Ok(mut log) = Log::create(Arc::new(disk.clone()), small(), ID) else {
         return (false, acknowledged);
@@ -17,10 +17,6 @@ fn run(disk: &SimDisk, workload: &[Vec<Vec<u8>>], recycle: bool) -> (bool, Vec<V
             return (true, acknowledged);
         }
         acknowledged.push(frame.clone());
-        let sealed: Vec<u64> = log.segments().iter().rev().skip(1).map(|s| s.no).collect();
-        if recycle && log.recycle(&sealed).is_err() {
-            return (true, acknowledged);
-        }
     }
     let _ = log.close();
     (true, acknowledged)
@@ -28,11 +24,11 @@ fn run(disk: &SimDisk, workload: &[Vec<Vec<u8>>], recycle: bool) -> (bool, Vec<V
 
 fn sweep(workload: &[Vec<Vec<u8>>], images: u64) {
     let whole = SimDisk::new(0);
-    run(&whole, workload, false);
+    run(&whole, workload);
     for call in 0..whole.calls() {
         let disk = SimDisk::new(call);
         disk.crash_at_call(call);
-        let (created, acknowledged) = run(&disk, workload, false);
+        let (created, acknowledged) = run(&disk, workload);
         assert!(disk.is_dead());
         for seed in 0..images {
             check(&disk.crash_with(seed * 1009 + call), workload, created, &acknowledged, 3);
@@ -86,4 +82,49 @@ fn frames_of_many_sectors() {
 fn segment_switches() {
     let workload: Vec<_> = (0..6).map(|n| vec![record(n, 25_000 + n)]).collect();
     sweep(&workload, 8);
+}
+
+/// Appends one-record frames and recycles every sealed segment after each; the last frame that was
+/// acknowledged, with its number.
+fn run_recycling(disk: &SimDisk, frames: usize) -> Option<(usize, Appended)> {
+    let options = LogOptions { spare_segments: 1, ..small() };
+    let mut log = Log::create(Arc::new(disk.clone()), options, ID).ok()?;
+    let mut last = None;
+    for n in 0..frames {
+        let Ok(appended) = append(&mut log, &[record(n, 14_000)]) else { return last };
+        last = Some((n, appended));
+        if n % 7 == 6 {
+            let sealed: Vec<u64> = log.segments().iter().rev().skip(1).map(|s| s.no).collect();
+            if log.recycle(&sealed).is_err() {
+                return last;
+            }
+        }
+    }
+    last
+}
+
+#[test]
+fn recycling() {
+    const FRAMES: usize = 24;
+    let whole = SimDisk::new(0);
+    run_recycling(&whole, FRAMES);
+    for call in 0..whole.calls() {
+        let disk = SimDisk::new(call);
+        disk.crash_at_call(call);
+        let Some((n, at)) = run_recycling(&disk, FRAMES) else { continue };
+        for seed in 0..12 {
+            let after = Arc::new(disk.crash_with(seed));
+            let hint = OpenHint { scan_from: at.start, known_durable: at.end };
+            let (mut log, _) = Log::open(after.clone(), small(), hint).unwrap();
+            append(&mut log, &[record(99, 9)]).unwrap();
+            let found: Vec<_> =
+                log.reader().frames(at.start).map(|frame| records(&frame.unwrap())).collect();
+            let mut expected = vec![vec![record(n, 14_000)], vec![record(99, 9)]];
+            if found.len() == 3 {
+                // The frame that was under way when power failed.
+                expected.insert(1, vec![record(n + 1, 14_000)]);
+            }
+            assert_eq!(found, expected, "call {call}, seed {seed}");
+        }
+    }
 }

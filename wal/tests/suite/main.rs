@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod crash;
+mod disks;
 mod faults;
 mod golden;
 mod hostile;
+mod killed;
 mod log;
 mod rot;
 mod support;

@@ -1,0 +1,178 @@
+//! What both disks promise, and that the simulated one is as treacherous as it says.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use strongroom_wal::disk::sim::SimDisk;
+use strongroom_wal::disk::{Disk, SysDisk};
+
+/// What every implementation of the seam does alike.
+fn keeps_the_contract(disk: &dyn Disk) {
+    let file = disk.create("a").unwrap();
+    assert_eq!(disk.create("a").err().unwrap().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(disk.open("none").err().unwrap().kind(), ErrorKind::NotFound);
+    assert_eq!(disk.open_read("none").err().unwrap().kind(), ErrorKind::NotFound);
+    assert_eq!(disk.remove("none").unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(file.is_empty().unwrap());
+    file.write_at(3, b"def").unwrap();
+    file.write_durable_at(0, b"abc").unwrap();
+    file.sync().unwrap();
+    let mut buf = [0; 6];
+    file.read_at(0, &mut buf).unwrap();
+    assert_eq!(&buf, b"abcdef");
+    assert_eq!(file.read_at(1, &mut buf).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    file.reserve(5000).unwrap();
+    file.reserve(10).unwrap();
+    assert_eq!(file.len().unwrap(), 5000);
+    let mut tail = [1; 4994];
+    file.read_at(6, &mut tail).unwrap();
+    assert!(tail.iter().all(|b| *b == 0));
+    file.drop_cache().unwrap();
+    file.read_at(0, &mut buf).unwrap();
+    assert_eq!(&buf, b"abcdef");
+
+    let reader = disk.open_read("a").unwrap();
+    assert!(reader.write_at(0, b"x").is_err(), "read-only means so");
+    disk.create("b").unwrap().write_at(0, b"b").unwrap();
+    disk.rename("a", "b").unwrap();
+    disk.sync_dir().unwrap();
+    assert_eq!(disk.list().unwrap(), ["b"]);
+    disk.remove("b").unwrap();
+    assert!(disk.list().unwrap().is_empty());
+    reader.read_at(0, &mut buf).unwrap();
+    assert_eq!(&buf, b"abcdef", "handles outlive names");
+
+    let lock = disk.lock("LOCK").unwrap();
+    assert_eq!(disk.lock("LOCK").err().unwrap().kind(), ErrorKind::WouldBlock);
+    drop(lock);
+    drop(disk.lock("LOCK").unwrap());
+}
+
+#[test]
+fn the_simulated_disk_keeps_the_contract() {
+    keeps_the_contract(&SimDisk::new(1));
+}
+
+#[test]
+fn a_real_directory_keeps_the_contract_and_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("deep/er");
+    let disk = SysDisk::open(&path).unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o700);
+    keeps_the_contract(&disk);
+    disk.create("secret").unwrap();
+    assert_eq!(mode(&path.join("secret")), 0o600);
+    assert!(!disk.durable_method().name().is_empty());
+    let nowhere = SysDisk::open_existing(&path.join("none")).err().unwrap();
+    assert_eq!(nowhere.kind(), ErrorKind::NotFound);
+    let file = SysDisk::open_existing(&path.join("secret")).err().unwrap();
+    assert_eq!(file.kind(), ErrorKind::NotADirectory);
+}
+
+/// Counts, over many power losses, how each of 20 sectors came out.
+#[test]
+fn unsynced_sectors_are_kept_lost_and_torn_one_by_one() {
+    let disk = SimDisk::new(7);
+    let file = disk.create("f").unwrap();
+    disk.sync_dir().unwrap();
+    file.write_durable_at(0, &[1; 10240]).unwrap();
+    file.write_at(0, &[2; 10240]).unwrap();
+    let (mut kept, mut lost, mut torn) = (0, 0, 0);
+    for seed in 0..50 {
+        let after = disk.crash_with(seed).contents("f").unwrap();
+        assert_eq!(after, disk.crash_with(seed).contents("f").unwrap(), "the same for a seed");
+        for sector in after.chunks(512) {
+            match (sector.contains(&1), sector.contains(&2)) {
+                (false, true) => kept += 1,
+                (true, false) => lost += 1,
+                (true, true) => torn += 1,
+                (false, false) => panic!("bytes from nowhere"),
+            }
+        }
+    }
+    assert!(kept > 200 && lost > 200 && torn > 200, "{kept} {lost} {torn}");
+    file.sync().unwrap();
+    assert_eq!(disk.crash().contents("f").unwrap(), [2; 10240]);
+}
+
+#[test]
+fn a_durable_write_over_an_unsynced_one_stays() {
+    for seed in 0..20 {
+        let disk = SimDisk::new(seed);
+        let file = disk.create("f").unwrap();
+        disk.sync_dir().unwrap();
+        file.write_at(0, &[1; 2048]).unwrap();
+        file.write_durable_at(512, &[2; 512]).unwrap();
+        assert_eq!(disk.crash().contents("f").unwrap()[512..1024], [2; 512]);
+    }
+}
+
+#[test]
+fn names_come_and_go_until_the_directory_is_synced() {
+    let mut outcomes = std::collections::BTreeSet::new();
+    for seed in 0..60 {
+        let disk = SimDisk::new(1);
+        disk.create("a").unwrap();
+        disk.create("b").unwrap();
+        disk.sync_dir().unwrap();
+        disk.rename("a", "c").unwrap();
+        disk.remove("b").unwrap();
+        outcomes.insert(disk.crash_with(seed).list().unwrap());
+        disk.sync_dir().unwrap();
+        assert_eq!(disk.crash_with(seed).list().unwrap(), ["c"]);
+    }
+    assert_eq!(outcomes.len(), 4, "{outcomes:?}");
+}
+
+/// As file systems do: the pages are clean after a failed sync, and the next one says it is fine.
+#[test]
+fn a_sync_after_a_failed_one_proves_nothing() {
+    let mut lost = 0;
+    for seed in 0..30 {
+        let disk = SimDisk::new(seed);
+        let file = disk.create("f").unwrap();
+        disk.sync_dir().unwrap();
+        file.write_durable_at(0, &[1; 512]).unwrap();
+        file.write_at(0, &[2; 512]).unwrap();
+        disk.fail_after(0, ErrorKind::Other, false);
+        file.sync().unwrap_err();
+        file.sync().unwrap();
+        assert_eq!(disk.contents("f").unwrap(), [2; 512], "the cache shows it still");
+        let after = disk.crash().contents("f").unwrap();
+        lost += usize::from(after != [2; 512]);
+        file.drop_cache().unwrap();
+        assert_eq!(disk.contents("f").unwrap(), after, "without the cache one sees the medium");
+    }
+    assert!(lost > 10, "{lost}");
+}
+
+#[test]
+fn a_full_disk_refuses_growth_and_takes_overwrites() {
+    let disk = SimDisk::new(1);
+    let file = disk.create("f").unwrap();
+    disk.set_capacity(Some(1000));
+    file.reserve(800).unwrap();
+    assert_eq!(file.reserve(1001).unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!(file.write_at(500, &[1; 501]).unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!((file.len().unwrap(), disk.used()), (800, 800));
+    file.write_durable_at(0, &[1; 800]).unwrap();
+    disk.set_capacity(None);
+    file.reserve(2000).unwrap();
+}
+
+#[test]
+fn images_go_their_own_way_and_power_stays_off() {
+    let disk = SimDisk::new(1);
+    disk.create("f").unwrap().write_at(0, b"old").unwrap();
+    let image = disk.clone_image();
+    disk.open("f").unwrap().write_at(0, b"new").unwrap();
+    assert_eq!(image.contents("f").unwrap(), b"old");
+    disk.crash_at_call(1);
+    disk.list().unwrap();
+    assert!(disk.list().is_err() && disk.is_dead());
+    assert!(disk.open("f").is_err() && disk.lock("l").is_err());
+    let again: Arc<dyn Disk> = Arc::new(disk.crash());
+    again.list().unwrap();
+}
