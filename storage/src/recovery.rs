@@ -13,7 +13,7 @@ use strongroom_aries::{
 };
 use strongroom_merkle::{Digest, KeyHash, Trie};
 use strongroom_wal::disk::Disk;
-use strongroom_wal::{Frame, Log, LogReader, Lsn};
+use strongroom_wal::{Frame, Log, LogReader, Lsn, framed_len};
 
 use crate::directory::{Directory, Key};
 use crate::error::OpenError;
@@ -374,7 +374,7 @@ impl Tail<'_> {
             self.finish()?;
         }
         if self.frame.is_none() {
-            self.frame = Some(self.log.begin_frame(bytes.len())?);
+            self.frame = Some(self.log.begin_frame(framed_len(bytes.len()))?);
         }
         let Some(frame) = &mut self.frame else { return Ok(Lsn(NO_LSN)) };
         frame.push(&bytes).map_err(|_| OpenError::Damaged {
