@@ -1,5 +1,7 @@
 //! A mount without a server: runs an engine's handlers over a real session and commits.
 
+#![expect(clippy::needless_pass_by_value, reason = "tests hand over json!(..) literals")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,6 +17,9 @@ use crate::logical::{
 };
 
 const KEYSPACE: KeyspaceId = KeyspaceId([9; 16]);
+
+/// 2027-01-15T08:00:00Z.
+const START: Duration = Duration::from_hours(500_000);
 
 /// One mount of one engine, with a clock that only tests move.
 pub(super) struct Harness {
@@ -46,7 +51,7 @@ impl Harness {
             table: routes(kind, &options).unwrap(),
             mount: MountInfo { path: "m/".into(), options, ..MountInfo::default() },
             caller: Caller { token_id: "t".into(), ..Caller::default() },
-            now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            now: SystemTime::UNIX_EPOCH + START,
             _dir: dir,
         }
     }

@@ -107,8 +107,7 @@ impl Meta {
     /// Seconds until a new version deletes itself: the shorter of the secret's and the mount's.
     fn lifetime(&self, config: &Config) -> Option<i64> {
         match (self.delete_version_after, config.delete_version_after) {
-            (_, ..0) => None,
-            (0, 0) => None,
+            (_, ..0) | (0, 0) => None,
             (own, 0) => Some(own),
             (0, mount) => Some(mount),
             (own, mount) => Some(own.min(mount)),

@@ -315,7 +315,7 @@ fn compare(kv: &mut Harness, model: &Model) {
                 assert_eq!(answer["metadata"]["destroyed"], v.2);
             }
             Some(v) => {
-                assert_eq!((status, &answer["data"]["v"]), (200, &json!(v.0)), "version {n}")
+                assert_eq!((status, &answer["data"]["v"]), (200, &json!(v.0)), "version {n}");
             }
         }
     }

@@ -214,7 +214,7 @@ pub(super) fn encrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
     let done: Vec<Done> = with_generator(|generator| {
         Ok(items.iter().map(|item| bench.encrypt(&key, item, generator)).collect())
     })?;
-    respond_sealed(&items, batch, done, &bench, Some(partial))
+    respond_sealed(&items, batch, done, &bench, Failures::InStatus(partial))
 }
 
 pub(super) fn decrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
@@ -237,7 +237,7 @@ pub(super) fn rewrap(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
     let done: Vec<Done> = with_generator(|generator| {
         Ok(items.iter().map(|item| bench.rewrap(&key, item, generator)).collect())
     })?;
-    respond_sealed(&items, batch, done, &bench, None)
+    respond_sealed(&items, batch, done, &bench, Failures::InItems)
 }
 
 /// The key of the call, which must be there.
@@ -294,13 +294,22 @@ struct Sealed<'a> {
     reference: &'a str,
 }
 
-/// Answers with ciphertexts. Without `partial`, failures of items do not show in the status.
+/// Where the failure of an item of a batch shows.
+#[derive(Clone, Copy)]
+enum Failures {
+    /// In the status too: 400 if all failed, this or the default if some did.
+    InStatus(Option<u16>),
+    /// In the item alone.
+    InItems,
+}
+
+/// Answers with ciphertexts.
 fn respond_sealed(
     items: &[Item<'_>],
     batch: bool,
     done: Vec<Done>,
     bench: &Bench,
-    partial: Option<Option<u16>>,
+    failures: Failures,
 ) -> ApiResult<Response> {
     if !batch {
         let (range, key_version) = only(done)?;
@@ -327,9 +336,9 @@ fn respond_sealed(
             }
         })
         .collect();
-    match partial {
-        Some(partial) => answer_with_failures(&results, failed, partial),
-        None => answer(&results),
+    match failures {
+        Failures::InStatus(partial) => answer_with_failures(&results, failed, partial),
+        Failures::InItems => answer(&results),
     }
 }
 

@@ -130,13 +130,11 @@ fn encode(
         return Ok(Zeroizing::new(BASE64.encode(raw)));
     }
     let seed = &version.key.expose()[..kind.key_len()];
-    let (label, der) = match what {
-        What::Signing => ("PRIVATE KEY", Zeroizing::new([PKCS8_HEAD, seed].concat())),
-        _ => {
-            let pair = signing_key(seed)?;
-            let public = [SPKI_HEAD, pair.public_key().as_ref()].concat();
-            ("PUBLIC KEY", Zeroizing::new(public))
-        }
+    let (label, der) = if what == What::Signing {
+        ("PRIVATE KEY", Zeroizing::new([PKCS8_HEAD, seed].concat()))
+    } else {
+        let public = [SPKI_HEAD, signing_key(seed)?.public_key().as_ref()].concat();
+        ("PUBLIC KEY", Zeroizing::new(public))
     };
     let body = Zeroizing::new(BASE64.encode(&*der));
     Ok(match format {

@@ -91,11 +91,8 @@ impl Hash {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tools::hex;
     use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
-    }
 
     #[test]
     fn digests_of_hello() {

@@ -19,6 +19,8 @@ use crate::logical::{ApiError, ApiResult};
 
 /// Bytes of the HMAC key that every version has.
 const HMAC_KEY_LEN: usize = 32;
+/// Bytes of a public key, which follows the seed in a stored signing key.
+pub(super) const PUBLIC_LEN: usize = 32;
 
 /// One version as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +43,7 @@ pub(super) struct Event {
 
 /// A key as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "as the API has them")]
 pub(super) struct Stored {
     pub(super) kind: Kind,
     pub(super) derived: bool,
@@ -65,6 +68,7 @@ pub(super) struct Stored {
 
 /// What a new key is to be.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "as the API has them")]
 pub(super) struct Settings {
     pub(super) kind: Kind,
     pub(super) derived: bool,
@@ -187,7 +191,7 @@ pub(super) struct Key {
 }
 
 enum Prepared {
-    Cipher(Cipher),
+    Cipher(Box<Cipher>),
     Signer(Ed25519KeyPair),
 }
 
@@ -233,7 +237,8 @@ impl Key {
                 .map(|cipher| Use::Derived(Box::new(cipher)));
         }
         match self.prepared(version, || {
-            Cipher::new(self.stored.kind, material.key.expose()).map(Prepared::Cipher)
+            Cipher::new(self.stored.kind, material.key.expose())
+                .map(|cipher| Prepared::Cipher(Box::new(cipher)))
         })? {
             Prepared::Cipher(cipher) => Ok(Use::Shared(cipher)),
             Prepared::Signer(_) => Err(ApiError::internal("a signing key has no cipher")),
@@ -277,6 +282,12 @@ impl Key {
 
 fn required(context: Option<&[u8]>) -> ApiResult<&[u8]> {
     context.filter(|c| !c.is_empty()).ok_or_else(|| ApiError::bad_request(MISSING_CONTEXT))
+}
+
+/// The public half of a stored signing key; `None` unless it belongs to the seed before it.
+pub(super) fn public_half(key: &Secret, kind: Kind) -> Option<Vec<u8>> {
+    let (seed, public) = key.expose().split_at_checked(kind.key_len())?;
+    Ed25519KeyPair::from_seed_and_public_key(seed, public).ok().map(|_| public.to_vec())
 }
 
 /// Where a key is stored.

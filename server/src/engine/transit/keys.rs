@@ -189,6 +189,11 @@ pub(super) fn load(view: &mut View<'_>, name: &str) -> ApiResult<Option<Stored>>
 }
 
 #[derive(Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    reason = "as the API has them"
+)]
 struct Info<'a> {
     name: &'a str,
     #[serde(rename = "type")]

@@ -46,7 +46,10 @@ impl Kind {
 
     /// Can derive a key from each caller's context.
     pub(super) fn derives(self) -> bool {
-        true
+        matches!(
+            self,
+            Self::Aes128Gcm96 | Self::Aes256Gcm96 | Self::ChaCha20Poly1305 | Self::Ed25519
+        )
     }
 
     /// Bytes of a symmetric key, or of the seed of a signing key.

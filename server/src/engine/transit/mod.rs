@@ -8,6 +8,7 @@
 //! What reads keys is served by every cluster; what changes them, by the primary. Encrypting with an
 //! unknown name creates the key, which makes that call the primary's too.
 
+mod backup;
 mod batch;
 mod cipher;
 mod config;
@@ -43,6 +44,7 @@ const VERIFY: &[Method<Handler>] = &[Method::local(Operation::Write, sign::verif
 const HMAC: &[Method<Handler>] = &[Method::local(Operation::Write, sign::hmac)];
 const RANDOM: &[Method<Handler>] = &[Method::local(Operation::Write, tools::random)];
 const HASH: &[Method<Handler>] = &[Method::local(Operation::Write, tools::hash)];
+const RESTORE: &[Method<Handler>] = &[Method::primary(Operation::Write, backup::restore)];
 const EXPORT: &[Method<Handler>] = &[Method::local(Operation::Read, export::export)];
 
 pub(super) static ROUTES: &[Route<EngineHandler>] = &[
@@ -108,6 +110,13 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[
     ),
     route("export/{kind}/{name}", "Export a key that may leave.", EXPORT),
     route("export/{kind}/{name}/{version}", "Export one version.", EXPORT),
+    route(
+        "backup/{name}",
+        "A whole key as one text, if it may leave.",
+        &[Method::primary(Operation::Read, backup::backup)],
+    ),
+    route("restore", "Bring a key back under its own name.", RESTORE),
+    route("restore/{name}", "Bring a key back under another name.", RESTORE),
     route(
         "config/keys",
         "Whether encrypting creates keys.",

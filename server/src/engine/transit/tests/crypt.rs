@@ -25,7 +25,7 @@ fn error(transit: &mut Harness, path: &str, body: Value) -> String {
 fn messages_come_back_for_every_type() {
     for kind in KINDS {
         let mut transit = with_key(json!({"type": kind}));
-        for message in [&b""[..], b"hello", &[7; 100_000]] {
+        for message in [&b""[..], b"hello", &vec![7; 100_000]] {
             let plaintext = b64(message);
             let answer = transit.ok(Write, "encrypt/k", json!({"plaintext": plaintext}));
             assert_eq!(answer["key_version"], 1);

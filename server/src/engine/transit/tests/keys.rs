@@ -170,3 +170,33 @@ fn only_exportable_keys_are_exported() {
     assert_eq!(public["keys"]["1"], info["keys"]["1"]["public_key"]);
     assert_eq!(transit.status(Read, "export/signing-key/e", json!({})), 400);
 }
+
+#[test]
+fn a_backup_brings_a_key_back_with_all_versions() {
+    for (kind, derived) in [("aes256-gcm96", true), ("chacha20-poly1305", false)] {
+        let mut transit = with_key(json!({"type": kind, "derived": derived}));
+        let message = json!({"plaintext": b64("x"), "context": b64("c")});
+        let first = transit.ok(Write, "encrypt/k", message);
+        transit.ok(Write, "keys/k/rotate", json!({}));
+        let may = json!({"exportable": true, "allow_plaintext_backup": true, "min_decryption_version": 2});
+        assert_eq!(transit.status(Read, "backup/k", json!({})), 400);
+        transit.ok(Write, "keys/k/config", may);
+        let backup = transit.ok(Read, "backup/k", json!({}));
+        assert_eq!(transit.ok(Read, "keys/k", json!({}))["backup_info"]["version"], 2);
+        let exists = error(&mut transit, "restore", backup.clone());
+        assert_eq!(exists, "key \"k\" already exists");
+        transit.ok(Write, "restore/other", backup.clone());
+        transit.ok(Write, "keys/other/config", json!({"min_decryption_version": 1}));
+        let body = json!({"ciphertext": first["ciphertext"], "context": b64("c")});
+        assert_eq!(transit.ok(Write, "decrypt/other", body)["plaintext"], b64("x"));
+        let mut forced = backup;
+        forced["force"] = json!(true);
+        transit.ok(Write, "restore", forced);
+    }
+    let mut transit = mount();
+    for backup in [json!(""), json!("junk"), json!(b64("{}")), json!(5)] {
+        error(&mut transit, "restore", json!({"backup": backup}));
+    }
+    assert_eq!(transit.status(Read, "backup/none", json!({})), 404);
+    assert!(transit.stored("").is_empty());
+}

@@ -98,6 +98,24 @@ fn ed25519_and_its_hmac_key() {
 }
 
 #[test]
+fn backups_of_another_server() {
+    let mut transit = mount();
+    let backup = include_str!("openbao-backup-ed25519.txt").trim_end();
+    transit.ok(Write, "restore/k", json!({"backup": backup}));
+    let signed = transit.ok(Write, "sign/k", json!({"input": b64("hello")}));
+    assert_eq!(
+        signed["signature"],
+        "vault:v3:DsGzN0xlKVHdbsv4faJUzWbyVwfO/fUfgOqe3SvQuFNskTqiPiuesHmGtOtNeNCHD1NTbsmojfh8hFaP1BEADQ=="
+    );
+    let backup = include_str!("openbao-backup-convergent.txt").trim_end();
+    transit.ok(Write, "restore", json!({"backup": backup}));
+    assert_eq!(
+        transit.ok(Write, "encrypt/b2", hello())["ciphertext"],
+        "vault:v3:JBBnABFftGmM0EfW+G8lnwLJ39p+oHfyB0W7Ry1UwMOf"
+    );
+}
+
+#[test]
 fn derived_ed25519() {
     let settings = Settings { kind: Kind::Ed25519, derived: true, ..Settings::default() };
     let key =
