@@ -60,6 +60,9 @@ struct Sealing {
     counter: AtomicU64,
 }
 
+/// By term and salt.
+type Subkeys = HashMap<(u32, [u8; SALT_LEN]), Arc<LessSafeKey>>;
+
 struct State {
     ring: Keyring,
     sealing: Sealing,
@@ -68,7 +71,7 @@ struct State {
 /// Seals and opens values under a keyring that can be replaced while in use.
 pub struct Barrier {
     state: ArcSwap<State>,
-    subkeys: Mutex<HashMap<(u32, [u8; SALT_LEN]), Arc<LessSafeKey>>>,
+    subkeys: Mutex<Subkeys>,
 }
 
 impl Barrier {

@@ -127,7 +127,10 @@ impl View<'_> {
         self.cached(key, |plain| serde_json::from_slice(plain).ok())
     }
 
-    /// Whether the key has a value; reads no value.
+    /// Whether the key has a value; reads no value unless this transaction wrote it.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
     pub fn exists(&mut self, key: &str) -> Result<bool, ViewError> {
         if self.session.txn.wrote(self.keyspace, key.as_bytes()) {
             return Ok(self.get(key)?.is_some());

@@ -56,6 +56,7 @@ pub struct UnsealRequest {
 
 /// The body of `sys/seal-status`.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the fields are the API's")]
 pub struct SealStatus {
     /// Kind of seal.
     pub r#type: &'static str,
@@ -172,6 +173,12 @@ impl Cluster {
     /// 400 for a share of the wrong form, and at the threshold for wrong shares, which are then all
     /// forgotten; 500 when the store cannot be read.
     pub async fn unseal(&self, request: UnsealRequest) -> ApiResult<SealStatus> {
+        let given = request.key.as_ref().map_or("", |k| k.as_str());
+        if given.is_empty() && !request.reset {
+            return Err(ApiError::bad_request(
+                "'key' must be specified in request body as JSON, or 'reset' set to true",
+            ));
+        }
         let _changing = self.changing.lock().await;
         let sealed = match &**self.state.load() {
             State::Sealed(sealed) => Arc::clone(sealed),
@@ -185,8 +192,8 @@ impl Cluster {
             *sealed.progress() = Progress::default();
             return Ok(self.seal_status());
         }
-        let share = decode_share(request.key.as_ref().map_or("", |k| k.as_str()))?;
-        let Some(shares) = sealed.add_share(share)? else { return Ok(self.seal_status()) };
+        let share = decode_share(given)?;
+        let Some(shares) = sealed.add_share(share) else { return Ok(self.seal_status()) };
         let root = sealed.root_key(&shares)?;
         let unsealed =
             self.come_up(sealed.store.clone(), root).await.map_err(ApiError::internal)?;
@@ -323,7 +330,7 @@ impl Cluster {
 
 impl Sealed {
     /// All shares, when this one completes them.
-    fn add_share(&self, share: Zeroizing<Vec<u8>>) -> ApiResult<Option<Vec<Zeroizing<Vec<u8>>>>> {
+    fn add_share(&self, share: Zeroizing<Vec<u8>>) -> Option<Vec<Zeroizing<Vec<u8>>>> {
         let mut progress = self.progress();
         if progress.shares.is_empty() {
             progress.nonce = uuid::Uuid::new_v4().to_string();
@@ -332,9 +339,9 @@ impl Sealed {
             progress.shares.push(share);
         }
         if progress.shares.len() < usize::from(self.entry.threshold) {
-            return Ok(None);
+            return None;
         }
-        Ok(Some(std::mem::take(&mut *progress).shares))
+        Some(std::mem::take(&mut *progress).shares)
     }
 
     fn root_key(&self, shares: &[Zeroizing<Vec<u8>>]) -> ApiResult<RootKey> {
@@ -372,11 +379,6 @@ fn open_barrier(store: Store, root_key: RootKey) -> Result<Unsealed, StartError>
 }
 
 fn decode_share(text: &str) -> ApiResult<Zeroizing<Vec<u8>>> {
-    if text.is_empty() {
-        return Err(ApiError::bad_request(
-            "'key' must be specified in request body as JSON, or 'reset' set to true",
-        ));
-    }
     let bytes = unhex(text).or_else(|| STANDARD.decode(text).ok()).map(Zeroizing::new);
     match bytes {
         Some(bytes) if SHARE_LEN.contains(&bytes.len()) => Ok(bytes),

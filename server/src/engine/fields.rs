@@ -124,7 +124,7 @@ pub(super) fn list(call: &Call<'_>, view: &mut View<'_>, prefix: &str) -> ApiRes
     let after = call.query("after").filter(|name| !name.is_empty());
     let names = view.list(prefix, after, limit);
     let cut = names.len() == LIST_MAX;
-    let response = Response::list(names)?;
+    let response = Response::list(&names)?;
     Ok(if cut {
         response.warn(format!("only the first {LIST_MAX} names are listed; go on with 'after'"))
     } else {

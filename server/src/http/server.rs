@@ -103,14 +103,14 @@ impl Server {
         let of = |kind| signal(kind).map_err(RunError::Signals);
         let mut terminate = of(SignalKind::terminate())?;
         let mut interrupt = of(SignalKind::interrupt())?;
-        let mut hang_up = of(SignalKind::hangup())?;
+        let mut reread = of(SignalKind::hangup())?;
         let tls: Vec<_> = self.bound.iter().filter_map(|b| b.tls.clone()).collect();
         let stop = async {
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return,
                     _ = interrupt.recv() => return,
-                    _ = hang_up.recv() => {
+                    _ = reread.recv() => {
                         reload(&tls);
                         hangup();
                     }

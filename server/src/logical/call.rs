@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{ApiError, ApiResult, Params};
 
@@ -106,13 +107,68 @@ impl<'a> Call<'a> {
 pub fn parse_body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<T> {
     let bytes: &'a [u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(bytes).map_err(|e| match e.classify() {
-        serde_json::error::Category::Data => {
-            ApiError::bad_request(format!("wrong type of field at column {}", e.column()))
-        }
+        serde_json::error::Category::Data => field_error(bytes, &e),
         _ => ApiError::bad_request(format!(
             "failed to decode JSON input: line {} column {}",
             e.line(),
             e.column()
         )),
     })
+}
+
+/// Names the top-level field that the error is in, and what was expected, never the value.
+fn field_error(body: &[u8], error: &serde_json::Error) -> ApiError {
+    let text = error.to_string();
+    let expected = text
+        .split_once(", expected ")
+        .and_then(|(_, rest)| rest.rsplit_once(" at line "))
+        .map_or_else(|| "another type or form".to_owned(), |(what, _)| what.to_owned());
+    let place = match field_at(body, error) {
+        Some(name) => format!("for field {name:?}"),
+        None => format!("at line {} column {}", error.line(), error.column()),
+    };
+    ApiError::bad_request(format!(
+        "Field validation failed: error converting input {place}: expected {expected}"
+    ))
+}
+
+fn field_at(body: &[u8], error: &serde_json::Error) -> Option<String> {
+    let line_start: usize =
+        body.split_inclusive(|b| *b == b'\n').take(error.line() - 1).map(<[u8]>::len).sum();
+    let at = line_start + error.column();
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
+    let inside = fields.iter().filter(|(_, raw)| offset_in(body, raw.get()) < at);
+    inside.max_by_key(|(_, raw)| offset_in(body, raw.get())).map(|(name, _)| name.clone())
+}
+
+/// Where `part`, which was borrowed from `whole`, begins in it.
+fn offset_in(whole: &[u8], part: &str) -> usize {
+    part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_field_and_never_its_value() {
+        #[derive(Debug, Deserialize)]
+        struct Body {
+            #[serde(rename = "ttl")]
+            _ttl: crate::logical::Seconds,
+            #[serde(rename = "list")]
+            _list: Vec<u8>,
+        }
+        for (body, field) in [
+            (r#"{"ttl": "s3cret", "list": []}"#, "ttl"),
+            ("{\"ttl\": 5,\n \"list\": \"s3cret\"}", "list"),
+            (r#"{"other": "s3cret", "ttl": ["s3cret"], "list": []}"#, "ttl"),
+        ] {
+            let error = parse_body::<Body>(body.as_bytes()).unwrap_err().errors.join("");
+            assert!(error.contains(&format!("{field:?}")), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        let error = parse_body::<Body>(b"{\"a\": s3cret}").unwrap_err().errors.join("");
+        assert!(error.starts_with("failed to decode JSON input") && !error.contains("s3cret"));
+    }
 }

@@ -57,7 +57,7 @@ impl Response {
     ///
     /// # Errors
     /// 404 for an empty list.
-    pub fn list(keys: Vec<String>) -> ApiResult<Self> {
+    pub fn list(keys: &[String]) -> ApiResult<Self> {
         if keys.is_empty() {
             return Err(ApiError::not_found());
         }

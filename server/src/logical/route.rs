@@ -60,7 +60,7 @@ impl<H> Method<H> {
 pub struct Route<H: 'static> {
     /// See the module's text.
     pub pattern: &'static str,
-    /// One line for help and OpenAPI.
+    /// One line for help and `OpenAPI`.
     pub summary: &'static str,
     /// Who may call it.
     pub access: Access,

@@ -62,7 +62,7 @@ pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
     let mut token = MountEntry::new("token/", "token", "credentials by token");
     token.accessor.insert_str(0, "auth_");
     token.uuid = Uuid::from_bytes(LOCAL.0);
-    token.config.token_type = "default-service".to_owned();
+    "default-service".clone_into(&mut token.config.token_type);
     session.view(CORE).put_json(AUTH_KEY, &Table { entries: vec![token] })
 }
 
@@ -97,27 +97,28 @@ fn save(session: &mut Session, key: &str, entries: Vec<MountEntry>) -> Result<()
 /// [`MountError`]; nothing is written then.
 pub fn enable(session: &mut Session, mut entry: MountEntry) -> Result<(), MountError> {
     normalise(&mut entry)?;
-    let replicated = entries(session, MOUNTS_KEY)?;
-    let local = entries(session, LOCAL_KEY)?;
+    check_times(&entry.config)?;
+    let shared = entries(session, MOUNTS_KEY)?;
+    let own = entries(session, LOCAL_KEY)?;
     let path = &entry.path;
-    let clash = replicated
+    let taken = shared
         .iter()
-        .chain(&local)
+        .chain(&own)
         .find(|e| e.path.starts_with(path.as_str()) || path.starts_with(&e.path));
-    if let Some(clash) = clash {
-        return refused(format!("path is already in use at {}", clash.path));
+    if let Some(taken) = taken {
+        return refused(format!("path is already in use at {}", taken.path));
     }
-    let (key, mut table, class) = if entry.local {
-        (LOCAL_KEY, local, Class::Local)
+    let (key, mut all, class) = if entry.local {
+        (LOCAL_KEY, own, Class::Local)
     } else {
-        (MOUNTS_KEY, replicated, Class::Replicated)
+        (MOUNTS_KEY, shared, Class::Replicated)
     };
-    if table.len() >= MOUNTS_MAX {
+    if all.len() >= MOUNTS_MAX {
         return refused(format!("there are {MOUNTS_MAX} mounts already"));
     }
     session.txn().create_keyspace(entry.keyspace(), class);
-    table.push(entry);
-    Ok(save(session, key, table)?)
+    all.push(entry);
+    Ok(save(session, key, all)?)
 }
 
 /// Checks path and type, and brings aliases of types into one form.
@@ -129,7 +130,7 @@ fn normalise(entry: &mut MountEntry) -> Result<(), MountError> {
     let bad_segment = |s: &str| s.is_empty() || s == "." || s == ".." || s.trim() != s;
     let odd = path.len() > PATH_MAX
         || path.trim_end_matches('/').split('/').any(bad_segment)
-        || path.contains(|c: char| c.is_control() || c == '*' || c == '+');
+        || path.contains(char::is_control);
     if odd {
         return refused(format!("{path:?} is not a path that can be mounted at"));
     }
@@ -151,6 +152,13 @@ fn normalise(entry: &mut MountEntry) -> Result<(), MountError> {
     refused(format!("plugin not found in the catalog: {}", entry.kind))
 }
 
+fn check_times(config: &MountConfig) -> Result<(), MountError> {
+    if config.max_lease_ttl != 0 && config.default_lease_ttl > config.max_lease_ttl {
+        return refused("given default lease TTL greater than given max lease TTL");
+    }
+    Ok(())
+}
+
 fn set_version(entry: &mut MountEntry, version: &str) {
     entry.accessor = entry.accessor.replacen(&entry.kind, "kv", 1);
     "kv".clone_into(&mut entry.kind);
@@ -163,6 +171,9 @@ fn set_version(entry: &mut MountEntry, version: &str) {
 /// # Errors
 /// [`MountError`]; nothing is written then.
 pub fn disable(session: &mut Session, path: &str) -> Result<(), MountError> {
+    if path.starts_with("auth/") {
+        return refused(format!("cannot unmount {path:?}"));
+    }
     for key in [LOCAL_KEY, MOUNTS_KEY] {
         let mut table = entries(session, key)?;
         let Some(at) = table.iter().position(|e| e.path == path) else { continue };
@@ -192,10 +203,7 @@ pub fn tune(
         let mut table = entries(session, key)?;
         let Some(entry) = table.iter_mut().find(|e| e.path == path) else { continue };
         change(entry)?;
-        let MountConfig { default_lease_ttl, max_lease_ttl, .. } = entry.config;
-        if max_lease_ttl != 0 && default_lease_ttl > max_lease_ttl {
-            return refused("default_lease_ttl cannot be larger than max_lease_ttl");
-        }
+        check_times(&entry.config)?;
         save(session, key, table)?;
         return Ok(true);
     }

@@ -29,6 +29,9 @@ path "sys/wrapping/wrap"   { capabilities = ["update"] }
 path "sys/wrapping/lookup" { capabilities = ["update"] }
 path "sys/wrapping/unwrap" { capabilities = ["update"] }
 
+# Where an application asks for a sign-in of the token's entity.
+path "identity/oidc/provider/+/authorize" { capabilities = ["read", "update"] }
+
 # Tools without state.
 path "sys/tools/hash"   { capabilities = ["update"] }
 path "sys/tools/hash/*" { capabilities = ["update"] }

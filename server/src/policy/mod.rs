@@ -6,6 +6,7 @@
 mod builtin;
 mod capability;
 mod entry;
+mod hcl;
 mod matcher;
 mod parse;
 

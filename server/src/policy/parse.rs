@@ -3,9 +3,8 @@
 //! Only what is enforced is accepted: a key that this version does not know is an error, so that no
 //! rule is ever weaker than it reads.
 
-use hcl::{Block, Body, Expression, Structure};
-
 use super::Capabilities;
+use super::hcl::{self, Item};
 
 /// Why a text is not a policy.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -59,36 +58,34 @@ pub fn parse(text: &str) -> Result<Vec<Rule>, ParseError> {
     if text.trim_start().starts_with('{') {
         return parse_json(text);
     }
-    let body: Body = hcl::from_str(text).map_err(|e| ParseError::Syntax(e.to_string()))?;
     let mut rules = Vec::new();
-    for structure in body {
-        match structure {
-            Structure::Block(block) if block.identifier.as_str() == "path" => {
-                rules.push(rule_of_block(&block)?);
-            }
-            Structure::Attribute(a) if a.key.as_str() == "name" => {}
-            Structure::Attribute(a) => return Err(unknown("", a.key.as_str())),
-            Structure::Block(b) => return Err(unknown("", b.identifier.as_str())),
+    for item in hcl::parse(text).map_err(|e| ParseError::Syntax(e.to_string()))? {
+        match item.key.as_str() {
+            "path" => rules_of_item(item, &mut rules)?,
+            "name" => {}
+            key => return Err(unknown("", key)),
         }
     }
     Ok(rules)
 }
 
-fn rule_of_block(block: &Block) -> Result<Rule, ParseError> {
-    let [label] = block.labels.as_slice() else {
-        return Err(ParseError::Syntax("a path block needs exactly one path".to_owned()));
+fn rules_of_item(item: Item, rules: &mut Vec<Rule>) -> Result<(), ParseError> {
+    let serde_json::Value::Object(fields) = item.value else {
+        return Err(ParseError::Syntax("path is a block".to_owned()));
     };
-    let mut draft = Draft::new(label.as_str());
-    for structure in block.body.iter() {
-        match structure {
-            Structure::Attribute(a) => {
-                let value = json_of(&a.expr).ok_or_else(|| draft.wrong("literal values only"))?;
-                draft.set(a.key.as_str(), &value)?;
+    match item.labels.as_slice() {
+        [path] => {
+            let mut draft = Draft::new(path);
+            for (key, value) in &fields {
+                draft.set(key, value)?;
             }
-            Structure::Block(b) => return Err(draft.unknown(b.identifier.as_str())),
+            rules.push(draft.finish()?);
+            Ok(())
         }
+        // path = { "a" = { ... } }
+        [] => rules_of_paths(&fields, rules),
+        _ => Err(ParseError::Syntax("a path block has one path".to_owned())),
     }
-    draft.finish()
 }
 
 fn parse_json(text: &str) -> Result<Vec<Rule>, ParseError> {
@@ -200,17 +197,6 @@ fn shorthand(word: &str) -> Option<Capabilities> {
     }
 }
 
-fn json_of(expr: &Expression) -> Option<serde_json::Value> {
-    Some(match expr {
-        Expression::String(s) => s.as_str().into(),
-        Expression::Array(items) => items.iter().map(json_of).collect::<Option<Vec<_>>>()?.into(),
-        Expression::Bool(b) => (*b).into(),
-        Expression::Number(n) => n.as_f64().into(),
-        Expression::Null => serde_json::Value::Null,
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +213,8 @@ mod tests {
         assert_eq!(rules[1].path, "b/+/c");
         assert!(rules[1].capabilities.allows(Capabilities::UPDATE));
         assert_eq!(parse("").unwrap(), []);
+        let line = r#"path "a" { capabilities = ["read"] } path "b" { policy = "read" }"#;
+        assert_eq!(parse(line).unwrap().len(), 2, "blocks need no line of their own");
     }
 
     #[test]
@@ -239,7 +227,8 @@ mod tests {
             ("path \"a\" { capabilities = [\"zap\"] }", "invalid capability \"zap\""),
             ("path \"a\" { capabilities = \"read\" }", "is a list"),
             ("path \"a/+*\" { capabilities = [\"read\"] }", "'+*' is forbidden"),
-            ("path { capabilities = [\"read\"] }", "exactly one path"),
+            ("path { capabilities = [\"read\"] }", "object"),
+            ("path \"a\" \"b\" { }", "one path"),
             ("{\"path\": 1}", "invalid key"),
             ("{\"path\": {\"a\": []}}", "object"),
         ] {

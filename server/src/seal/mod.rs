@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::barrier::RootKey;
 
-pub use shamir::{SHARES_MAX, ShamirError, ShamirSeal, UNSEAL_KEY_LEN, combine, split};
+pub use shamir::{ShamirError, ShamirSeal, UNSEAL_KEY_LEN, combine, split};
 
 const AAD: &[u8] = b"strongroom/seal/v1";
 

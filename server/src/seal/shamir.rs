@@ -13,8 +13,6 @@ use crate::barrier::RootKey;
 pub(super) const KIND: &str = "shamir";
 /// Bytes of the key that wraps the root key.
 pub const UNSEAL_KEY_LEN: usize = 32;
-/// More shares than this there cannot be.
-pub const SHARES_MAX: u8 = 255;
 
 /// Why a key could not be split or put together.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -128,9 +128,19 @@ impl Place<'_> {
 
     fn new(keys: &'static [&'static str], path: &str, tune: bool) -> ApiResult<Self> {
         if path.is_empty() {
-            return Err(ApiError::unsupported_path());
+            // The list's own path, with a verb that it does not have.
+            return Err(ApiError::unsupported_operation());
         }
         Ok(Self { keys, path: format!("{path}/"), tune })
+    }
+
+    /// With `auth/`, where it is one.
+    fn full_path(&self) -> String {
+        if self.is_auth() { format!("auth/{}", self.path) } else { self.path.clone() }
+    }
+
+    fn is_auth(&self) -> bool {
+        self.keys == [AUTH_KEY]
     }
 
     fn find(&self, session: &mut Session) -> ApiResult<Option<MountEntry>> {
@@ -157,9 +167,10 @@ fn read_place(place: &Place<'_>, session: &mut Session, missing: &str) -> ApiRes
     match (found, place.tune) {
         (Some(entry), true) => flat(&tuning(&entry)),
         (Some(entry), false) => flat(&show(&entry)),
-        (None, true) => {
-            Err(ApiError::bad_request(format!("cannot fetch sysview for path {:?}", place.path)))
-        }
+        (None, true) => Err(ApiError::bad_request(format!(
+            "cannot fetch sysview for path {:?}",
+            place.full_path()
+        ))),
         (None, false) => Err(ApiError::bad_request(format!("{missing} {}", place.path))),
     }
 }
@@ -210,9 +221,9 @@ impl Config {
         set(&mut to.force_no_cache, self.force_no_cache.map(|f| f.0));
         if let Some(Scalar(visibility)) = self.listing_visibility {
             if !["", "unauth", "hidden"].contains(&visibility.as_str()) {
-                return Err(ApiError::bad_request(
-                    "listing_visibility is \"unauth\" or \"hidden\"",
-                ));
+                return Err(ApiError::bad_request(format!(
+                    "invalid listing_visibility {visibility}"
+                )));
             }
             to.listing_visibility = visibility;
         }
@@ -257,6 +268,8 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     entry.external_entropy_access = body.external_entropy_access.0;
     entry.options = body.options.map(strings);
     body.config.apply(&mut entry.config)?;
+    // Of auth methods only.
+    entry.config.token_type.clear();
     mount::enable(session, entry)?;
     Ok(Response::empty())
 }
@@ -273,7 +286,7 @@ fn write_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response>
     let body: Body = core.call.parse()?;
     match body.r#type.0.as_str() {
         "" => Err(ApiError::bad_request("backend type must be specified as a string")),
-        "token" => Err(ApiError::bad_request("mount type of \"token\" is not mountable")),
+        "token" => Err(ApiError::bad_request("token credential backend cannot be instantiated")),
         kind => Err(ApiError::bad_request(format!("plugin not found in the catalog: {kind}"))),
     }
 }
@@ -307,6 +320,9 @@ struct TuneBody {
 
 fn tune(core: &CoreCall<'_>, session: &mut Session, place: &Place<'_>) -> ApiResult<Response> {
     let body: TuneBody = core.call.parse()?;
+    if body.config.token_type.is_some() && !place.is_auth() {
+        return Err(ApiError::bad_request("'token_type' can only be modified on auth mounts"));
+    }
     let mut config_error = None;
     let found = mount::tune(session, place.keys, &place.path, |entry| {
         if let Some(Scalar(description)) = body.description {
@@ -324,7 +340,10 @@ fn tune(core: &CoreCall<'_>, session: &mut Session, place: &Place<'_>) -> ApiRes
     if found {
         return Ok(Response::empty());
     }
-    Err(ApiError::bad_request(format!("no mount entry found for path {:?}", place.path)))
+    Err(ApiError::bad_request(format!(
+        "tune of path {:?} failed: no mount entry found",
+        place.full_path()
+    )))
 }
 
 fn tune_options(

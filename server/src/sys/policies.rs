@@ -57,7 +57,7 @@ pub(super) static ROUTES: &[Route<CoreHandler>] = &[
 ];
 
 fn list(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    Response::list(policy::names(session))
+    Response::list(&policy::names(session))
 }
 
 fn list_old(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

@@ -96,5 +96,5 @@ pub fn find_always(
 }
 
 fn always(table: &[Route<SysHandler>], path: &str) -> bool {
-    table.iter().any(|r| r.access == Access::Always && r.pattern == path)
+    table.iter().any(|r| r.access == Access::Always && r.pattern == path.trim_end_matches('/'))
 }

@@ -9,7 +9,6 @@ use crate::cluster::{InitRequest, UnsealRequest};
 use crate::logical::{
     Access, ApiError, ApiResult, Flag, Integer, Method, Operation, Response, Route,
 };
-use crate::seal::SHARES_MAX;
 
 /// The routes.
 pub(super) static ROUTES: &[Route<SysHandler>] = &[
@@ -75,28 +74,19 @@ fn init(call: SysCall) -> SysFuture {
 }
 
 fn seal_numbers(body: &InitBody) -> ApiResult<(u8, u8)> {
-    let some = |v: &Option<Value>| {
-        v.as_ref().is_some_and(|v| {
-            !matches!(v, Value::Null | Value::String(_))
-                || v.as_str().is_some_and(|s| !s.is_empty())
-        })
-    };
-    if some(&body.pgp_keys)
-        && body.pgp_keys.as_ref().and_then(Value::as_array).is_none_or(|a| !a.is_empty())
-        || some(&body.root_token_pgp_key)
-    {
+    if given(body.pgp_keys.as_ref()) || given(body.root_token_pgp_key.as_ref()) {
         return Err(ApiError::bad_request("PGP keys are not supported by this version"));
     }
     let positive = |n: Option<Integer>| n.is_some_and(|n| n.0 != 0);
     if positive(body.recovery_shares)
         || positive(body.recovery_threshold)
         || positive(body.stored_shares)
+        || given(body.recovery_pgp_keys.as_ref())
     {
         return Err(ApiError::bad_request(
             "parameters recovery_shares,recovery_threshold not applicable to seal type shamir",
         ));
     }
-    let _ = &body.recovery_pgp_keys;
     let wrong =
         |what: &str| Err(ApiError::bad_request(format!("invalid seal configuration: {what}")));
     let (shares, threshold) = (body.secret_shares.0, body.secret_threshold.0);
@@ -110,10 +100,19 @@ fn seal_numbers(body: &InitBody) -> ApiResult<(u8, u8)> {
         return wrong("threshold must be greater than one for multiple shares");
     }
     match (u8::try_from(shares), u8::try_from(threshold)) {
-        (Ok(shares), _) if shares > SHARES_MAX => wrong("shares must be less than 256"),
         (Err(_), _) => wrong("shares must be less than 256"),
         (Ok(shares), Ok(threshold)) if threshold <= shares => Ok((shares, threshold)),
         _ => wrong("threshold cannot be larger than shares"),
+    }
+}
+
+/// Whether a field says anything; clients send empty lists and strings for nothing.
+fn given(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(_) => true,
     }
 }
 

@@ -32,6 +32,9 @@ pub(super) static ROUTES: &[Route<CoreHandler>] = &[
 
 fn all(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let policies = &core.call.caller.policies;
+    if !core.token.is_empty() && core.call.caller.token_id.is_empty() {
+        return Err(ApiError::permission_denied());
+    }
     let mut visible = |key: &str, into: &mut Map<String, Value>| -> ApiResult<()> {
         for mount in router(session, key)?.all() {
             if sees(session, policies, mount)? {

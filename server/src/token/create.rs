@@ -139,7 +139,7 @@ fn check(body: &Body, privileged: bool, root: bool) -> ApiResult<()> {
     match body.r#type.0.as_str() {
         "" | "service" => {}
         "batch" => return refuse("batch tokens are not supported by this version"),
-        _ => return refuse("type must be \"service\" or \"batch\""),
+        _ => return refuse("invalid 'token_type' value"),
     }
     if !body.entity_alias.0.is_empty() {
         return refuse("'entity_alias' is only allowed in combination with token role");
@@ -152,8 +152,10 @@ fn check(body: &Body, privileged: bool, root: bool) -> ApiResult<()> {
         if !root {
             return refuse("root or sudo privileges required to specify token id");
         }
-        if id.starts_with("hvs.") || id.starts_with("s.") {
-            return refuse("custom token ID cannot have the prefix of a generated token");
+        for prefix in ["hvs.", "s."] {
+            if id.starts_with(prefix) {
+                return refuse(&format!("custom token ID cannot have the '{prefix}' prefix"));
+            }
         }
         if id.contains('.') {
             return refuse("custom token ID cannot have a '.' in the value");

@@ -120,7 +120,7 @@ fn lookup_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response
 
 fn lookup(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let body: Body = core.call.parse()?;
-    let token = body.token.0.as_str();
+    let token = core.call.query("token").unwrap_or(body.token.0.as_str());
     if token.is_empty() {
         // As with lookup-self: a GET has no body to name another token in.
         return lookup_self(core, session);
@@ -178,7 +178,7 @@ fn renew_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response>
 
 fn renew(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let body: Body = core.call.parse()?;
-    let token = required(&body.token, "missing token")?;
+    let token = required(&body.token, "missing token ID")?;
     let id = entry::storage_id(session, token)?;
     prolong(core, session, &id, token)
 }
@@ -222,7 +222,9 @@ fn revoke(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
 }
 
 fn revoke_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let id = id_by_accessor(core, session)?;
+    let Some(id) = find_by_accessor(core, session)? else {
+        return Ok(Response::empty().warn("No token found with this accessor"));
+    };
     lifetime::revoke(session, &id)?;
     Ok(Response::empty())
 }
@@ -241,7 +243,7 @@ fn accessors(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response>
     for key in &mut keys {
         key.drain(.."accessor/".len());
     }
-    Response::list(keys)
+    Response::list(&keys)
 }
 
 fn id_in_body(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<String> {
@@ -250,10 +252,15 @@ fn id_in_body(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<String> {
 }
 
 fn id_by_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<String> {
+    find_by_accessor(core, session)?.ok_or_else(|| ApiError::listed(400, "invalid accessor"))
+}
+
+fn find_by_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Option<String>> {
     let body: Body = core.call.parse()?;
-    let accessor = required(&body.accessor, "missing accessor")?;
-    entry::id_of_accessor(session, accessor)?
-        .ok_or_else(|| ApiError::listed(400, "invalid accessor"))
+    if body.accessor.0.is_empty() {
+        return Err(ApiError::listed(400, "missing accessor"));
+    }
+    Ok(entry::id_of_accessor(session, &body.accessor.0)?)
 }
 
 fn required<'b>(value: &'b Scalar, missing: &str) -> ApiResult<&'b str> {

@@ -33,14 +33,17 @@ pub static ROUTES: &[Route<CoreHandler>] = &[
         summary: "Hand out a wrapped answer, once",
         access: Access::Public,
         exists: None,
-        methods: &[Method::local(Operation::Write, unwrap_answer)],
+        methods: &[
+            Method::local(Operation::Read, unwrap_answer),
+            Method::local(Operation::Write, unwrap_answer),
+        ],
     },
     Route {
         pattern: "wrapping/rewrap",
         summary: "Exchange a wrapping token for a new one",
         access: Access::Public,
         exists: None,
-        methods: &[Method::local(Operation::Write, rewrap)],
+        methods: &[Method::local(Operation::Read, rewrap), Method::local(Operation::Write, rewrap)],
     },
 ];
 

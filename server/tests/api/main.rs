@@ -5,6 +5,7 @@ mod http;
 mod lifecycle;
 mod mounts;
 mod policies;
+mod replace;
 mod support;
 mod tokens;
 mod wrapping;

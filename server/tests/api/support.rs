@@ -85,6 +85,11 @@ impl TestServer {
         }
     }
 
+    /// Runs a call into the cluster.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(future)
+    }
+
     /// One request; status and body (`null` when empty).
     pub(crate) fn call(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
         let token =

@@ -87,7 +87,7 @@ fn wrong_wishes_are_refused() {
         (r#"{"id":"a b"}"#, "without spaces"),
         (r#"{"ttl":"abc"}"#, ""),
         (r#"{"num_uses":-1}"#, "cannot be negative"),
-        (r#"{"type":"odd"}"#, "type must be"),
+        (r#"{"type":"odd"}"#, "token_type"),
         (r#"{"policies":{}}"#, ""),
         (r#"{"meta":"x"}"#, ""),
         (r#"{"entity_alias":"x"}"#, "token role"),
