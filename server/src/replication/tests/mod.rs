@@ -1,0 +1,8 @@
+//! Both sides together: real stores, real sockets, real certificates; only the cluster around them
+//! is made up.
+
+mod cluster;
+mod forwarding;
+mod hostile;
+mod stream;
+mod trust;
