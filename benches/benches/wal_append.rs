@@ -16,6 +16,9 @@ const SHAPES: [(usize, usize); 3] = [(1, 320), (64, 320), (1000, 330)];
 /// Bytes after which segments that were filled are recycled.
 const KEPT_SEGMENTS: usize = 3;
 
+/// Bytes of the zero-filled file that the bare write goes round in.
+const BARE_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
 fn append(log: &mut Log, record: &[u8], count: usize) {
     let mut frame = log.begin_frame(count * framed_len(record.len())).unwrap();
     for _ in 0..count {
@@ -109,20 +112,19 @@ fn durable(c: &mut Criterion) {
         group.throughput(Throughput::Elements(count as u64));
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(dir.path()).unwrap());
+        let mut log = ready_log(&disk);
         group.bench_function(BenchmarkId::new("log", &name), |b| {
-            let mut log = ready_log(&disk);
             b.iter(|| append(&mut log, &record, count));
         });
+        let file = disk.create("bare").unwrap();
+        file.reserve(BARE_FILE_BYTES).unwrap();
+        let block = vec![0x5a; (payload + 80).next_multiple_of(4096)];
         group.bench_function(BenchmarkId::new("bare", &name), |b| {
-            const FILE_BYTES: u64 = 64 * 1024 * 1024;
-            let file = disk.create(&format!("bare-{name}")).unwrap();
-            file.reserve(FILE_BYTES).unwrap();
-            let block = vec![0x5a; (payload + 80).next_multiple_of(4096)];
             let mut at = 0;
             b.iter(|| {
                 file.write_durable_at(at, &block).unwrap();
                 at += block.len() as u64;
-                if at + block.len() as u64 > FILE_BYTES {
+                if at + block.len() as u64 > BARE_FILE_BYTES {
                     at = 0;
                 }
             });
