@@ -5,10 +5,10 @@ use std::ops::Bound;
 
 use super::bucket::{Base, Bucket};
 use super::session::{DIGEST_BYTES, FINGERPRINT_BYTES, Session};
-use super::wire::{Ask, Request, Response, Resume, Tell};
+use super::wire::{Ask, RequestBuilder, Response, Resume, Tell};
 use super::{
-    Differences, KeyspaceDiff, KeyspaceId, MAX_ASKS, MAX_BUCKET_BITS, MAX_DIFFERENCES,
-    MAX_LISTED_LEAVES, MAX_MESSAGE_BYTES, MAX_TRIPS, ReconcileError,
+    Differences, KeyspaceDiff, KeyspaceId, MAX_BUCKET_BITS, MAX_DIFFERENCES, MAX_LISTED_LEAVES,
+    MAX_TRIPS, ReconcileError,
 };
 use crate::digest::{KeyHash, Leaf};
 use crate::trie::Trie;
@@ -17,8 +17,6 @@ use crate::trie::Trie;
 const FIRST_DIGESTS_BYTES: usize = 64 << 10;
 /// The most keyspaces named in one question.
 const CENSUS_IDS: usize = 1 << 12;
-/// What a request takes besides its questions, at most.
-const REQUEST_FIXED_BYTES: usize = 32;
 
 /// Finds out in which keys the local side differs from a [`Responder`](super::Responder)'s.
 ///
@@ -145,23 +143,20 @@ impl<L: Leaf> Initiator<L> {
 
     /// Fills a request with as many questions as go into it.
     fn build(&mut self) -> Option<Sent> {
-        let mut room = MAX_MESSAGE_BYTES - REQUEST_FIXED_BYTES;
-        let (mut asks, mut tasks) = (Vec::new(), Vec::new());
-        while asks.len() < MAX_ASKS
-            && let Some(task) = self.queue.pop_front()
-        {
+        let mut request = RequestBuilder::new();
+        let mut tasks = Vec::new();
+        while let Some(task) = self.queue.pop_front() {
             if task.keyspace().is_some_and(|id| self.extra_here.contains(&id)) {
                 continue;
             }
-            let Some((bytes, ask, task)) = self.ask(task, room) else {
+            let asked = self.ask(task, request.room()).filter(|(ask, _)| request.push(ask));
+            let Some((_, task)) = asked else {
                 self.queue.push_front(task);
                 break;
             };
-            room -= bytes;
-            asks.push(ask);
             tasks.push(task);
         }
-        if asks.is_empty() {
+        if tasks.is_empty() {
             self.failed = (!self.queue.is_empty()).then_some(ReconcileError::TooCrowded);
             return None;
         }
@@ -170,26 +165,22 @@ impl<L: Leaf> Initiator<L> {
             return None;
         }
         self.trips += 1;
-        Some(Sent { bytes: Request { salt: self.salt, asks }.encode(), tasks })
+        Some(Sent { bytes: request.finish(&self.salt), tasks })
     }
 
-    /// The question for `task`, the most bytes it takes and the part of the task that it covers;
-    /// the rest goes back to the queue. `None` when it does not fit into `room` bytes.
-    fn ask(&mut self, task: Task, room: usize) -> Option<(usize, Ask, Task)> {
-        let room = room.checked_sub(Ask::MAX_FIXED_BYTES)?;
-        let fits = |count: usize, size: usize| {
-            (count * size <= room).then_some(Ask::MAX_FIXED_BYTES + count * size)
-        };
+    /// The question for `task`, and the part of the task that it covers: as much as goes into
+    /// `room` bytes; the rest goes back to the queue. `None` when none of it does.
+    fn ask(&mut self, task: Task, room: usize) -> Option<(Ask, Task)> {
         match task {
             Task::Census { after, upto } => {
                 let from = after.map_or(Bound::Unbounded, Bound::Excluded);
                 let to = upto.map_or(Bound::Unbounded, Bound::Included);
-                let ids: Vec<_> = self.tries.range((from, to)).map(|(id, _)| *id).collect();
-                Some((fits(ids.len(), 16)?, Ask::Census { after, upto, ids }, task))
+                let ids = self.tries.range((from, to)).map(|(id, _)| *id).collect();
+                Some((Ask::Census { after, upto, ids }, task))
             }
             Task::Probe { keyspace, base, width, first, end } => {
-                let most = u32::try_from(room / DIGEST_BYTES).unwrap_or(u32::MAX);
-                let stop = end.min(first.saturating_add(most));
+                let most = room.checked_sub(Ask::MAX_FIXED_BYTES)? / DIGEST_BYTES;
+                let stop = end.min(first.saturating_add(u32::try_from(most).unwrap_or(u32::MAX)));
                 if stop == first {
                     return None;
                 }
@@ -198,19 +189,20 @@ impl<L: Leaf> Initiator<L> {
                 }
                 let trie = self.tries.get(&keyspace)?;
                 let digests = self.session.buckets(trie, base, width, first..stop);
-                let bytes = fits(digests.len(), DIGEST_BYTES)?;
                 let task = Task::Probe { keyspace, base, width, first, end: stop };
-                Some((bytes, Ask::Probe { keyspace, base, width, first, digests }, task))
+                Some((Ask::Probe { keyspace, base, width, first, digests }, task))
             }
             Task::List { keyspace, base, after } => {
                 let leaves = Bucket::of(self.tries.get(&keyspace)?, base).leaves(after.as_ref());
-                let bytes = fits(leaves.len(), FINGERPRINT_BYTES)?;
+                if leaves.len() > room / FINGERPRINT_BYTES {
+                    return None;
+                }
                 let mut fingerprints = Vec::with_capacity(leaves.len());
                 self.session.fingerprints(leaves, |_, print| {
                     fingerprints.push(print);
                     true
                 });
-                Some((bytes, Ask::List { keyspace, base, after, fingerprints }, task))
+                Some((Ask::List { keyspace, base, after, fingerprints }, task))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::bucket::Base;
-use super::wire::{Ask, Request, Response, Resume, Tell};
+use super::wire::{Ask, Request, RequestBuilder, Response, Resume, Tell};
 use super::*;
 use crate::digest::{Digest, Leaf};
 use crate::trie::Trie;
@@ -30,6 +30,14 @@ fn side(keys: impl IntoIterator<Item = (u64, u8)>) -> BTreeMap<KeyspaceId, Trie<
     };
     trie.apply(keys.into_iter().map(put).collect());
     BTreeMap::from([([5; 16], trie)])
+}
+
+impl Request {
+    fn encode(&self) -> Vec<u8> {
+        let mut request = RequestBuilder::new();
+        assert!(self.asks.iter().all(|ask| request.push(ask)), "fits into a message");
+        request.finish(&self.salt)
+    }
 }
 
 fn ids() -> impl Strategy<Value = Vec<KeyspaceId>> {
@@ -331,4 +339,25 @@ fn what_comes_before_the_resume_point_is_not_scanned() {
     let request = Request { salt: [0; 16], asks: vec![ask; 20_000] };
     let response = Response::decode(&responder.answer(&request.encode()).unwrap()).unwrap();
     assert_eq!((response.answered, response.resume), (20_000, None));
+}
+
+#[test]
+fn a_request_takes_what_fits_and_no_more() {
+    let ask = Ask::Census { after: None, upto: None, ids: vec![] };
+    let mut request = RequestBuilder::new();
+    while request.push(&ask) {}
+    let bytes = request.finish(&[0; 16]);
+    assert_eq!(Request::decode(&bytes).unwrap().asks, vec![ask; MAX_ASKS]);
+
+    let list =
+        Ask::List { keyspace: [3; 16], base: Base::ALL, after: None, fingerprints: vec![7; 999] };
+    let mut request = RequestBuilder::new();
+    let mut pushed = 0;
+    while request.push(&list) {
+        pushed += 1;
+    }
+    assert!(request.room() < 6 * 999 + Ask::MAX_FIXED_BYTES);
+    let bytes = request.finish(&[0; 16]);
+    assert!(bytes.len() <= MAX_MESSAGE_BYTES);
+    assert_eq!(Request::decode(&bytes).unwrap().asks, vec![list; pushed]);
 }

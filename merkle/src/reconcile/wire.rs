@@ -112,19 +112,52 @@ fn ascending<const N: usize>(reader: &mut Reader<'_>) -> Result<Vec<[u8; N]>, Re
     }
 }
 
-impl Request {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, REQUEST];
-        out.extend_from_slice(&self.salt);
-        put_count(&mut out, self.asks.len());
-        let mut last = None;
-        for ask in &self.asks {
-            ask.encode(&mut out, &mut last);
-        }
-        assert!(out.len() <= MAX_MESSAGE_BYTES, "requests are cut to size");
-        out
+/// A request that is filled question by question, up to the longest message.
+pub(super) struct RequestBuilder {
+    asks: usize,
+    last: Option<KeyspaceId>,
+    body: Vec<u8>,
+}
+
+impl RequestBuilder {
+    /// Version, kind, salt and the longest count.
+    const HEAD_BYTES: usize = 2 + 16 + 5;
+
+    pub(super) fn new() -> Self {
+        Self { asks: 0, last: None, body: Vec::new() }
     }
 
+    /// Bytes left for questions.
+    pub(super) fn room(&self) -> usize {
+        MAX_MESSAGE_BYTES - Self::HEAD_BYTES - self.body.len()
+    }
+
+    /// Adds a question; false, and nothing done, when it does not fit.
+    #[must_use]
+    pub(super) fn push(&mut self, ask: &Ask) -> bool {
+        let (len, last) = (self.body.len(), self.last);
+        ask.encode(&mut self.body, &mut self.last);
+        let fits = self.asks < MAX_ASKS && self.body.len() <= MAX_MESSAGE_BYTES - Self::HEAD_BYTES;
+        if fits {
+            self.asks += 1;
+        } else {
+            self.body.truncate(len);
+            self.last = last;
+        }
+        fits
+    }
+
+    pub(super) fn finish(self, salt: &[u8; 16]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(Self::HEAD_BYTES + self.body.len());
+        out.extend_from_slice(&[VERSION, REQUEST]);
+        out.extend_from_slice(salt);
+        put_count(&mut out, self.asks);
+        out.extend_from_slice(&self.body);
+        out
+    }
+}
+
+impl Request {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, ReconcileError> {
         let mut reader = Reader::new(bytes);
         check_header(&mut reader, bytes, REQUEST)?;
@@ -142,7 +175,7 @@ impl Request {
 }
 
 impl Ask {
-    /// The most bytes that a question takes besides its items.
+    /// The most bytes that a question takes besides its digests, fingerprints or ids.
     pub(super) const MAX_FIXED_BYTES: usize = 64;
 
     fn encode(&self, out: &mut Vec<u8>, last: &mut Option<KeyspaceId>) {
