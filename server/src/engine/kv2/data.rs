@@ -24,7 +24,7 @@ struct Answer<'a> {
 pub(super) fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let path = call.param("path");
     if path.is_empty() {
-        return Ok(no_root());
+        return no_root(call);
     }
     match find_version(view, path, wanted_version(call)?, call.now.into())? {
         Found::Nothing => Err(ApiError::not_found()),

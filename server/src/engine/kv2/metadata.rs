@@ -28,7 +28,7 @@ pub(super) fn list_folder(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Res
 pub(super) fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let path = call.param("path");
     if path.is_empty() {
-        return Ok(no_root());
+        return no_root(call);
     }
     let meta = load_meta(view, path)?.ok_or_else(ApiError::not_found)?;
     Response::data(&Answer::of(&meta))

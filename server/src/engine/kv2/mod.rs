@@ -129,10 +129,14 @@ fn not_versioned(call: &Call<'_>, _: &mut View<'_>) -> ApiResult<Response> {
     )))
 }
 
-/// 404 that says so, for `data` and `metadata` without a path.
-fn no_root() -> Response {
-    Response { status: Some(404), ..Response::empty() }
-        .warn("Non-listing operations on the root of a K/V v2 mount are not supported.")
+/// 404 for `data` and `metadata` without a path; without the slash, one that says why.
+fn no_root(call: &Call<'_>) -> ApiResult<Response> {
+    if call.path.ends_with('/') {
+        return Err(ApiError::not_found());
+    }
+    let response = Response { status: Some(404), ..Response::empty() }
+        .warn("Non-listing operations on the root of a K/V v2 mount are not supported.");
+    Ok(response)
 }
 
 /// Whether the secret has metadata: a write to it is an update then.

@@ -71,6 +71,7 @@ fn bad_bodies_and_paths_are_refused() {
     assert_eq!(plain.status, Some(404));
     assert!(plain.warnings[0].starts_with("Invalid path for a versioned K/V secrets engine."));
     assert_eq!(kv.raw(Read, "data", "").unwrap().status, Some(404));
+    assert!(kv.raw(Read, "data/", "").unwrap_err().errors.is_empty());
     assert_eq!(kv.status(Read, "destroy/a", json!({})), 405);
     assert_eq!(kv.status(List, "data/", json!({})), 405);
     assert_eq!(kv.status(Delete, "config", json!({})), 405);

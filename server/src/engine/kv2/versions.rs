@@ -7,6 +7,9 @@ use super::{load_meta, store_meta, version_key};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
 
+/// What clients match on where versions are missing; destroy says it without the capital.
+const NO_VERSION: &str = "No version number provided";
+
 /// DELETE `data/:path`: the current version.
 pub(super) fn delete_latest(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let path = writable(call.param("path"))?;
@@ -24,18 +27,20 @@ pub(super) fn delete_latest(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<R
 /// POST `delete/:path`.
 pub(super) fn delete(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let now = Stamp::from(call.now);
-    change(call, view, |version| soft_delete(version, now)).map(|_| Response::empty())
+    change(call, view, NO_VERSION, |version| soft_delete(version, now)).map(|_| Response::empty())
 }
 
 /// POST `undelete/:path`.
 pub(super) fn undelete(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let restore = |version: &mut Version| !version.destroyed && version.deletion.take().is_some();
-    change(call, view, restore).map(|_| Response::empty())
+    change(call, view, NO_VERSION, restore).map(|_| Response::empty())
 }
 
 /// POST `destroy/:path`: the data leaves the store.
 pub(super) fn destroy(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
-    let destroyed = change(call, view, |version| !std::mem::replace(&mut version.destroyed, true))?;
+    let none = "no version number provided";
+    let destroyed =
+        change(call, view, none, |version| !std::mem::replace(&mut version.destroyed, true))?;
     for number in destroyed {
         view.delete(&version_key(call.param("path"), number));
     }
@@ -51,15 +56,17 @@ fn soft_delete(version: &mut Version, now: Stamp) -> bool {
 }
 
 /// Applies `apply` to the versions that the body names; returns the numbers of those it changed.
+/// `none` is what a body without versions is answered with.
 fn change(
     call: &Call<'_>,
     view: &mut View<'_>,
+    none: &str,
     apply: impl Fn(&mut Version) -> bool,
 ) -> ApiResult<Vec<u64>> {
     let path = writable(call.param("path"))?;
     let numbers = Fields::of(call)?.integers("versions")?.unwrap_or_default();
     if numbers.is_empty() {
-        return Err(ApiError::bad_request("no version number provided"));
+        return Err(ApiError::bad_request(none));
     }
     let Some(mut meta) = load_meta(view, path)? else { return Ok(Vec::new()) };
     let mut changed = Vec::new();

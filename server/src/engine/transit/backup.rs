@@ -194,7 +194,7 @@ pub(super) fn restore(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
         "" => backup.policy.name.clone(),
         name => name.to_owned(),
     };
-    if name.is_empty() || name.contains('/') {
+    if !key::is_name(&name) {
         return Err(ApiError::bad_request("the backup has no usable name; give one in the path"));
     }
     if !force && Key::load(view, &name)?.is_some() {

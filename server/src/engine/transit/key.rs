@@ -220,7 +220,13 @@ impl Key {
     }
 
     /// The key at `name`, from the cache if it has not changed.
+    ///
+    /// # Errors
+    /// 404 for what is no name of a key.
     pub(super) fn load(view: &mut View<'_>, name: &str) -> ApiResult<Option<Arc<Self>>> {
+        if !is_name(name) {
+            return Err(ApiError::unsupported_path());
+        }
         Ok(view.cached(&entry(name), |plain| serde_json::from_slice(plain).ok().map(Self::new))?)
     }
 
@@ -288,6 +294,15 @@ fn required(context: Option<&[u8]>) -> ApiResult<&[u8]> {
 pub(super) fn public_half(key: &Secret, kind: Kind) -> Option<Vec<u8>> {
     let (seed, public) = key.expose().split_at_checked(kind.key_len())?;
     Ed25519KeyPair::from_seed_and_public_key(seed, public).ok().map(|_| public.to_vec())
+}
+
+/// Letters, digits, `_`, and within the name `-` and `.` too.
+pub(super) fn is_name(name: &str) -> bool {
+    let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    let bytes = name.as_bytes();
+    bytes.first().is_some_and(word)
+        && bytes.last().is_some_and(word)
+        && bytes.iter().all(|b| word(b) || matches!(b, b'-' | b'.'))
 }
 
 /// Where a key is stored.

@@ -313,15 +313,15 @@ fn verify_hmac(key: &Key, item: &Item<'_>, hash: Hash, batch: bool) -> ApiResult
     let input = item.input(batch, "missing input")?;
     let text = item.hmac.as_ref().map_or("", |text| &text.0);
     let (version, body) = split(text, "invalid HMAC to verify")?;
+    let given = decode(body).map_err(|e| {
+        ApiError::bad_request(format!("unable to decode verification HMAC as base64: {e}"))
+    })?;
     if version > i64::from(key.stored.latest) {
         return Err(ApiError::bad_request("invalid HMAC: version is too new"));
     }
     let version = u32::try_from(version).ok().filter(|n| *n >= key.stored.min_decryption);
     let version = version.ok_or_else(|| {
         ApiError::bad_request("cannot verify HMAC: version is too old (disallowed by policy)")
-    })?;
-    let given = decode(body).map_err(|e| {
-        ApiError::bad_request(format!("unable to decode verification HMAC as base64: {e}"))
     })?;
     let material = key.stored.material(version)?;
     let expected = hash.hmac(material.hmac_key.expose(), &input);

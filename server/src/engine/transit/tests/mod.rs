@@ -38,6 +38,12 @@ fn what_is_not_a_path_is_refused() {
     assert_eq!(transit.status(Write, "encrypt", json!({})), 404);
     assert_eq!(transit.status(Write, "encrypt/a/b", json!({})), 404);
     assert_eq!(transit.status(Read, "encrypt/a", json!({})), 405);
+    for name in ["bad name", "dot.", "-x", "\u{e9}"] {
+        assert_eq!(transit.status(Write, &format!("keys/{name}"), json!({})), 404, "{name}");
+        let body = json!({"plaintext": ""});
+        assert_eq!(transit.status(Write, &format!("encrypt/{name}"), body), 404, "{name}");
+    }
+    transit.ok(Write, "keys/A_1.b-c", json!({}));
 }
 
 #[test]
