@@ -155,7 +155,11 @@ impl Log {
         if bytes > self.room() {
             self.switch_segment(bytes)?;
         }
-        self.reserve(bytes)?;
+        match self.reserve(bytes, BLOCK_BYTES) {
+            // The disk is full, but a recycled segment has its space already.
+            Err(LogError::NoSpace) if self.pool.has_spare() => self.switch_segment(bytes)?,
+            reserved => reserved?,
+        }
         let room = usize::try_from(self.room()).unwrap_or(usize::MAX) - FRAME_HEADER_BYTES;
         Ok(FrameBuilder::new(self.next, room, std::mem::take(&mut self.buffers)))
     }
@@ -173,7 +177,8 @@ impl Log {
     pub fn append(&mut self, frame: FrameBuilder) -> Result<Appended, LogError> {
         self.check_poison()?;
         assert_eq!(frame.start(), self.next, "a frame is appended where it was begun");
-        self.reserve(padded(u64::try_from(frame.payload_len()).unwrap_or(u64::MAX)))?;
+        let bytes = padded(u64::try_from(frame.payload_len()).unwrap_or(u64::MAX));
+        self.reserve(bytes, BLOCK_BYTES)?;
         let header = self.write(frame, FrameKind::Data)?;
         self.shared.set_durable(header.end());
         Ok(Appended { start: header.lsn, end: header.end() })
@@ -212,7 +217,7 @@ impl Log {
         if empty || self.next == self.first_ever() || self.room() < BLOCK_BYTES {
             return Ok(());
         }
-        match self.reserve(BLOCK_BYTES) {
+        match self.reserve(BLOCK_BYTES, 0) {
             Ok(()) => self.write_marker(FrameKind::Close),
             Err(LogError::NoSpace) => Ok(()),
             Err(error) => Err(error),
@@ -257,11 +262,14 @@ impl Log {
         }
     }
 
-    /// Makes sure that the next `bytes` bytes of the current segment are allocated and zero.
-    fn reserve(&mut self, bytes: u64) -> Result<(), LogError> {
+    /// Makes sure that the next `bytes` bytes of the current segment are allocated and zero, and
+    /// `marker` bytes behind them as far as the segment goes. Data always leaves a block for the
+    /// marker that ends the segment or the log, so that a full disk can still go on into a
+    /// recycled segment, and close.
+    fn reserve(&mut self, bytes: u64, marker: u64) -> Result<(), LogError> {
         let (geometry, next, step) = (self.geometry(), self.next, self.options.reserve_step.max(1));
         let Some(active) = &mut self.active else { return Ok(()) };
-        let needed = geometry.offset(next) + bytes;
+        let needed = (geometry.offset(next) + bytes + marker).min(geometry.segment_bytes());
         if needed <= active.reserved {
             return Ok(());
         }
@@ -294,7 +302,7 @@ impl Log {
             None => geometry.segment(self.next),
         };
         let step = self.options.reserve_step.max(1);
-        let needed = BLOCK_BYTES + bytes;
+        let needed = (BLOCK_BYTES + bytes + BLOCK_BYTES).min(geometry.segment_bytes());
         let stepped = needed.next_multiple_of(step).min(geometry.segment_bytes());
         let made = match self.pool.make(segment, stepped) {
             Err(error) if is_no_space(&error) && stepped > needed => {
@@ -303,7 +311,9 @@ impl Log {
             other => other,
         };
         let made = made.map_err(|error| self.no_space_or_poison(error))?;
-        if self.active.is_some() && self.room() >= BLOCK_BYTES && self.reserve(BLOCK_BYTES).is_ok()
+        if self.active.is_some()
+            && self.room() >= BLOCK_BYTES
+            && self.reserve(BLOCK_BYTES, 0).is_ok()
         {
             self.write_marker(FrameKind::Seal)?;
         } else if self.active.is_some() && self.room() > 0 {

@@ -39,6 +39,11 @@ impl Pool {
         Ok(Self { disk, spares, spares_max: max })
     }
 
+    /// Whether the next segment can be a recycled one.
+    pub(crate) fn has_spare(&self) -> bool {
+        !self.spares.is_empty()
+    }
+
     /// Makes the file of `segment` with at least `bytes` bytes allocated.
     pub(crate) fn make(&mut self, segment: u64, bytes: u64) -> io::Result<Made> {
         let made = match self.spares.first().copied() {

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use strongroom_wal::disk::sim::SimDisk;
-use strongroom_wal::{Log, LogError, OpenHint};
+use strongroom_wal::{Log, LogError, OpenHint, Tail};
 
 use crate::support::{ID, append, contents, create, record, reopen, small};
 
@@ -162,4 +162,27 @@ fn more_than_was_announced_is_taken_or_refused_whole() {
     frame.push(&record(3, 30_000)).unwrap();
     log.append(frame).unwrap();
     assert_eq!(contents(&reopen(&disk)), [vec![record(2, 10)], vec![record(3, 30_000)]]);
+}
+
+/// The seal of the old segment once needed a block that a full disk did not have, so that recycling
+/// alone did not help.
+#[test]
+fn a_full_disk_goes_on_in_a_recycled_segment_and_closes() {
+    for extra in 0..20 {
+        let disk = SimDisk::new(1);
+        let mut log = create(&disk);
+        disk.set_capacity(Some(140_000 + extra * 4096));
+        let mut n = 0;
+        while append(&mut log, &[record(n, 9_000)]).is_ok() {
+            n += 1;
+        }
+        assert!(log.segments().len() >= 2);
+        log.recycle(&[0]).unwrap();
+        append(&mut log, &[record(n, 9_000)]).unwrap();
+        let kept = contents(&log);
+        log.close().unwrap();
+        let hint = OpenHint::default();
+        let (log, report) = Log::open(Arc::new(disk), small(), hint).unwrap();
+        assert_eq!((contents(&log), report.tail), (kept, Tail::Clean));
+    }
 }
