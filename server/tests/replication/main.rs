@@ -1,0 +1,6 @@
+//! Replication between whole servers, by their HTTP API alone.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod join;
+mod set;
+mod support;
