@@ -15,7 +15,12 @@ const SHARDS: usize = 16;
 const SHARD_MAX: usize = 8192;
 
 type Decoded = Arc<dyn Any + Send + Sync>;
-type Shard = HashMap<(KeyspaceId, Box<[u8]>), (Version, Decoded)>;
+/// By keyspace and then by key, so that a look-up borrows the key.
+#[derive(Default)]
+struct Shard {
+    entries: HashMap<KeyspaceId, HashMap<Box<[u8]>, (Version, Decoded)>>,
+    count: usize,
+}
 
 /// A bounded map from entry and version to its decoded form.
 #[derive(Default)]
@@ -33,7 +38,7 @@ impl DecodeCache {
         version: Version,
     ) -> Option<Arc<T>> {
         let shard = self.shard(keyspace, key).lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, decoded) = shard.get(&(keyspace, Box::from(key)))?;
+        let (known, decoded) = shard.entries.get(&keyspace)?.get(key)?;
         if *known != version {
             return None;
         }
@@ -49,10 +54,13 @@ impl DecodeCache {
         decoded: Arc<T>,
     ) {
         let mut shard = self.shard(keyspace, key).lock().unwrap_or_else(PoisonError::into_inner);
-        if shard.len() >= SHARD_MAX {
-            shard.clear();
+        if shard.count >= SHARD_MAX {
+            *shard = Shard::default();
         }
-        shard.insert((keyspace, Box::from(key)), (version, decoded));
+        let entries = shard.entries.entry(keyspace).or_default();
+        if entries.insert(Box::from(key), (version, decoded)).is_none() {
+            shard.count += 1;
+        }
     }
 
     fn shard(&self, keyspace: KeyspaceId, key: &[u8]) -> &Mutex<Shard> {

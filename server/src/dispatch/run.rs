@@ -43,7 +43,8 @@ pub(super) fn attempt(
     spent: bool,
 ) -> ApiResult<Step> {
     let context = Context { cluster, request, role, scope: Scope::Here };
-    if role == (Role::Secondary { ready: false }) && !request.path.starts_with("sys/replication/") {
+    let unready = role == (Role::Secondary { ready: false });
+    if unready && !request.path.starts_with("sys/replication/") && request.path != "sys/seal" {
         return Err(ApiError::unavailable(
             "this secondary is still receiving its first copy of the primary's data; try again soon",
         ));

@@ -20,8 +20,10 @@ use crate::cluster::Cluster;
 use crate::dispatch;
 use crate::logical::{ApiError, ApiResult, Response};
 
-/// A client that has not sent its headers by then is cut off.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that began a request and has not sent its headers by then is cut off.
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections without a request for so long are closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Requests that one HTTP/2 connection has open at most.
 const STREAMS_MAX: u32 = 250;
 /// Bytes of all headers of an HTTP/2 request.
@@ -30,7 +32,7 @@ const HEADERS_MAX: u32 = 64 << 10;
 /// How connections are served.
 pub(super) fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
     builder
         .http2()
         .timer(TokioTimer::new())

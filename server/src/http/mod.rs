@@ -2,6 +2,7 @@
 
 mod answer;
 mod connection;
+mod pace;
 mod path;
 mod request;
 mod server;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -15,7 +16,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::connection::{builder, serve};
+use super::connection::{HEADER_TIMEOUT, builder, serve};
+use super::pace::Paced;
 use super::tls::{Tls, TlsError};
 use crate::cluster::{Cluster, ShutdownError, StartError};
 use crate::config::{Config, Listener};
@@ -225,7 +227,16 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     cluster: Arc<Cluster>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let service = service_fn(move |request| serve(Arc::clone(&cluster), remote, request));
+    let (stream, pace) = Paced::new(stream, HEADER_TIMEOUT);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        pace.request(request.version() == hyper::Version::HTTP_2);
+        let (cluster, pace) = (Arc::clone(&cluster), pace.clone());
+        async move {
+            let answer = serve(cluster, remote, request).await;
+            pace.answered();
+            answer
+        }
+    });
     let connection = builder().serve_connection(TokioIo::new(stream), service).into_owned();
     if let Err(e) = watcher.watch(connection).await {
         tracing::debug!(%remote, "connection ended: {e}");

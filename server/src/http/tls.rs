@@ -123,3 +123,45 @@ fn file(path: &Path, what: &'static str, cause: &dyn fmt::Display) -> TlsError {
 fn pair(files: &TlsFiles, cause: &dyn fmt::Display) -> TlsError {
     TlsError::Pair { path: files.cert_file.clone(), cause: cause.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn write(folder: &Path, name: &str) -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        fs::write(folder.join("cert.pem"), &cert).unwrap();
+        fs::write(folder.join("key.pem"), &key).unwrap();
+        (cert, key)
+    }
+
+    #[test]
+    fn files_are_checked_and_a_bad_reload_keeps_the_old_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles {
+            cert_file: folder.path().join("cert.pem"),
+            key_file: folder.path().join("key.pem"),
+            min_version: None,
+        };
+        assert!(matches!(Tls::new(&files), Err(TlsError::File { .. })));
+        let (first, _) = write(folder.path(), "one.test");
+        let tls = Tls::new(&files).unwrap();
+        let in_use = || tls.resolver.0.load().cert[0].clone();
+        let one = in_use();
+        write(folder.path(), "two.test");
+        tls.reload().unwrap();
+        let two = in_use();
+        assert_ne!(one, two);
+        // A certificate without its key.
+        fs::write(&files.cert_file, first).unwrap();
+        assert!(matches!(tls.reload(), Err(TlsError::Pair { .. })));
+        fs::write(&files.cert_file, "junk").unwrap();
+        assert!(matches!(tls.reload(), Err(TlsError::File { .. })));
+        assert_eq!(in_use(), two);
+        let odd = TlsFiles { min_version: Some("tls10".to_owned()), ..files };
+        assert!(matches!(Tls::new(&odd), Err(TlsError::Version(_) | TlsError::File { .. })));
+    }
+}

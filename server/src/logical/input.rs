@@ -36,13 +36,16 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// An integer, or its digits as text.
+/// An integer, or its digits as text; nothing is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Integer(pub i64);
 
 impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = Scalar::deserialize(from)?.0;
+        if text.is_empty() {
+            return Ok(Self(0));
+        }
         text.parse().map(Self).map_err(|_| de::Error::custom("not an integer"))
     }
 }

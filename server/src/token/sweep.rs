@@ -97,3 +97,101 @@ pub(super) fn sweep(session: &mut Session, now: SystemTime) -> Result<usize, Vie
     }
     Ok(done)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::cluster::Cluster;
+    use crate::config::Config;
+    use crate::token::entry::{self, TokenEntry};
+
+    async fn cluster(folder: &std::path::Path) -> Arc<Cluster> {
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let config = Config::for_dev(any, folder.to_owned(), Some("root".to_owned()));
+        let cluster = Cluster::open(config).unwrap();
+        cluster.dev_start().await.unwrap();
+        cluster
+    }
+
+    fn token(n: usize, parent: Option<String>, expires: Option<Stamp>) -> TokenEntry {
+        TokenEntry {
+            accessor: format!("accessor-{n}"),
+            parent,
+            policies: vec!["x".to_owned()],
+            path: String::new(),
+            meta: Some(BTreeMap::new()),
+            display_name: String::new(),
+            num_uses: 0,
+            created: SystemTime::now().into(),
+            creation_ttl: 60,
+            explicit_max_ttl: 0,
+            period: 0,
+            renewable: true,
+            entity_id: String::new(),
+            expires,
+            renewed: None,
+        }
+    }
+
+    fn keys(session: &mut Session) -> Vec<String> {
+        let kept = ["token/", "accessor/", "child/", "children/", "expiry/", "revoke/", "wrap/"];
+        let all = session.view(LOCAL).scan("", None, 100_000);
+        all.into_iter().filter(|k| kept.iter().any(|p| k.starts_with(p))).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_has_expired_goes_with_all_its_indexes() {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = cluster(folder.path()).await;
+        let unsealed = cluster.unsealed().unwrap();
+        let mut session = unsealed.session();
+        let before = keys(&mut session);
+        let now = SystemTime::now();
+        let soon = Stamp::from(now).plus_seconds(60);
+        let parent = token(1, None, Some(soon));
+        entry::store(&mut session, "parent", &parent, None).unwrap();
+        let child = token(2, Some("parent".to_owned()), None);
+        entry::store(&mut session, "child", &child, None).unwrap();
+        let payload = zeroize::Zeroizing::new("{}".to_owned());
+        wrapping::wrap(&mut session, payload, 60, "x", now).unwrap();
+        session.into_txn().commit().await.unwrap();
+
+        let mut session = unsealed.session();
+        assert_eq!(sweep(&mut session, now).unwrap(), 0, "nothing has expired yet");
+        let later = now + Duration::from_secs(120);
+        assert_eq!(sweep(&mut session, later).unwrap(), 2);
+        session.into_txn().commit().await.unwrap();
+        assert_eq!(keys(&mut unsealed.session()), before);
+        cluster.shutdown().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_tree_too_large_for_one_transaction_is_finished_by_the_sweep() {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = cluster(folder.path()).await;
+        let unsealed = cluster.unsealed().unwrap();
+        let mut session = unsealed.session();
+        let before = keys(&mut session);
+        entry::store(&mut session, "top", &token(0, None, None), None).unwrap();
+        for n in 1..=5_000 {
+            let child = token(n, Some("top".to_owned()), None);
+            entry::store(&mut session, &format!("id-{n}"), &child, None).unwrap();
+        }
+        session.into_txn().commit().await.unwrap();
+        let mut session = unsealed.session();
+        crate::token::revoke(&mut session, "top").unwrap();
+        session.into_txn().commit().await.unwrap();
+        for _ in 0..100 {
+            let mut session = unsealed.session();
+            if sweep(&mut session, SystemTime::now()).unwrap() == 0 {
+                break;
+            }
+            // The cluster's own sweep may have been first.
+            let _ = session.into_txn().commit().await;
+        }
+        assert_eq!(keys(&mut unsealed.session()), before);
+        cluster.shutdown().await.unwrap();
+    }
+}
