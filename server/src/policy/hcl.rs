@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 32;
 /// Why a text is not HCL.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("line {line}: {what}")]
-pub struct SyntaxError {
+pub(super) struct SyntaxError {
     /// From 1.
     pub line: usize,
     /// What is wrong there.

@@ -115,26 +115,52 @@ pub(super) fn renew(
 /// Revokes a token and all its descendants, their cubbyholes too. Nothing happens when there is no
 /// such token.
 ///
-/// A tree of more than 4,096 tokens is finished by the sweep, from its leftovers in `revoke/<id>`.
-///
 /// # Errors
 /// See [`ViewError`].
 pub fn revoke(session: &mut Session, id: &str) -> Result<(), ViewError> {
-    let mut queue = VecDeque::from([id.to_owned()]);
+    revoke_all(session, vec![id.to_owned()], &[])
+}
+
+/// Revokes tokens with all their descendants, and removes the `notes` (keys in LOCAL) that asked for
+/// it.
+///
+/// Trees of more than 4,096 tokens are finished by the sweep, from what is noted as `revoke/<id>`.
+/// Everything is looked up before the first write: a scan of a keyspace that the transaction has
+/// written to costs as much as those writes.
+///
+/// # Errors
+/// See [`ViewError`].
+pub(super) fn revoke_all(
+    session: &mut Session,
+    ids: Vec<String>,
+    notes: &[String],
+) -> Result<(), ViewError> {
+    let mut queue = VecDeque::from(ids);
+    let mut doomed = Vec::new();
+    let mut later = Vec::new();
     let mut budget = REVOKE_MAX;
     while let Some(id) = queue.pop_front() {
         if budget == 0 {
-            session.view(LOCAL).put(&format!("revoke/{id}"), b"")?;
+            later.push(id);
             continue;
         }
         budget -= 1;
         let children = children(session, &id)?;
-        let complete = children.len() <= budget;
-        queue.extend(children.into_iter().take(budget));
-        if !complete {
-            session.view(LOCAL).put(&format!("revoke/{id}"), b"")?;
+        let private = cubbyhole_keys(session, &id);
+        if children.len() > budget || private.len() == CUBBYHOLE_MAX {
+            later.push(id.clone());
         }
-        remove_one(session, &id)?;
+        queue.extend(children.into_iter().take(budget));
+        doomed.push((id, private));
+    }
+    for note in notes {
+        session.view(LOCAL).delete(note);
+    }
+    for (id, private) in doomed {
+        remove_one(session, &id, &private)?;
+    }
+    for id in later {
+        session.view(LOCAL).put(&format!("revoke/{id}"), b"")?;
     }
     Ok(())
 }
@@ -151,7 +177,8 @@ pub(super) fn revoke_orphan(session: &mut Session, id: &str) -> Result<(), ViewE
         entry::store(session, &child, &orphan, Some(&token.entry))?;
         session.view(LOCAL).delete(&format!("{}{child}", entry::child_prefix(id)));
     }
-    remove_one(session, id)
+    let private = cubbyhole_keys(session, id);
+    remove_one(session, id, &private)
 }
 
 /// Every token made conflicts with a revocation of its parent through the parent's mark, and
@@ -164,7 +191,11 @@ fn children(session: &mut Session, id: &str) -> Result<Vec<String>, ViewError> {
     Ok(keys.iter().filter_map(|k| k.strip_prefix(&prefix)).map(str::to_owned).collect())
 }
 
-fn remove_one(session: &mut Session, id: &str) -> Result<(), ViewError> {
+fn cubbyhole_keys(session: &mut Session, id: &str) -> Vec<String> {
+    session.view(CUBBYHOLE).scan_unvalidated(&format!("{id}/"), None, CUBBYHOLE_MAX)
+}
+
+fn remove_one(session: &mut Session, id: &str, private: &[String]) -> Result<(), ViewError> {
     if let Some(token) = entry::load(session, id)? {
         entry::remove(session, id, &token.entry);
     }
@@ -173,12 +204,8 @@ fn remove_one(session: &mut Session, id: &str) -> Result<(), ViewError> {
         local.delete(&entry::mark_key(id));
     }
     let mut cubbyhole = session.view(CUBBYHOLE);
-    let keys = cubbyhole.scan_unvalidated(&format!("{id}/"), None, CUBBYHOLE_MAX);
-    for key in &keys {
+    for key in private {
         cubbyhole.delete(key);
-    }
-    if keys.len() == CUBBYHOLE_MAX {
-        session.view(LOCAL).put(&format!("revoke/{id}"), b"")?;
     }
     Ok(())
 }

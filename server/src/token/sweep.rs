@@ -73,29 +73,26 @@ async fn round(unsealed: &Unsealed) -> Result<bool, SweepError> {
 
 /// Removes at most [`BATCH`] entries that ended before `now`; answers how many.
 pub(super) fn sweep(session: &mut Session, now: SystemTime) -> Result<usize, ViewError> {
-    let now = Stamp::from(now);
-    let mut done = 0;
-    for key in session.view(LOCAL).scan_unvalidated(REVOKE, None, BATCH) {
-        let id = key.strip_prefix(REVOKE).unwrap_or_default().to_owned();
-        session.view(LOCAL).delete(&key);
-        super::lifetime::revoke(session, &id)?;
-        done += 1;
-    }
-    let end = expiry_prefix(now);
-    for key in session.view(LOCAL).scan_unvalidated(EXPIRY, None, BATCH - done.min(BATCH)) {
-        if key.as_str() >= end.as_str() {
-            break;
-        }
-        session.view(LOCAL).delete(&key);
+    let end = expiry_prefix(now.into());
+    let mut local = session.view(LOCAL);
+    let mut done = local.scan_unvalidated(REVOKE, None, BATCH);
+    let expired = local.scan_unvalidated(EXPIRY, None, BATCH - done.len());
+    done.extend(expired.into_iter().take_while(|key| *key < end));
+
+    let (mut tokens, mut wrapped) = (Vec::new(), Vec::new());
+    for key in &done {
         let mut parts = key.rsplitn(3, '/');
         match (parts.next(), parts.next()) {
-            (Some(id), Some("token")) => super::lifetime::revoke(session, id)?,
-            (Some(id), Some("wrap")) => wrapping::forget(session, id),
+            (Some(id), Some("token" | "revoke")) => tokens.push(id.to_owned()),
+            (Some(id), Some("wrap")) => wrapped.push(id.to_owned()),
             _ => {}
         }
-        done += 1;
     }
-    Ok(done)
+    super::lifetime::revoke_all(session, tokens, &done)?;
+    for id in wrapped {
+        wrapping::forget(session, &id);
+    }
+    Ok(done.len())
 }
 
 #[cfg(test)]

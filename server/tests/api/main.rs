@@ -6,6 +6,7 @@ mod lifecycle;
 mod mounts;
 mod policies;
 mod replace;
+mod replication;
 mod support;
 mod tokens;
 mod wrapping;

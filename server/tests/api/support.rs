@@ -43,15 +43,18 @@ impl TestServer {
     pub(crate) fn restart(self) -> Self {
         let folder = Arc::clone(&self.folder);
         let dev = self.cluster.config().dev.is_some();
+        let cluster_port = self.cluster.config().cluster_listen();
         drop(self);
-        Self::start_on(folder, dev)
+        Self::start_on(folder, dev, cluster_port)
     }
 
     fn start(dev: bool) -> Self {
-        Self::start_on(Arc::new(tempfile::tempdir().unwrap()), dev)
+        // Others are told the cluster port's number, so it has to be known.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self::start_on(Arc::new(tempfile::tempdir().unwrap()), dev, free)
     }
 
-    fn start_on(folder: Arc<tempfile::TempDir>, dev: bool) -> Self {
+    fn start_on(folder: Arc<tempfile::TempDir>, dev: bool, cluster_port: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -59,6 +62,7 @@ impl TestServer {
             .unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut config = Config::for_dev(any, folder.path().to_owned(), Some(ROOT.to_owned()));
+        config.listeners[0].cluster_address = Some(cluster_port);
         if !dev {
             config.dev = None;
         }
