@@ -1,33 +1,207 @@
-//! `server`: start a server from a configuration file or in development mode.
+//! `server`: start a server from a configuration file or in development mode, or a launcher of several.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::error::CliError;
-use crate::config::{self, Env};
-use crate::telemetry;
+use crate::config::{self, Config, DEFAULT_API_PORT, Env, Loaded};
+use crate::dev::{self, DevFolder, LaunchOptions, LauncherGone};
+use crate::http::Server;
+use crate::telemetry::{self, LogHandle};
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
     /// Configuration file (HCL)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "dev")]
     config: Option<PathBuf>,
-    /// trace, debug, info, warn or error; wins over the file
-    #[arg(long)]
+    /// trace, debug, info, warn or error; wins over file and environment
+    #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
+    /// Development mode: initialised and unsealed by itself, plain HTTP, secret/ is KV version 2
+    #[arg(long)]
+    dev: bool,
+    /// Also start this many secondaries, each a process of its own, and wire up replication
+    #[arg(long, value_name = "N", requires = "dev", conflicts_with = "dev_launcher",
+        value_parser = clap::value_parser!(u16).range(1..=20))]
+    dev_secondaries: Option<u16>,
+    /// Keep the data in this folder; without it, it goes away with the server
+    #[arg(long, value_name = "DIR", requires = "dev")]
+    dev_data: Option<PathBuf>,
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "dev",
+        help = "The root token; random when absent [env: VAULT_DEV_ROOT_TOKEN_ID]"
+    )]
+    dev_root_token_id: Option<String>,
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        requires = "dev",
+        help = "Where the API listens; the cluster port is one above \
+                [env: VAULT_DEV_LISTEN_ADDRESS] [default: 127.0.0.1:8200]"
+    )]
+    dev_listen_address: Option<String>,
+    /// Stop when the launcher of this folder is gone
+    #[arg(long, value_name = "DIR", requires = "dev", hide = true)]
+    dev_launcher: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &ServerArgs, env: &Env) -> Result<ExitCode, CliError> {
-    let Some(path) = &args.config else {
-        return Err(CliError::Usage("name a configuration file with -config".to_owned()));
+/// Runs until the server was told to stop.
+pub(super) fn run(args: &ServerArgs, env: Env) -> Result<ExitCode, CliError> {
+    if args.dev_secondaries.is_some() {
+        launch(args, &env)?;
+    } else if args.dev {
+        development(args, &env)?;
+    } else if let Some(path) = &args.config {
+        configured(path, args.log_level.as_deref(), env)?;
+    } else {
+        let text = "start a server with -config FILE, or with -dev for development";
+        return Err(CliError::Usage(text.to_owned()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn launch(args: &ServerArgs, env: &Env) -> Result<(), CliError> {
+    let options = LaunchOptions {
+        secondaries: args.dev_secondaries.unwrap_or_default(),
+        address: dev_address(args, env)?,
+        data: args.dev_data.clone(),
+        root_token_id: dev_root_token(args, env),
     };
-    let loaded = config::load(path, env)?;
-    let level = args.log_level.as_deref().unwrap_or(&loaded.config.log_level);
-    telemetry::start(level).map_err(|e| CliError::Start(e.to_string()))?;
-    for warning in &loaded.warnings {
+    dev::launch(&options).map_err(|e| start_error(&e))
+}
+
+/// A single server in development mode.
+fn development(args: &ServerArgs, env: &Env) -> Result<(), CliError> {
+    let gone = match &args.dev_launcher {
+        Some(folder) => Some(LauncherGone::watch(folder).map_err(|e| start_error(&e))?),
+        None => None,
+    };
+    let folder = DevFolder::open(args.dev_data.as_deref()).map_err(|e| start_error(&e))?;
+    let mut config = Config::for_dev(
+        dev_address(args, env)?,
+        folder.path().to_owned(),
+        dev_root_token(args, env),
+    );
+    if let Some(level) = args.log_level.clone().or_else(|| env.var("LOG_LEVEL")) {
+        config.log_level = level;
+    }
+    start_log(&config.log_level)?;
+    let kept = (!folder.is_temporary()).then(|| folder.path());
+    runtime()?.block_on(async {
+        let launched = gone.is_some();
+        let stop = stop(gone)?;
+        let server = Server::open(config).await.map_err(|e| start_error(&e))?;
+        let keys = server.cluster().dev_start().await.map_err(|e| start_error(&e))?;
+        // The launcher prints its own; its log must not hold the token.
+        if !launched && let Some(address) = server.addresses().first() {
+            let unseal_key = keys.unseal_keys.first().map_or("", String::as_str);
+            print!("{}", dev::banner(*address, unseal_key, &keys.root_token, kept));
+        }
+        drop(keys);
+        server.serve(stop).await.map_err(|e| start_error(&e))
+    })
+}
+
+/// A server with a configuration file.
+fn configured(path: &Path, log_level: Option<&str>, env: Env) -> Result<(), CliError> {
+    let Loaded { mut config, warnings } = config::load(path, &env)?;
+    if let Some(level) = log_level {
+        level.clone_into(&mut config.log_level);
+    }
+    let log = start_log(&config.log_level)?;
+    for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    Err(CliError::Start("the server's listener is not part of this build".to_owned()))
+    let hangup = on_hangup(path.to_owned(), log_level.map(str::to_owned), env, log);
+    runtime()?.block_on(async {
+        let server = Server::open(config).await.map_err(|e| start_error(&e))?;
+        for address in server.addresses() {
+            tracing::info!("the API listens on {address}");
+        }
+        if !server.cluster().initialised() {
+            tracing::info!("not initialised: run `strongroom operator init`");
+        } else if server.cluster().seal_status().sealed {
+            tracing::info!("sealed: run `strongroom operator unseal`");
+        }
+        server.run(hangup).await.map_err(|e| start_error(&e))
+    })
+}
+
+/// What SIGHUP does besides reading the certificates again: the file's log level is taken up.
+fn on_hangup(path: PathBuf, fixed: Option<String>, env: Env, log: LogHandle) -> impl Fn() {
+    move || {
+        let level = match (&fixed, config::load(&path, &env)) {
+            (Some(level), _) => level.clone(),
+            (None, Ok(loaded)) => loaded.config.log_level,
+            (None, Err(error)) => {
+                tracing::error!("the server keeps its settings: {error}");
+                return;
+            }
+        };
+        match log.set_level(&level) {
+            Ok(()) => tracing::warn!("the log level is {level}"),
+            Err(error) => tracing::error!("the server keeps its settings: {error}"),
+        }
+    }
+}
+
+/// Ready on SIGTERM, SIGINT, or when the launcher is gone.
+fn stop(gone: Option<LauncherGone>) -> Result<impl Future<Output = ()>, CliError> {
+    let of =
+        |kind| signal(kind).map_err(|e| CliError::Start(format!("cannot wait for signals: {e}")));
+    let mut terminate = of(SignalKind::terminate())?;
+    let mut interrupt = of(SignalKind::interrupt())?;
+    let (told, launcher_gone) = oneshot::channel();
+    // A thread of its own: it blocks for as long as the launcher lives.
+    let waiting = gone.map(|gone| {
+        std::thread::spawn(move || {
+            gone.wait();
+            let _ = told.send(());
+        })
+    });
+    Ok(async move {
+        let launched = waiting.is_some();
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = launcher_gone, if launched => tracing::info!("the launcher is gone"),
+        }
+    })
+}
+
+fn dev_address(args: &ServerArgs, env: &Env) -> Result<SocketAddr, CliError> {
+    let text = args.dev_listen_address.clone().or_else(|| env.var("DEV_LISTEN_ADDRESS"));
+    match text {
+        None => Ok(SocketAddr::from(([127, 0, 0, 1], DEFAULT_API_PORT))),
+        Some(text) => text.parse().map_err(|_| {
+            CliError::Usage(format!(
+                "-dev-listen-address must be an address with a port, such as 127.0.0.1:8200, \
+                 not {text:?}"
+            ))
+        }),
+    }
+}
+
+fn dev_root_token(args: &ServerArgs, env: &Env) -> Option<String> {
+    args.dev_root_token_id.clone().or_else(|| env.var("DEV_ROOT_TOKEN_ID"))
+}
+
+fn start_log(level: &str) -> Result<LogHandle, CliError> {
+    telemetry::start(level).map_err(|e| start_error(&e))
+}
+
+fn runtime() -> Result<Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| start_error(&e))
+}
+
+fn start_error(error: &dyn std::fmt::Display) -> CliError {
+    CliError::Start(error.to_string())
 }

@@ -50,7 +50,9 @@ fn a_sealed_server_answers_503_to_everything_that_needs_keys() {
     let (_, root) = server.init(1, 1);
     assert_eq!(server.call("POST", "sys/seal", &root, None).0, 204);
     server.wait_for(503);
-    for (verb, path) in [("GET", "sys/mounts"), ("GET", "secret/data/a"), ("POST", "auth/token/create")] {
+    for (verb, path) in
+        [("GET", "sys/mounts"), ("GET", "secret/data/a"), ("POST", "auth/token/create")]
+    {
         let (status, reply) = server.call(verb, path, &root, None);
         assert_eq!(status, 503, "{path}: {reply}");
         assert!(reply["errors"][0].as_str().unwrap().contains("sealed"), "{reply}");
@@ -88,7 +90,10 @@ fn sigterm_ends_with_code_0_and_the_data_is_there() {
     assert_eq!(server.terminate().code(), Some(0), "{}", server.log());
     server.start();
     server.wait_for(200);
-    assert_eq!(server.call("GET", "secret/data/a", ROOT, None).1["data"]["data"], json!({"x": "1"}));
+    assert_eq!(
+        server.call("GET", "secret/data/a", ROOT, None).1["data"]["data"],
+        json!({"x": "1"})
+    );
     server.signal("INT");
     assert_eq!(server.wait().code(), Some(0), "{}", server.log());
 }
@@ -100,10 +105,14 @@ fn sighup_changes_the_log_level() {
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("{text}log_level = \"debug\"\n")).unwrap();
     server.signal("HUP");
-    eventually("word of the new level", || server.log().contains("log level is debug").then_some(()));
+    eventually("word of the new level", || {
+        server.log().contains("log level is debug").then_some(())
+    });
     // A file that does not parse changes nothing and stops nothing.
     std::fs::write(&file, "listener {").unwrap();
     server.signal("HUP");
-    eventually("word of the bad file", || server.log().contains("keeps its settings").then_some(()));
+    eventually("word of the bad file", || {
+        server.log().contains("keeps its settings").then_some(())
+    });
     server.wait_for(501);
 }

@@ -6,11 +6,8 @@
 
 mod support;
 
-mod bao;
-mod cli;
 mod files;
 mod hvac;
-mod launcher;
-mod limits;
 mod lifecycle;
+mod limits;
 mod tls;

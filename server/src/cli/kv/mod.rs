@@ -38,7 +38,7 @@ pub(super) fn run(command: KvCommand, session: &mut Session) -> Result<(), CliEr
         KvCommand::Get(args) => secret::get(&args, session),
         KvCommand::Put(args) => secret::put(&args, session),
         KvCommand::Patch(args) => secret::patch(&args, session),
-        KvCommand::List(args) => secret::list(&args, session),
+        KvCommand::List(args) => secret::list(args, session),
         KvCommand::Delete(args) => versions::delete(&args, session),
         KvCommand::Undelete(args) => versions::act("undelete", &args, session),
         KvCommand::Destroy(args) => versions::act("destroy", &args, session),

@@ -12,8 +12,26 @@ pub(super) struct Target {
     #[arg(long, value_name = "PATH")]
     mount: Option<String>,
     /// Path of the secret, with the mount in front unless -mount names it
+    path: String,
+}
+
+/// The folder that a list is about; a mount alone will do.
+#[derive(Debug, Args)]
+pub(super) struct Folder {
+    /// Mount of the engine; then the path is below it
+    #[arg(long, value_name = "PATH")]
+    mount: Option<String>,
+    /// Path of the folder, with the mount in front unless -mount names it
     #[arg(required_unless_present = "mount")]
     path: Option<String>,
+}
+
+impl Folder {
+    /// As [`Target::find`].
+    pub(super) fn find(self, session: &Session) -> Result<Place, CliError> {
+        let path = self.path.unwrap_or_default();
+        Target { mount: self.mount, path }.find(session)
+    }
 }
 
 /// A secret's place.
@@ -29,7 +47,7 @@ pub(super) struct Place {
 impl Target {
     /// Asks the server which mount it is.
     pub(super) fn find(&self, session: &Session) -> Result<Place, CliError> {
-        let path = self.path.as_deref().unwrap_or_default().trim_start_matches('/');
+        let path = self.path.trim_start_matches('/');
         let full = match &self.mount {
             Some(mount) => format!("{}/{path}", mount.trim_matches('/')),
             None => path.to_owned(),

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::mount::{Place, Target};
+use super::mount::{Folder, Place, Target};
 use crate::cli::client::{Answer, Verb};
 use crate::cli::data;
 use crate::cli::error::CliError;
@@ -56,7 +56,7 @@ enum PatchMethod {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArgs {
     #[command(flatten)]
-    target: Target,
+    folder: Folder,
 }
 
 pub(in crate::cli) fn get(args: &GetArgs, session: &mut Session) -> Result<(), CliError> {
@@ -122,8 +122,8 @@ pub(in crate::cli) fn patch(args: &PatchArgs, session: &mut Session) -> Result<(
     print_written(session, &path, &answer)
 }
 
-pub(in crate::cli) fn list(args: &ListArgs, session: &mut Session) -> Result<(), CliError> {
-    let path = args.target.find(session)?.path("metadata");
+pub(in crate::cli) fn list(args: ListArgs, session: &mut Session) -> Result<(), CliError> {
+    let path = args.folder.find(session)?.path("metadata");
     let answer =
         session.client.call(Verb::List, &path, &[], None).map_err(|e| no_value(e, &path))?;
     session.out.keys(&answer)

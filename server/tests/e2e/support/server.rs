@@ -59,8 +59,7 @@ impl Server {
             folder.path().join("data").display()
         );
         std::fs::write(&file, text).unwrap();
-        let arguments =
-            vec!["server".to_owned(), "-config".to_owned(), file.display().to_string()];
+        let arguments = vec!["server".to_owned(), "-config".to_owned(), file.display().to_string()];
         Self { child: None, arguments, url: format!("{scheme}://127.0.0.1:{port}"), folder }
     }
 
@@ -72,8 +71,7 @@ impl Server {
     /// Starts the process with a program in front (`sh -c 'ulimit ...; exec "$@"' sh`).
     pub fn start_under(&mut self, front: &[&str]) {
         assert!(self.child.is_none(), "it runs already");
-        let log: File =
-            OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
+        let log: File = OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
         let mut words: Vec<&str> = front.to_vec();
         words.push(env!("CARGO_BIN_EXE_strongroom"));
         words.extend(self.arguments.iter().map(String::as_str));
