@@ -6,8 +6,12 @@
 
 mod support;
 
+mod bao;
+mod cli;
 mod files;
 mod hvac;
+mod launcher;
 mod lifecycle;
 mod limits;
+mod parity;
 mod tls;

@@ -2,10 +2,12 @@
 
 mod clients;
 mod ports;
+mod reference;
 mod server;
 
 pub use clients::{Run, bao, python, strongroom};
 pub use ports::free_ports;
+pub use reference::Reference;
 pub use server::{ROOT, Server, http};
 
 use std::time::{Duration, Instant};
