@@ -167,7 +167,7 @@ fn read_answer(
 
 fn unreachable(url: &str, error: &ureq::Error) -> CliError {
     let hint = match error {
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
+        error if is_tls(error) => {
             "If the server speaks plain HTTP, use an address with http://. \
              If its certificate comes from your own CA, name that with VAULT_CACERT."
         }
@@ -175,6 +175,15 @@ fn unreachable(url: &str, error: &ureq::Error) -> CliError {
         _ => "Is the server running? Its address is set with VAULT_ADDR or -address.",
     };
     CliError::Unreachable { url: url.to_owned(), detail: error.to_string(), hint }
+}
+
+/// The handshake failed; the transport hides that in an I/O error.
+fn is_tls(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => true,
+        ureq::Error::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
+        _ => false,
+    }
 }
 
 fn query_text(query: &[(String, String)]) -> String {

@@ -209,7 +209,7 @@ fn policies_and_tokens() {
         &["policy", "read", "none"],
         &["write", "sys/policies/acl/p", "policy=path \"secret/*\" { capabilities = [\"read\"] }"],
         &["write", "sys/policies/acl/bad", "policy=path {"],
-        &["read", "-format=json", "sys/policies/acl/p"],
+        &["policy", "read", "p"],
         &["policy", "list", "-format=json"],
         &["policy", "delete", "p"],
         &["policy", "delete", "root"],
