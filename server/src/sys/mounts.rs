@@ -197,7 +197,8 @@ struct Body {
     seal_wrap: Flag,
     external_entropy_access: Flag,
     options: Option<BTreeMap<String, Scalar>>,
-    config: Config,
+    /// Clients send null for what was not given.
+    config: Option<Config>,
 }
 
 #[derive(Deserialize, Default)]
@@ -267,7 +268,7 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     entry.seal_wrap = body.seal_wrap.0;
     entry.external_entropy_access = body.external_entropy_access.0;
     entry.options = body.options.map(strings);
-    body.config.apply(&mut entry.config)?;
+    body.config.unwrap_or_default().apply(&mut entry.config)?;
     // Of auth methods only.
     entry.config.token_type.clear();
     mount::enable(session, entry)?;

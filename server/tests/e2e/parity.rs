@@ -216,7 +216,7 @@ fn policies_and_tokens() {
         &["policy", "delete", "default"],
         &["token", "create", "-format=json", "-policy=default", "-ttl=1h"],
         &["token", "create", "-format=json", "-policy=default", "-ttl=nonsense"],
-        &["token", "lookup", "-format=json"],
+        &["token", "lookup"],
         &["token", "lookup", "hvs.none"],
         &["token", "revoke", "hvs.none"],
         &["token", "capabilities", "secret/data/a"],
