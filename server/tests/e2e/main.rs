@@ -2,16 +2,18 @@
 //!
 //! `bao` and Python's `hvac` are installed by `tools/test clients`; without them these tests fail and
 //! say so.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod bao;
+mod catch_up;
 mod cli;
+mod crashes;
 mod files;
 mod hvac;
 mod launcher;
 mod lifecycle;
 mod limits;
 mod parity;
+mod replication;
+mod support;
 mod tls;

@@ -4,11 +4,13 @@ mod clients;
 mod ports;
 mod reference;
 mod server;
+mod set;
 
 pub use clients::{Run, bao, python, strongroom};
 pub use ports::free_ports;
 pub use reference::Reference;
 pub use server::{ROOT, Server, http};
+pub use set::Set;
 
 use std::time::{Duration, Instant};
 

@@ -96,6 +96,13 @@ impl Server {
         });
     }
 
+    /// Waits until it answers at all, with whatever status.
+    pub fn wait_until_it_answers(&self) {
+        eventually(&format!("an answer from {}", self.url), || {
+            http("GET", &self.url, "sys/health", None, None).ok()
+        });
+    }
+
     /// Waits for a process that ends by itself.
     pub fn wait(&mut self) -> ExitStatus {
         let mut child = self.child.take().unwrap();
