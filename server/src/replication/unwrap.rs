@@ -99,6 +99,8 @@ pub(crate) fn unwrap(address: &str, token: &str, trust: &Trust) -> Result<Bundle
     }
     let mut config = ureq::Agent::config_builder()
         .timeout_global(Some(EXCHANGE_MAX))
+        // An activation token is not to pass through a proxy that the environment happens to name.
+        .proxy(None)
         .http_status_as_error(false)
         .max_redirects(0);
     if secure {

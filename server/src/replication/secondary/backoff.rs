@@ -6,7 +6,7 @@ use std::time::Duration;
 /// First pause, at most.
 const FIRST: Duration = Duration::from_millis(100);
 /// Longest pause.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// See the module's text.
 #[derive(Debug)]

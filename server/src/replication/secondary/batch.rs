@@ -59,6 +59,11 @@ impl Batch {
         self.ops
     }
 
+    /// Makes or drops keyspaces.
+    pub(crate) fn touches_keyspaces(&self) -> bool {
+        !self.creates.is_empty() || !self.drops.is_empty()
+    }
+
     /// The keyring as this batch leaves it, if it writes one.
     pub(crate) fn keyring(&self) -> Option<&[u8]> {
         self.writes.get(&(CORE, KEYRING_KEY.as_bytes().to_vec()))?.as_deref()
@@ -91,8 +96,8 @@ impl Batch {
         Some((self, second))
     }
 
-    /// Puts everything into a transaction. `existing` are the keyspaces that are there now: what was
-    /// applied before a crash that lost only the answer may come again.
+    /// Puts everything into a transaction. `existing` are the keyspaces that are there now (needed only
+    /// if [`Self::touches_keyspaces`]): what was applied before may come again.
     pub(crate) fn write(self, txn: &mut Txn, existing: &[(KeyspaceId, Class)]) {
         let exists = |id: &KeyspaceId| existing.iter().any(|(known, _)| known == id);
         for id in &self.drops {

@@ -16,7 +16,7 @@ mod stream;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strongroom_storage::Lsn;
 use tokio::sync::watch;
@@ -37,6 +37,8 @@ use stream::StreamEnd;
 
 /// Reconciliations in a row without a pause; more means that something is wrong.
 const SYNCS_IN_A_ROW: u32 = 2;
+/// A stream that lasted longer ends the row.
+const IN_A_ROW: Duration = Duration::from_secs(10);
 
 /// Why a secondary does not follow its primary right now.
 #[derive(Debug, thiserror::Error)]
@@ -144,19 +146,22 @@ impl Secondary {
     /// Streams and reconciles until something goes wrong or this cluster stops.
     async fn follow(&self, stop: &mut watch::Receiver<bool>, backoff: &mut Backoff) -> FollowError {
         let mut syncs = 0;
+        let mut trusted = true;
         loop {
             let (cursor, held) = match self.usable_cursor() {
                 Err(e) => return e.into(),
-                Ok(Some(cursor)) if syncs == 0 => (cursor, None),
+                Ok(Some(cursor)) if trusted => (cursor, None),
                 Ok(_) => match self.sync(stop).await {
                     Ok((cursor, held)) => (cursor, Some(held)),
                     Err(e) => return e,
                 },
             };
+            let began = Instant::now();
             match self.stream(cursor, held, stop).await {
                 Ok(why) => {
                     tracing::info!("replication: reconciling: {why}");
-                    syncs += 1;
+                    trusted = false;
+                    syncs = if began.elapsed() > IN_A_ROW { 1 } else { syncs + 1 };
                     if syncs > SYNCS_IN_A_ROW {
                         return FollowError::Unstable;
                     }
