@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::support::{TestServer, joined, level, pair, until};
+use strongroom_server::config::TlsFiles;
+
+use super::support::{TestServer, free_port, joined, level, pair, until};
 
 const ENABLE: &str = "sys/replication/performance/secondary/enable";
 
@@ -164,4 +166,38 @@ fn init(server: &mut TestServer) -> String {
 
 fn unseal(server: &TestServer, key: &str) -> (u16, Value) {
     server.try_call("POST", "sys/unseal", &format!(r#"{{"key":"{key}"}}"#))
+}
+
+/// The token is only ever sent to an API whose certificate is trusted.
+#[test]
+fn the_primarys_api_is_checked_against_the_given_ca() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let pair = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&cert, pair.cert.pem()).unwrap();
+    std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let tls = TlsFiles { cert_file: cert.clone(), key_file: key, min_version: None };
+    let primary = TestServer::dev_with("root-p", |config| {
+        let mut secure = config.listeners[0].clone();
+        secure.address = free_port();
+        secure.tls = Some(tls);
+        config.api_addr = Some(format!("https://{}", secure.address));
+        config.listeners.push(secure);
+    });
+    primary.enable_primary();
+    let server = loner();
+    let token = primary.activation("eu");
+    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let foreign = folder.path().join("foreign.pem");
+    std::fs::write(&foreign, other.cert.pem()).unwrap();
+    let body = format!(r#"{{"token":"{token}","ca_file":"{}"}}"#, foreign.display());
+    assert!(server.error("POST", ENABLE, &body, 400).contains("cannot reach"));
+    untouched(&server);
+    // Not used up: the token never left.
+    let trusted = folder.path().join("trusted");
+    std::fs::create_dir(&trusted).unwrap();
+    std::fs::copy(&cert, trusted.join("ca.pem")).unwrap();
+    let body = format!(r#"{{"token":"{token}","ca_path":"{}"}}"#, trusted.display());
+    let (status, answer) = server.try_call("POST", ENABLE, &body);
+    assert_eq!(status, 200, "{answer}");
 }

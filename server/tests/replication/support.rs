@@ -176,6 +176,11 @@ impl Drop for TestServer {
     }
 }
 
+/// A port of the loopback that is free now.
+pub(crate) fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 fn ports() -> (SocketAddr, SocketAddr) {
     let (a, b) =
         (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());

@@ -53,8 +53,7 @@ pub(crate) async fn write(
     let keyring = batch.keyring().map(|stored| Keyring::open(stored, &context.root_key));
     let keyring = keyring.transpose()?;
     let mut session = context.session();
-    let existing =
-        if batch.touches_keyspaces() { context.store.keyspaces() } else { Vec::new() };
+    let existing = if batch.touches_keyspaces() { context.store.keyspaces() } else { Vec::new() };
     batch.write(session.txn(), &existing);
     if let Some(cursor) = cursor {
         session.view(NODE).put_json(CURSOR_KEY, cursor)?;
