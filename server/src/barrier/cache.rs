@@ -15,10 +15,11 @@ const SHARDS: usize = 16;
 const SHARD_MAX: usize = 8192;
 
 type Decoded = Arc<dyn Any + Send + Sync>;
+type Entries = HashMap<Box<[u8]>, (Version, Decoded)>;
 /// By keyspace and then by key, so that a look-up borrows the key.
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<KeyspaceId, HashMap<Box<[u8]>, (Version, Decoded)>>,
+    entries: HashMap<KeyspaceId, Entries>,
     count: usize,
 }
 

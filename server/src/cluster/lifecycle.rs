@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::build::{Contents, build, seconds};
 use super::ops::{ClusterOps, DevHandover};
+use super::shares::{Progress, decode_share, hex};
 use super::{Cluster, IDENTITY_KEY, KEYRING_KEY, Sealed, StartError, State, Unsealed};
 use crate::barrier::{Barrier, Keyring, RootKey, Session};
 use crate::keyspace::{CORE, NODE};
@@ -19,9 +20,6 @@ use crate::logical::{ApiError, ApiResult};
 use crate::replication::{Replication, ReplicationContext};
 use crate::seal::{self, SealEntry, ShamirSeal};
 use crate::token;
-
-/// Decoded key shares shorter or longer than this are refused before they count.
-const SHARE_LEN: std::ops::RangeInclusive<usize> = seal::UNSEAL_KEY_LEN..=seal::UNSEAL_KEY_LEN + 1;
 
 /// How to initialise.
 #[derive(Debug, Clone)]
@@ -94,13 +92,6 @@ pub struct SealStatus {
 #[derive(Debug, thiserror::Error)]
 #[error("the store could not be closed cleanly: {0}")]
 pub struct ShutdownError(String);
-
-/// Shares given so far.
-#[derive(Default)]
-pub(super) struct Progress {
-    nonce: String,
-    shares: Vec<Zeroizing<Vec<u8>>>,
-}
 
 impl Cluster {
     /// Makes the first store; the cluster is sealed afterwards. All or nothing.
@@ -226,10 +217,12 @@ impl Cluster {
     pub async fn rotate(&self, now: SystemTime) -> ApiResult<u32> {
         let _changing = self.changing.lock().await;
         let unsealed = self.unsealed()?;
-        let mut ring = unsealed.barrier.keyring();
+        let mut txn = unsealed.store.begin();
+        let stored = txn.get(CORE, KEYRING_KEY.as_bytes()).map_err(ApiError::internal)?;
+        let stored = stored.ok_or_else(|| ApiError::internal("the keyring is missing"))?;
+        let mut ring = Keyring::open(&stored, &unsealed.root_key).map_err(ApiError::internal)?;
         let term = ring.rotate(seconds(now)).map_err(ApiError::internal)?;
         let stored = ring.seal(&unsealed.root_key).map_err(ApiError::internal)?;
-        let mut txn = unsealed.store.begin();
         txn.put(CORE, KEYRING_KEY.as_bytes(), stored);
         txn.commit().await.map_err(|e| crate::dispatch::commit_error(&e))?;
         unsealed.barrier.replace_keyring(ring).map_err(ApiError::internal)?;
@@ -328,30 +321,6 @@ impl Cluster {
     }
 }
 
-impl Sealed {
-    /// All shares, when this one completes them.
-    fn add_share(&self, share: Zeroizing<Vec<u8>>) -> Option<Vec<Zeroizing<Vec<u8>>>> {
-        let mut progress = self.progress();
-        if progress.shares.is_empty() {
-            progress.nonce = uuid::Uuid::new_v4().to_string();
-        }
-        if !progress.shares.contains(&share) {
-            progress.shares.push(share);
-        }
-        if progress.shares.len() < usize::from(self.entry.threshold) {
-            return None;
-        }
-        Some(std::mem::take(&mut *progress).shares)
-    }
-
-    fn root_key(&self, shares: &[Zeroizing<Vec<u8>>]) -> ApiResult<RootKey> {
-        let wrong =
-            |e: &dyn std::fmt::Display| ApiError::bad_request(format!("unseal failed: {e}"));
-        let key = seal::combine(shares, self.entry.threshold).map_err(|e| wrong(&e))?;
-        self.entry.unwrap(&ShamirSeal::new(key)).map_err(|e| wrong(&e))
-    }
-}
-
 fn open_barrier(store: Store, root_key: RootKey) -> Result<Unsealed, StartError> {
     let fail = |e: &dyn std::fmt::Display| StartError::Store(e.to_string());
     let sealed_ring = store
@@ -376,34 +345,4 @@ fn open_barrier(store: Store, root_key: RootKey) -> Result<Unsealed, StartError>
         replication: OnceLock::new(),
         sweeper: OnceLock::new(),
     })
-}
-
-fn decode_share(text: &str) -> ApiResult<Zeroizing<Vec<u8>>> {
-    let bytes = unhex(text).or_else(|| STANDARD.decode(text).ok()).map(Zeroizing::new);
-    match bytes {
-        Some(bytes) if SHARE_LEN.contains(&bytes.len()) => Ok(bytes),
-        Some(_) => Err(ApiError::bad_request(format!(
-            "key share has the wrong length: {} or {} bytes are expected",
-            SHARE_LEN.start(),
-            SHARE_LEN.end()
-        ))),
-        None => Err(ApiError::bad_request("'key' must be a valid hex or base64 string")),
-    }
-}
-
-/// Lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        for digit in [b >> 4, b & 15] {
-            out.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-        }
-        out
-    })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok()).collect()
 }

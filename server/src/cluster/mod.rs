@@ -12,6 +12,7 @@ mod dev;
 mod lifecycle;
 mod remote;
 mod replace;
+mod shares;
 mod unsealed;
 
 use std::path::Path;
@@ -29,7 +30,7 @@ use data_dir::{DataDir, DataDirError};
 pub use lifecycle::{InitReply, InitRequest, SealStatus, ShutdownError, UnsealRequest};
 pub use unsealed::{Identity, Unsealed};
 
-use lifecycle::Progress;
+use shares::Progress;
 
 /// Key of the seal entry in NODE.
 pub const SEAL_KEY: &str = "seal";

@@ -16,9 +16,9 @@ use strongroom_storage::CommitError;
 
 use crate::barrier::Session;
 use crate::cluster::{Cluster, Unsealed};
-use crate::logical::{ApiError, ApiResult, Response};
+use crate::logical::{ApiError, ApiResult, Operation, Response};
 use crate::replication::Role;
-use crate::sys;
+use crate::sys::{self, SysCall, SysHandler};
 use crate::token::{self, Spent};
 
 pub use remote::execute_forwarded;
@@ -34,7 +34,7 @@ const TRIES: usize = 128;
 /// The answer, as an error.
 pub async fn handle(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Response> {
     if let Some((run, call)) = sys::find_always(cluster, request)? {
-        return run(call).await;
+        return to_the_end(run, call).await;
     }
     let unsealed = cluster.unsealed()?;
     let answer = answer(cluster, &unsealed, request).await?;
@@ -69,7 +69,7 @@ async fn answer(
             },
             Ok(Step::Wait(run, call)) => {
                 drop(session);
-                run(call).await
+                to_the_end(run, call).await
             }
             Ok(Step::Forward(caller)) => {
                 drop(session);
@@ -83,6 +83,18 @@ async fn answer(
         return done;
     }
     Err(busy())
+}
+
+/// Runs a handler that changes the cluster itself. It goes on when the client goes away: half a
+/// change of store or of keyring would be worse than an answer that nobody reads.
+async fn to_the_end(run: SysHandler, call: SysCall) -> ApiResult<Response> {
+    if call.op == Operation::Read {
+        return run(call).await;
+    }
+    match tokio::spawn(run(call)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(ApiError::internal("the request could not be completed")),
+    }
 }
 
 /// Whether the call's token counts its uses, and which this one is.

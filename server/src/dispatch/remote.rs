@@ -6,7 +6,7 @@ use strongroom_storage::CommitError;
 
 use super::authorise::identify;
 use super::run::{self, Context, Step};
-use super::{Request, TRIES, busy, commit_error};
+use super::{Request, TRIES, busy, commit_error, to_the_end};
 use crate::barrier::Session;
 use crate::cluster::ops::{ForwardReply, ForwardRequest};
 use crate::cluster::{Cluster, Unsealed};
@@ -103,7 +103,7 @@ async fn execute(
             },
             Step::Wait(run, call) => {
                 drop(session);
-                let response = run(call).await?;
+                let response = to_the_end(run, call).await?;
                 return Ok((response, unsealed.store.position().0));
             }
             Step::Spend(_) | Step::Forward(_) => {

@@ -13,6 +13,7 @@ pub struct Stamp(i64);
 
 impl Stamp {
     /// This many seconds later (or earlier); stops at the ends of the range.
+    #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000_000)))
     }

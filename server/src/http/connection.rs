@@ -23,7 +23,7 @@ use crate::logical::{ApiError, ApiResult, Response};
 /// A client that began a request and has not sent its headers by then is cut off.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections without a request for so long are closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 /// Requests that one HTTP/2 connection has open at most.
 const STREAMS_MAX: u32 = 250;
 /// Bytes of all headers of an HTTP/2 request.

@@ -157,7 +157,7 @@ mod tests {
 
         let mut session = unsealed.session();
         assert_eq!(sweep(&mut session, now).unwrap(), 0, "nothing has expired yet");
-        let later = now + Duration::from_secs(120);
+        let later = now + Duration::from_mins(2);
         assert_eq!(sweep(&mut session, later).unwrap(), 2);
         session.into_txn().commit().await.unwrap();
         assert_eq!(keys(&mut unsealed.session()), before);

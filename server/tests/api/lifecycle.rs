@@ -129,3 +129,37 @@ fn rotation_adds_a_term_and_old_values_stay_readable() {
     assert!(server.error("POST", "sys/rotate", &weak, "", 403).contains("permission denied"));
     assert_eq!(server.call("GET", "sys/key-status", ROOT, "").0, 200);
 }
+
+#[test]
+fn a_client_that_goes_away_leaves_no_half_rotation() {
+    use std::io::Write as _;
+
+    use strongroom_server::barrier::Keyring;
+    use strongroom_server::cluster::KEYRING_KEY;
+    use strongroom_server::keyspace::CORE;
+
+    // The handler was once dropped with the connection: the stored keyring had a term that the
+    // barrier did not use, and the next rotation gave the same term another key.
+    let server = TestServer::dev();
+    for _ in 0..20 {
+        let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+        let request = "POST /v1/sys/rotate HTTP/1.1\r\nHost: x\r\nX-Vault-Token: root\r\n\
+                       Content-Length: 0\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    // One after the other, so this one is the last.
+    server.root("POST", "sys/rotate", "", 204);
+    let unsealed = server.cluster.unsealed().unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let stored = unsealed.store.get(CORE, KEYRING_KEY.as_bytes()).unwrap().unwrap();
+        let stored = Keyring::open(&stored.value, &unsealed.root_key).unwrap();
+        if stored.active_term() == unsealed.barrier.keyring().active_term() {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "the keyring in use is not the stored one");
+    }
+    server.root("POST", "secret/data/x", r#"{"data":{"k":"v"}}"#, 200);
+    let server = server.restart();
+    assert_eq!(server.root("GET", "secret/data/x", "", 200)["data"]["data"]["k"], "v");
+}

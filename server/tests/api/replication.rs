@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{ROOT, TestServer};
 
 /// Long enough for a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn until(what: &str, mut ready: impl FnMut() -> bool) {
     let start = Instant::now();
