@@ -1,6 +1,6 @@
 //! `server`: start a server from a configuration file or in development mode, or a launcher of several.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +14,10 @@ use crate::config::{self, Config, DEFAULT_API_PORT, Env, Loaded};
 use crate::dev::{self, DevFolder, LaunchOptions, LauncherGone};
 use crate::http::Server;
 use crate::telemetry::{self, LogHandle};
+
+/// Where a single development server listens.
+const DEFAULT_DEV_ADDRESS: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_API_PORT);
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
@@ -86,7 +90,7 @@ fn development(args: &ServerArgs, env: &Env) -> Result<(), CliError> {
     };
     let folder = DevFolder::open(args.dev_data.as_deref()).map_err(|e| start_error(&e))?;
     let mut config = Config::for_dev(
-        dev_address(args, env)?,
+        dev_address(args, env)?.unwrap_or(DEFAULT_DEV_ADDRESS),
         folder.path().to_owned(),
         dev_root_token(args, env),
     );
@@ -177,11 +181,11 @@ fn stop(gone: Option<LauncherGone>) -> Result<impl Future<Output = ()>, CliError
     })
 }
 
-fn dev_address(args: &ServerArgs, env: &Env) -> Result<SocketAddr, CliError> {
+fn dev_address(args: &ServerArgs, env: &Env) -> Result<Option<SocketAddr>, CliError> {
     let text = args.dev_listen_address.clone().or_else(|| env.var("DEV_LISTEN_ADDRESS"));
     match text {
-        None => Ok(SocketAddr::from(([127, 0, 0, 1], DEFAULT_API_PORT))),
-        Some(text) => text.parse().map_err(|_| {
+        None => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| {
             CliError::Usage(format!(
                 "-dev-listen-address must be an address with a port, such as 127.0.0.1:8200, \
                  not {text:?}"

@@ -32,6 +32,18 @@ pub enum LaunchError {
     /// Choose another folder, or stop the other launcher.
     #[error("another launcher uses {}; stop it or choose another --dev-data", .0.display())]
     FolderInUse(PathBuf),
+    /// Start them where they were.
+    #[error(
+        "the clusters in {} were made at {address} and know each other by it; leave out \
+         --dev-listen-address, or choose another --dev-data",
+        folder.display()
+    )]
+    Moved {
+        /// The folder.
+        folder: PathBuf,
+        /// Where the primary's API was.
+        address: SocketAddr,
+    },
     /// Start the launcher first.
     #[error(
         "no launcher is running for {}; start it with --dev-secondaries, or leave out \

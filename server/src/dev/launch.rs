@@ -30,8 +30,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct LaunchOptions {
     /// How many secondaries, 1 to 20.
     pub secondaries: u16,
-    /// API address of the primary; the others are 10 ports apart.
-    pub address: SocketAddr,
+    /// API address of the primary, the others are 10 ports apart; where they were before, or
+    /// 127.0.0.1:8200, when absent.
+    pub address: Option<SocketAddr>,
     /// Folder to keep the data in; temporary when absent.
     pub data: Option<PathBuf>,
     /// Root token of all clusters; random when absent.
@@ -46,10 +47,11 @@ pub fn launch(options: &LaunchOptions) -> Result<(), LaunchError> {
     let stop = stop_signals()?;
     let folder = DevFolder::open(options.data.as_deref())?;
     let lock = LauncherLock::take(folder.path())?;
-    let plan = plan(folder.path(), options.address, options.secondaries.min(SECONDARIES_MAX))?;
+    let root_token = options.root_token_id.as_deref();
+    let settings = settings::open(folder.path(), root_token, options.address)?;
+    let plan = plan(folder.path(), settings.address, options.secondaries.min(SECONDARIES_MAX))?;
     check_ports(&plan)?;
-    let settings = settings::open(folder.path(), options.root_token_id.as_deref())?;
-    if options.root_token_id.as_deref().is_some_and(|id| id != settings.root_token.as_str()) {
+    if root_token.is_some_and(|id| id != settings.root_token.as_str()) {
         say("The folder has a root token already; --dev-root-token-id is ignored.");
     }
 

@@ -1,6 +1,8 @@
-//! What a launcher remembers in its folder between starts: the root token of its clusters.
+//! What a launcher remembers in its folder between starts: the root token of its clusters, and where
+//! they are, because the secondaries know the primary by its address.
 
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -8,9 +10,13 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::LaunchError;
+use crate::config::DEFAULT_API_PORT;
 
 /// Name of the file, readable by its owner only.
 const FILE: &str = "dev.json";
+/// Where the primary's API is when nobody says otherwise.
+const DEFAULT_ADDRESS: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_API_PORT);
 /// Letters after `hvs.` in a drawn root token.
 const TOKEN_LEN: usize = 24;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -20,17 +26,32 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 pub(super) struct Settings {
     /// All clusters of the launcher are made with it.
     pub(super) root_token: Zeroizing<String>,
+    /// API address of the primary.
+    pub(super) address: SocketAddr,
 }
 
 /// Reads the folder's settings; makes them, with `chosen` or a random token, when there are none.
 /// They are on disk before any cluster is made with them.
-pub(super) fn open(folder: &Path, chosen: Option<&str>) -> Result<Settings, LaunchError> {
+///
+/// # Errors
+/// Another address than the one the clusters were made at.
+pub(super) fn open(
+    folder: &Path,
+    chosen: Option<&str>,
+    address: Option<SocketAddr>,
+) -> Result<Settings, LaunchError> {
     let path = folder.join(FILE);
     let unusable = |source| LaunchError::Folder { path: path.clone(), source };
     match std::fs::read(&path) {
         Ok(bytes) => {
             let bytes = Zeroizing::new(bytes);
-            return serde_json::from_slice(&bytes).map_err(|e| unusable(e.into()));
+            let settings: Settings =
+                serde_json::from_slice(&bytes).map_err(|e| unusable(e.into()))?;
+            if address.is_some_and(|address| address != settings.address) {
+                let folder = folder.to_owned();
+                return Err(LaunchError::Moved { folder, address: settings.address });
+            }
+            return Ok(settings);
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(unusable(e)),
@@ -39,7 +60,8 @@ pub(super) fn open(folder: &Path, chosen: Option<&str>) -> Result<Settings, Laun
         Some(token) => token.to_owned(),
         None => format!("hvs.{}", random_name(TOKEN_LEN)?),
     };
-    let settings = Settings { root_token: root_token.into() };
+    let address = address.unwrap_or(DEFAULT_ADDRESS);
+    let settings = Settings { root_token: root_token.into(), address };
     write_private(&path, &settings).map_err(unusable)?;
     Ok(settings)
 }
@@ -76,14 +98,19 @@ pub(super) fn random_name(len: usize) -> Result<String, LaunchError> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use super::{FILE, open, random_name};
+    use super::{FILE, LaunchError, open, random_name};
 
     #[test]
-    fn the_first_token_stays() {
+    fn the_first_token_and_address_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let first = open(folder.path(), Some("mine")).unwrap();
-        assert_eq!(first.root_token.as_str(), "mine");
-        assert_eq!(open(folder.path(), None).unwrap().root_token.as_str(), "mine");
+        let address = "127.0.0.1:9200".parse().unwrap();
+        let first = open(folder.path(), Some("mine"), Some(address)).unwrap();
+        assert_eq!((first.root_token.as_str(), first.address), ("mine", address));
+        let again = open(folder.path(), None, None).unwrap();
+        assert_eq!((again.root_token.as_str(), again.address), ("mine", address));
+        // Secondaries that look for their primary at the old address would never find it.
+        let moved = open(folder.path(), None, Some("127.0.0.1:9300".parse().unwrap()));
+        assert!(matches!(moved, Err(LaunchError::Moved { .. })));
         let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -19,7 +19,10 @@ struct Launcher {
 
 impl Launcher {
     fn start(data: &std::path::Path) -> Self {
-        let first_port = free_ports(22);
+        Self::start_at(free_ports(22), data)
+    }
+
+    fn start_at(first_port: u16, data: &std::path::Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_strongroom"))
             .args(["server", "-dev", "-dev-secondaries", "2", "-dev-root-token-id", TOKEN])
             .arg(format!("-dev-listen-address=127.0.0.1:{first_port}"))
@@ -145,7 +148,7 @@ fn one_command_from_start_to_stop() {
     launcher.nobody_answers();
 
     // A second start finds everything wired up, and the data.
-    let mut launcher = Launcher::start(&data);
+    let mut launcher = Launcher::start_at(launcher.first_port, &data);
     launcher.wait_for("(live)", 2);
     assert_eq!(launcher.bao(1, &["kv", "get", "-field=y", "secret/through"]).ok().out, "2");
     assert_eq!(launcher.stop("TERM"), Some(0));

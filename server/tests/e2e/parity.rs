@@ -7,7 +7,7 @@ use crate::support::{ROOT, Reference, Run, Server};
 
 /// Fields whose values are random, times, or a product's own words; that they are there, and of which
 /// type, is compared.
-const VARIES: [&str; 24] = [
+const VARIES: [&str; 25] = [
     "accessor",
     "ciphertext",
     "client_token",
@@ -17,6 +17,7 @@ const VARIES: [&str; 24] = [
     "creation_ttl",
     "deletion_time",
     "description",
+    "encryptions",
     "expire_time",
     "id",
     "install_time",
