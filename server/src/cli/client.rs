@@ -181,7 +181,10 @@ fn unreachable(url: &str, error: &ureq::Error) -> CliError {
 fn is_tls(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) => true,
-        ureq::Error::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
+        ureq::Error::Io(error) => match error.get_ref() {
+            Some(inner) => inner.is::<rustls::Error>(),
+            None => false,
+        },
         _ => false,
     }
 }

@@ -36,7 +36,9 @@ impl Launcher {
         let (lines, copy) = (BufReader::new(child.stdout.take().unwrap()), Arc::clone(&out));
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
-                copy.lock().unwrap().push_str(&format!("{line}\n"));
+                let mut text = copy.lock().unwrap();
+                text.push_str(&line);
+                text.push('\n');
             }
         });
         Self { child, out, first_port }

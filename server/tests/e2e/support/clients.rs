@@ -7,24 +7,24 @@ use serde_json::Value;
 
 /// What a program did.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// Exit code; -1 after a signal.
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Run {
     /// The same, if it succeeded.
     #[track_caller]
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{self:#?}");
         self
     }
 
     /// The same, if it failed with that code and said so.
     #[track_caller]
-    pub fn fails(self, code: i32, words: &str) -> Self {
+    pub(crate) fn fails(self, code: i32, words: &str) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         assert!(self.err.contains(words) || self.out.contains(words), "no {words:?} in {self:#?}");
         self
@@ -32,23 +32,23 @@ impl Run {
 
     /// Standard output as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e} in {self:#?}"))
     }
 }
 
 /// Runs our own client.
-pub fn strongroom(environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+pub(crate) fn strongroom(environment: &[(&str, &str)], arguments: &[&str]) -> Run {
     run(Path::new(env!("CARGO_BIN_EXE_strongroom")), environment, arguments)
 }
 
 /// Runs `bao`.
-pub fn bao(environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+pub(crate) fn bao(environment: &[(&str, &str)], arguments: &[&str]) -> Run {
     run(&client("bao"), environment, arguments)
 }
 
 /// Runs a script of `server/tests/clients`.
-pub fn python(environment: &[(&str, &str)], script: &str) -> Run {
+pub(crate) fn python(environment: &[(&str, &str)], script: &str) -> Run {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
     run(&client("python3"), environment, &[path.to_str().unwrap()])
 }

@@ -8,7 +8,7 @@ const FIRST: u16 = 10_000;
 const LAST: u16 = 30_000;
 
 /// `count` neighbouring ports that nobody listens on; no two calls in a process give the same.
-pub fn free_ports(count: u16) -> u16 {
+pub(crate) fn free_ports(count: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Test processes that run side by side start at different places.
     let start = u16::try_from(std::process::id() % 97).unwrap() * 200;

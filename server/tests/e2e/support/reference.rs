@@ -6,14 +6,14 @@ use super::clients::client;
 use super::{ROOT, Run, eventually, free_ports, http};
 
 /// `bao server -dev`; killed on drop.
-pub struct Reference {
+pub(crate) struct Reference {
     child: Child,
     url: String,
 }
 
 impl Reference {
     /// Started and ready; its root token is [`ROOT`].
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = free_ports(2);
         let url = format!("http://127.0.0.1:{port}");
         let mut child = Command::new(client("bao"))
@@ -37,7 +37,7 @@ impl Reference {
     }
 
     /// `bao` against it.
-    pub fn bao(&self, token: &str, arguments: &[&str]) -> Run {
+    pub(crate) fn bao(&self, token: &str, arguments: &[&str]) -> Run {
         super::bao(&[("BAO_ADDR", &self.url), ("BAO_TOKEN", token)], arguments)
     }
 }

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::{Run, eventually, free_ports};
 
 /// Root token of development servers in tests.
-pub const ROOT: &str = "root";
+pub(crate) const ROOT: &str = "root";
 
 /// A server; killed on drop.
-pub struct Server {
+pub(crate) struct Server {
     child: Option<Child>,
     arguments: Vec<String>,
     url: String,
@@ -21,7 +21,7 @@ pub struct Server {
 
 impl Server {
     /// A development server, ready.
-    pub fn dev() -> Self {
+    pub(crate) fn dev() -> Self {
         let port = free_ports(2);
         let folder = tempfile::tempdir().unwrap();
         let arguments = vec![
@@ -39,7 +39,7 @@ impl Server {
     }
 
     /// A server with a plain listener and a configuration file, not initialised.
-    pub fn configured() -> Self {
+    pub(crate) fn configured() -> Self {
         let server = Self::prepared("tls_disable = true", "http");
         let mut server = server;
         server.start();
@@ -48,7 +48,7 @@ impl Server {
     }
 
     /// Configuration written, nothing started. `listener` is the rest of the listener's block.
-    pub fn prepared(listener: &str, scheme: &str) -> Self {
+    pub(crate) fn prepared(listener: &str, scheme: &str) -> Self {
         let port = free_ports(2);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("strongroom.hcl");
@@ -64,12 +64,12 @@ impl Server {
     }
 
     /// Starts the process; its output goes to [`Server::log`].
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.start_under(&[]);
     }
 
     /// Starts the process with a program in front (`sh -c 'ulimit ...; exec "$@"' sh`).
-    pub fn start_under(&mut self, front: &[&str]) {
+    pub(crate) fn start_under(&mut self, front: &[&str]) {
         assert!(self.child.is_none(), "it runs already");
         let log: File = OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
         let mut words: Vec<&str> = front.to_vec();
@@ -86,7 +86,7 @@ impl Server {
     }
 
     /// Waits until `sys/health` answers with that status.
-    pub fn wait_for(&mut self, status: u16) {
+    pub(crate) fn wait_for(&mut self, status: u16) {
         let url = self.url.clone();
         eventually(&format!("status {status} of {url}"), || {
             if let Some(ended) = self.child.as_mut().and_then(|c| c.try_wait().unwrap()) {
@@ -97,33 +97,33 @@ impl Server {
     }
 
     /// Waits until it answers at all, with whatever status.
-    pub fn wait_until_it_answers(&self) {
+    pub(crate) fn wait_until_it_answers(&self) {
         eventually(&format!("an answer from {}", self.url), || {
             http("GET", &self.url, "sys/health", None, None).ok()
         });
     }
 
     /// Waits for a process that ends by itself.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut child = self.child.take().unwrap();
         eventually("the end of the server", || child.try_wait().unwrap())
     }
 
     /// SIGTERM, then the exit status.
-    pub fn terminate(&mut self) -> ExitStatus {
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
     }
 
     /// SIGKILL.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// Any signal by name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.as_ref().unwrap().id();
         // The shell's own kill: there may be no other.
         let script = format!("kill -{name} {pid}");
@@ -131,22 +131,22 @@ impl Server {
     }
 
     /// `http://127.0.0.1:port`
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Folder of the test: configuration, log, data.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// The server's data folder.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
     /// What the server wrote.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
@@ -156,27 +156,33 @@ impl Server {
 
     /// One call with a token.
     #[track_caller]
-    pub fn call(&self, verb: &str, path: &str, token: &str, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) fn call(
+        &self,
+        verb: &str,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         http(verb, &self.url, path, Some(token), body.map(ToString::to_string).as_deref()).unwrap()
     }
 
     /// Our own client against it.
-    pub fn strongroom(&self, token: &str, arguments: &[&str]) -> Run {
+    pub(crate) fn strongroom(&self, token: &str, arguments: &[&str]) -> Run {
         super::strongroom(&[("VAULT_ADDR", &self.url), ("VAULT_TOKEN", token)], arguments)
     }
 
     /// `bao` against it.
-    pub fn bao(&self, token: &str, arguments: &[&str]) -> Run {
+    pub(crate) fn bao(&self, token: &str, arguments: &[&str]) -> Run {
         super::bao(&[("BAO_ADDR", &self.url), ("BAO_TOKEN", token)], arguments)
     }
 
     /// A script against it.
-    pub fn python(&self, token: &str, script: &str) -> Run {
+    pub(crate) fn python(&self, token: &str, script: &str) -> Run {
         super::python(&[("VAULT_ADDR", &self.url), ("VAULT_TOKEN", token)], script)
     }
 
     /// Initialises, and unseals with as many shares as it takes; the keys and the root token.
-    pub fn init(&self, shares: u8, threshold: u8) -> (Vec<String>, String) {
+    pub(crate) fn init(&self, shares: u8, threshold: u8) -> (Vec<String>, String) {
         let body = serde_json::json!({"secret_shares": shares, "secret_threshold": threshold});
         let (status, reply) = self.call("POST", "sys/init", "", Some(&body));
         assert_eq!(status, 200, "{reply}");
@@ -191,7 +197,7 @@ impl Server {
     }
 
     /// Gives these shares; the server is unsealed afterwards.
-    pub fn unseal(&self, keys: &[String]) {
+    pub(crate) fn unseal(&self, keys: &[String]) {
         let mut sealed = Value::Bool(true);
         for key in keys {
             let body = serde_json::json!({ "key": key });
@@ -219,7 +225,7 @@ impl Drop for Server {
 ///
 /// # Errors
 /// Nothing answers, or the connection broke.
-pub fn http(
+pub(crate) fn http(
     verb: &str,
     url: &str,
     path: &str,

@@ -7,19 +7,19 @@ use super::{ROOT, Server, eventually};
 const BASE: &str = "sys/replication/performance";
 
 /// A replication set; the first server is the primary.
-pub struct Set {
+pub(crate) struct Set {
     /// The clusters.
-    pub servers: Vec<Server>,
+    pub(crate) servers: Vec<Server>,
 }
 
 impl Set {
     /// A primary and that many secondaries, all streaming.
-    pub fn new(secondaries: usize) -> Self {
+    pub(crate) fn new(secondaries: usize) -> Self {
         Self::of((0..=secondaries).map(|_| Server::dev()).collect())
     }
 
     /// Makes a set out of development servers that run.
-    pub fn of(servers: Vec<Server>) -> Self {
+    pub(crate) fn of(servers: Vec<Server>) -> Self {
         let set = Self { servers };
         set.expect_ok(0, "primary/enable", &json!({}));
         for i in 1..set.servers.len() {
@@ -31,13 +31,13 @@ impl Set {
     }
 
     /// A fresh activation token from the primary.
-    pub fn activation_token(&self, id: &str) -> String {
+    pub(crate) fn activation_token(&self, id: &str) -> String {
         let reply = self.expect_ok(0, "primary/secondary-token", &json!({ "id": id }));
         reply["wrap_info"]["token"].as_str().unwrap().to_owned()
     }
 
     /// Posts below `sys/replication/performance`.
-    pub fn expect_ok(&self, server: usize, path: &str, body: &Value) -> Value {
+    pub(crate) fn expect_ok(&self, server: usize, path: &str, body: &Value) -> Value {
         let (status, reply) =
             self.servers[server].call("POST", &format!("{BASE}/{path}"), ROOT, Some(body));
         assert!(status < 300, "{path} on {server}: {status} {reply}");
@@ -45,7 +45,7 @@ impl Set {
     }
 
     /// `data` of a cluster's replication status; null while it does not answer.
-    pub fn status(&self, server: usize) -> Value {
+    pub(crate) fn status(&self, server: usize) -> Value {
         let url = self.servers[server].url();
         super::http("GET", url, &format!("{BASE}/status"), None, None)
             .map(|(_, mut reply)| reply["data"].take())
@@ -53,7 +53,7 @@ impl Set {
     }
 
     /// Waits until all secondaries stream and all roots are the primary's.
-    pub fn wait_until_level(&self) {
+    pub(crate) fn wait_until_level(&self) {
         eventually("equal roots everywhere", || {
             let primary = self.status(0);
             let root = primary["merkle_root"].as_str()?.to_owned();
@@ -66,7 +66,7 @@ impl Set {
     }
 
     /// Reads a path until it is there.
-    pub fn read_eventually(&self, server: usize, path: &str) -> Value {
+    pub(crate) fn read_eventually(&self, server: usize, path: &str) -> Value {
         eventually(&format!("{path} on {server}"), || {
             let (status, reply) = self.servers[server].call("GET", path, ROOT, None);
             (status == 200).then_some(reply)
