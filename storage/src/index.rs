@@ -75,6 +75,10 @@ impl Leaf for IndexEntry {
     fn digest(&self) -> Digest {
         self.0.digest
     }
+
+    fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// One keyspace at one position.
