@@ -88,7 +88,7 @@ fn without_any_api_address_it_must_be_given() {
     let body = format!(r#"{{"token":"{token}",{missing}}}"#);
     assert!(server.error("POST", ENABLE, &body, 400).contains("ca_file"));
     untouched(&server);
-    let address = format!(r#""primary_api_addr":"http://{}""#, primary.address());
+    let address = format!(r#""primary_api_addr":"http://{}""#, primary.address);
     let (status, answer) =
         server.try_call("POST", ENABLE, &format!(r#"{{"token":"{token}",{address}}}"#));
     assert_eq!(status, 200, "{answer}");
@@ -127,12 +127,12 @@ fn a_new_token_for_an_id_replaces_the_old_certificate() {
 #[test]
 fn a_production_secondary_unseals_with_the_primarys_keys() {
     let mut primary = TestServer::bare();
-    let keys = init(&mut primary);
+    let keys = primary.init();
     primary.call("POST", "sys/mounts/secret", r#"{"type":"kv"}"#);
     primary.call("POST", "secret/a", r#"{"x":"1"}"#);
     primary.enable_primary();
     let mut secondary = TestServer::bare();
-    let own = init(&mut secondary);
+    let own = secondary.init();
     let (status, body) = secondary.try_join(&primary.activation("eu"));
     assert_eq!(status, 200, "{body}");
     level(&primary, &secondary);
@@ -147,25 +147,11 @@ fn a_production_secondary_unseals_with_the_primarys_keys() {
     secondary.halt();
     secondary.run();
     assert_eq!(secondary.try_call("GET", "sys/health", "").0, 503);
-    let (status, _) = unseal(&secondary, &own);
+    let (status, _) = secondary.unseal(&own);
     assert_ne!(status, 200);
-    let (status, body) = unseal(&secondary, &keys);
+    let (status, body) = secondary.unseal(&keys);
     assert_eq!((status, &body["sealed"]), (200, &Value::Bool(false)));
     level(&primary, &secondary);
-}
-
-fn init(server: &mut TestServer) -> String {
-    let shares = r#"{"secret_shares":1,"secret_threshold":1}"#;
-    let answer = server.call("POST", "sys/init", shares);
-    let key = answer["keys"][0].as_str().unwrap().to_owned();
-    answer["root_token"].as_str().unwrap().clone_into(&mut server.root);
-    let (status, body) = unseal(server, &key);
-    assert_eq!(status, 200, "{body}");
-    key
-}
-
-fn unseal(server: &TestServer, key: &str) -> (u16, Value) {
-    server.try_call("POST", "sys/unseal", &format!(r#"{{"key":"{key}"}}"#))
 }
 
 /// The token is only ever sent to an API whose certificate is trusted.

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod join;
+mod killed;
 mod set;
 mod support;

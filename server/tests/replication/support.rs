@@ -20,7 +20,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct TestServer {
     config: Config,
     folder: Arc<tempfile::TempDir>,
-    pub(crate) root: String,
+    client: Client,
     stop: Option<oneshot::Sender<()>>,
     done: Option<JoinHandle<()>>,
     runtime: Option<Runtime>,
@@ -58,7 +58,7 @@ impl TestServer {
         let mut server = Self {
             config,
             folder,
-            root: root.unwrap_or_default().to_owned(),
+            client: Client { address: api, root: root.unwrap_or_default().to_owned() },
             stop: None,
             done: None,
             runtime: None,
@@ -101,17 +101,28 @@ impl TestServer {
         }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.config.listeners[0].address
-    }
-
     pub(crate) fn data_path(&self) -> &std::path::Path {
         self.folder.path()
     }
+}
 
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+/// The HTTP API of a server, as whoever holds its root token sees it.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    pub(crate) root: String,
+}
+
+impl Client {
     /// One request with the root token; status and body (`null` when empty).
     pub(crate) fn try_call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (token, length) = (&self.root, body.len());
         let request = format!(
@@ -168,11 +179,49 @@ impl TestServer {
         let body = format!(r#"{{"token":"{token}"}}"#);
         self.try_call("POST", "sys/replication/performance/secondary/enable", &body)
     }
+
+    /// As [`Self::try_join`] of a server that may die meanwhile.
+    pub(crate) fn try_join_quietly(&self, token: &str) {
+        let Ok(mut stream) = TcpStream::connect(self.address) else { return };
+        let body = format!(r#"{{"token":"{token}"}}"#);
+        let (root, length) = (&self.root, body.len());
+        let request = format!(
+            "POST /v1/sys/replication/performance/secondary/enable HTTP/1.1\r\nHost: x\r\n\
+             Connection: close\r\nX-Vault-Token: {root}\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        if stream.write_all(request.as_bytes()).is_ok() {
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    }
+
+    /// Initialises with one key share and unseals; answers the share.
+    pub(crate) fn init(&mut self) -> String {
+        let shares = r#"{"secret_shares":1,"secret_threshold":1}"#;
+        let answer = self.call("POST", "sys/init", shares);
+        let key = answer["keys"][0].as_str().unwrap().to_owned();
+        answer["root_token"].as_str().unwrap().clone_into(&mut self.root);
+        let (status, body) = self.unseal(&key);
+        assert_eq!(status, 200, "{body}");
+        key
+    }
+
+    /// Gives a key share; status and body.
+    pub(crate) fn unseal(&self, key: &str) -> (u16, Value) {
+        self.try_call("POST", "sys/unseal", &format!(r#"{{"key":"{key}"}}"#))
+    }
 }
 
-impl Drop for TestServer {
-    fn drop(&mut self) {
-        self.halt();
+impl std::ops::Deref for TestServer {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl std::ops::DerefMut for TestServer {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
     }
 }
 

@@ -63,3 +63,26 @@ fn out_of_place() -> Vec<Message> {
         }),
     ]
 }
+
+/// The primary reads what it sends from its log: one who takes nothing costs neither time nor memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secondary_that_takes_nothing_holds_nobody_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let primary = Cluster::primary(dir.path().join("p"), Options::default()).await;
+    let stuck = Link::new(&primary.bundle("stuck").await, None, None).unwrap();
+    let (mut connection, welcome) = stuck.connect(Purpose::Stream).await.unwrap();
+    let start =
+        Start { log_id: welcome.log_id, lsn: primary.store.position(), root: primary.root() };
+    connection.writer.send(&Message::Start(start)).await.unwrap();
+    let bundle = primary.bundle("good").await;
+    let mut secondary = primary.secondary(dir.path().join("s"), bundle, Options::default()).await;
+    secondary.start().await;
+    level(&primary, &secondary).await;
+    for i in 0..64 {
+        primary.put(DATA, &format!("large/{i}"), &vec![7; 1 << 20]).await;
+    }
+    level(&primary, &secondary).await;
+    // It may still go on where it is, if it wakes up in time.
+    assert!(matches!(connection.reader.next().await, Ok(Message::Accepted)));
+    assert!(matches!(connection.reader.next().await, Ok(_)));
+}

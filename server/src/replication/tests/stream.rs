@@ -242,3 +242,35 @@ async fn either_side_may_die_at_any_moment() {
         assert_eq!(value.as_deref(), Some(&[1; 600][..]), "k/{i} of {acknowledged}, seed {seed:?}");
     }
 }
+
+/// A first copy that is interrupted is never taken for a whole one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_copy_may_be_interrupted_at_any_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let primary = Cluster::primary(dir.path().join("p"), Options::default()).await;
+    for mount in 1..4 {
+        let id = KeyspaceId([mount; 16]);
+        primary.create(id, Class::Replicated).await;
+        let mut session = primary.session();
+        for i in 0..2000 {
+            session.view(id).put(&format!("k/{i}"), &[7; 2000]).unwrap();
+        }
+        session.into_txn().commit().await.unwrap();
+    }
+    let bundle = primary.bundle("eu").await;
+    let mut secondary = primary.secondary(dir.path().join("s"), bundle, Options::default()).await;
+    let mut random = [0; 12];
+    getrandom::fill(&mut random).unwrap();
+    for byte in random {
+        secondary.start().await;
+        tokio::time::sleep(Duration::from_millis(u64::from(byte) / 2)).await;
+        let ready = secondary.replication().role() == Role::Secondary { ready: true };
+        if ready {
+            assert_eq!(secondary.root(), primary.root());
+        }
+        secondary.crash().await;
+    }
+    secondary.start().await;
+    level(&primary, &secondary).await;
+    assert_eq!(secondary.get(KeyspaceId([3; 16]), "k/1999").as_deref(), Some(&[7; 2000][..]));
+}
