@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::de::DeserializeOwned;
-use strongroom_storage::{Class, Digest, Store};
+use strongroom_storage::{Digest, Store};
 
 use crate::barrier::{Barrier, DecodeCache, RootKey, Session, ViewError};
 use crate::cluster::ops::ClusterOps;
@@ -49,7 +49,7 @@ impl ReplicationContext {
 
     /// The root over the replicated keyspaces.
     pub(crate) fn root(&self) -> Digest {
-        self.store.root(Class::Replicated)
+        self.store.watch().borrow().replicated_root
     }
 }
 

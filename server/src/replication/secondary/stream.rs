@@ -150,11 +150,9 @@ impl<'a> Gather<'a> {
     async fn run(mut self, mut came: mpsc::Receiver<Item>) -> Result<(), StreamEnd> {
         self.secondary.applied.send_replace(self.applier.complete_to());
         while let Some(item) = came.recv().await {
-            self.take(item).await?;
-            while let Ok(item) = came.try_recv() {
-                self.take(item).await?;
-            }
-            if !self.partial {
+            let more = !came.is_empty();
+            self.take(item, more).await?;
+            if !more && !self.partial {
                 self.flush().await?;
             }
         }
@@ -165,9 +163,13 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    async fn take(&mut self, item: Item) -> Result<(), StreamEnd> {
+    /// `more` is waiting behind this item.
+    async fn take(&mut self, item: Item, more: bool) -> Result<(), StreamEnd> {
         match item {
             Item::Change(change) => self.add(change).await,
+            // A commit for each level would hold a secondary up that is behind: the root is held
+            // against the primary's where a transaction ends, and the last level always is.
+            Item::Level(..) if more && self.end.is_some() && !self.partial => Ok(()),
             Item::Level(lsn, root) => {
                 if self.partial {
                     return Err(StreamEnd::Protocol("a change without its last part"));

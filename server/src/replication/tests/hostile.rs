@@ -84,5 +84,5 @@ async fn a_secondary_that_takes_nothing_holds_nobody_up() {
     level(&primary, &secondary).await;
     // It may still go on where it is, if it wakes up in time.
     assert!(matches!(connection.reader.next().await, Ok(Message::Accepted)));
-    assert!(matches!(connection.reader.next().await, Ok(_)));
+    assert!(connection.reader.next().await.is_ok());
 }
