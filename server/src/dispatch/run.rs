@@ -84,6 +84,13 @@ pub(super) fn system(
         return Ok(Step::Forward(caller.clone()));
     }
     match found {
+        // Tokens for secondaries, the seal and the like are each cluster's own: whoever holds a
+        // secondary's certificate must not reach them.
+        Found::Waits(_, method, _)
+            if context.scope == Scope::Replicated && method.served == Served::Locally =>
+        {
+            Err(ApiError::permission_denied())
+        }
         Found::Core(_, method, params) => {
             let mount = MountInfo { path: "sys/".to_owned(), ..MountInfo::default() };
             core(context, session, caller, &mount, rest, params, method.run)
@@ -111,6 +118,8 @@ pub(super) fn mounted(
     };
     match mount.target {
         Target::Engine(table) => engine(context, session, caller, &mount, rest, table),
+        // Tokens are each cluster's own too.
+        Target::Core(_) if context.scope == Scope::Replicated => Err(ApiError::permission_denied()),
         Target::Core(table) => {
             let found = find_route(table, request.op, rest);
             let access = found.as_ref().map_or(Access::Token, |(route, ..)| route.access);

@@ -1,6 +1,8 @@
 //! A primary with secondaries at work.
 
 use serde_json::json;
+use strongroom_server::cluster::ops::ForwardRequest;
+use strongroom_server::logical::{Caller, Operation};
 
 use super::support::{TestServer, joined, level, pair, until};
 
@@ -141,4 +143,27 @@ fn the_status_names_both_sides() {
     });
     assert!(primary.error("POST", path, r#"{"id":"eu"}"#, 400).contains("no secondary"));
     assert_eq!(primary.status()["known_secondaries"], json!([]));
+}
+
+/// A stolen certificate of a secondary forwards what it likes; it must not make itself another
+/// secondary that outlives its revocation, a token of the primary, nor seal it.
+#[test]
+fn what_is_each_clusters_own_cannot_be_forwarded() {
+    let primary = TestServer::dev("root-p");
+    primary.enable_primary();
+    let call = |path: &str, body: &'static str| ForwardRequest {
+        op: Operation::Write,
+        path: path.to_owned(),
+        query: Vec::new(),
+        body: bytes::Bytes::from_static(body.as_bytes()),
+        caller: Caller { policies: vec!["root".to_owned()], ..Caller::default() },
+        secondary_id: "eu".to_owned(),
+    };
+    let issue = "sys/replication/performance/primary/secondary-token";
+    assert_eq!(primary.forwarded(call(issue, r#"{"id":"evil"}"#)), 403);
+    assert_eq!(primary.forwarded(call("sys/seal", "{}")), 403);
+    assert_eq!(primary.forwarded(call("auth/token/create", "{}")), 403);
+    assert_eq!(primary.status()["known_secondaries"], json!([]));
+    assert_eq!(primary.forwarded(call("secret/data/a", r#"{"data":{"x":"1"}}"#)), 200);
+    assert_eq!(primary.forwarded(call("sys/rotate", "{}")), 200);
 }

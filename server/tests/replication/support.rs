@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use strongroom_server::cluster::Cluster;
+use strongroom_server::cluster::ops::{ClusterOps as _, ForwardRequest};
 use strongroom_server::config::Config;
 use strongroom_server::http::Server;
 use tokio::runtime::Runtime;
@@ -24,6 +25,7 @@ pub(crate) struct TestServer {
     stop: Option<oneshot::Sender<()>>,
     done: Option<JoinHandle<()>>,
     runtime: Option<Runtime>,
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl TestServer {
@@ -62,6 +64,7 @@ impl TestServer {
             stop: None,
             done: None,
             runtime: None,
+            cluster: None,
         };
         server.run();
         server
@@ -79,6 +82,7 @@ impl TestServer {
         if self.config.dev.is_some() {
             runtime.block_on(Cluster::dev_start(&cluster)).unwrap();
         }
+        self.cluster = Some(Arc::clone(&cluster));
         let (stop, stopped) = oneshot::channel();
         self.done = Some(runtime.spawn(async move {
             let stop = async move {
@@ -90,9 +94,17 @@ impl TestServer {
         self.runtime = Some(runtime);
     }
 
+    /// Runs a call as if a secondary had forwarded it; its status.
+    pub(crate) fn forwarded(&self, call: ForwardRequest) -> u16 {
+        let (runtime, cluster) = (self.runtime.as_ref(), self.cluster.as_ref());
+        let reply = runtime.unwrap().block_on(cluster.unwrap().execute(call));
+        reply.result.map_or_else(|e| e.status, |_| 200)
+    }
+
     /// Stops cleanly.
     pub(crate) fn halt(&mut self) {
         drop(self.stop.take());
+        drop(self.cluster.take());
         if let (Some(runtime), Some(done)) = (self.runtime.take(), self.done.take()) {
             let joined = runtime.block_on(done);
             if !std::thread::panicking() {
