@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ROOT, Server, Set, eventually};
+use crate::support::{ROOT, Server, Set, eventually, python};
 
 const BASE: &str = "sys/replication/performance";
 
@@ -162,4 +162,44 @@ fn a_revoked_secondary_is_cut_off() {
     // It serves what it has.
     let (status, _) = set.servers[1].call("GET", "sys/mounts", ROOT, None);
     assert_eq!(status, 200);
+}
+
+#[test]
+fn hvac_sees_one_store_in_three_places() {
+    let set = Set::new(2);
+    let run = python(
+        &[
+            ("VAULT_TOKEN", ROOT),
+            ("PRIMARY", set.servers[0].url()),
+            ("ONE", set.servers[1].url()),
+            ("TWO", set.servers[2].url()),
+        ],
+        "replication.py",
+    );
+    assert_eq!(run.ok().out.trim(), "ok");
+}
+
+#[test]
+fn bao_sees_one_store_in_three_places() {
+    let set = Set::new(2);
+    let [primary, one, two] = [0, 1, 2].map(|i| &set.servers[i]);
+    primary.bao(ROOT, &["kv", "put", "secret/bao/a", "from=primary"]).ok();
+    set.read_eventually(2, "secret/data/bao/a");
+    let got = two.bao(ROOT, &["kv", "get", "-field=from", "secret/bao/a"]).ok();
+    assert_eq!(got.out.trim(), "primary");
+    one.bao(ROOT, &["kv", "put", "secret/bao/b", "from=one"]).ok();
+    assert_eq!(one.bao(ROOT, &["kv", "get", "-field=from", "secret/bao/b"]).ok().out.trim(), "one");
+    one.bao(ROOT, &["secrets", "enable", "transit"]).ok();
+    one.bao(ROOT, &["write", "-f", "transit/keys/app"]).ok();
+    let encrypt = ["write", "-field=ciphertext", "transit/encrypt/app", "plaintext=aGVsbG8="];
+    let sealed = format!("ciphertext={}", one.bao(ROOT, &encrypt).ok().out.trim());
+    set.read_eventually(2, "transit/keys/app");
+    let decrypt = ["write", "-field=plaintext", "transit/decrypt/app", &sealed];
+    assert_eq!(two.bao(ROOT, &decrypt).ok().out.trim(), "aGVsbG8=");
+    two.bao(ROOT, &["kv", "metadata", "delete", "secret/bao/a"]).ok();
+    set.wait_until_level();
+    for server in [primary, one, two] {
+        let listed = server.bao(ROOT, &["kv", "list", "-format=json", "secret/bao"]).ok();
+        assert_eq!(listed.json(), json!(["b"]));
+    }
 }
