@@ -106,7 +106,7 @@ pub(crate) fn segment_name(segment: u64) -> String {
     format!("wal-{segment:016x}.log")
 }
 
-/// Segment number in a file name, when it is one that [`segment_name`] makes.
+/// Segment number in a file name, when it is one that `segment_name` makes.
 #[must_use]
 pub fn parse_segment_name(name: &str) -> Option<u64> {
     parse_hex(name.strip_prefix("wal-")?.strip_suffix(".log")?)

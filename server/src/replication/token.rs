@@ -1,7 +1,7 @@
 //! Activation tokens: a JWT (`EdDSA`) signed by the primary around a single-use wrapping id.
 //!
 //! The JWT lets the token carry the primary's API address; the secret in it is the wrapping id
-//! (`jti`), under which the primary keeps the [`Bundle`](super::bundle::Bundle). The primary checks
+//! (`jti`), under which the primary keeps the bundle. The primary checks
 //! its own signature before it looks an id up; a secondary can only read the claims.
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
