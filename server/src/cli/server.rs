@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -124,6 +125,13 @@ fn configured(path: &Path, log_level: Option<&str>, env: Env) -> Result<(), CliE
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
+    if !config.disable_mlock {
+        tracing::warn!(
+            "this version does not lock its memory: keep swap off or encrypted, and say so with \
+             disable_mlock = true"
+        );
+    }
+    no_core_dumps();
     let hangup = on_hangup(path.to_owned(), log_level.map(str::to_owned), env, log);
     runtime()?.block_on(async {
         let server = Server::open(config).await.map_err(|e| start_error(&e))?;
@@ -137,6 +145,14 @@ fn configured(path: &Path, log_level: Option<&str>, env: Env) -> Result<(), CliE
         }
         server.run(hangup).await.map_err(|e| start_error(&e))
     })
+}
+
+/// A core dump would hold keys.
+fn no_core_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!("core dumps cannot be switched off: {error}");
+    }
 }
 
 /// What SIGHUP does besides reading the certificates again: the file's log level is taken up.

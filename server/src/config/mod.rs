@@ -36,7 +36,7 @@ pub struct Config {
     pub cluster_addr: Option<String>,
     /// Name for humans; drawn when absent.
     pub cluster_name: Option<String>,
-    /// Do not lock memory.
+    /// The operator knows that memory is not locked; without it the server warns at start.
     pub disable_mlock: bool,
     /// `trace`, `debug`, `info`, `warn` or `error`.
     pub log_level: String,
