@@ -54,8 +54,8 @@ pub(super) fn overview(members: &[Member], root_token: &str, kept: Option<&Path>
          Try in another terminal:\n\n  \
          export VAULT_TOKEN={root_token}\n  \
          {program} kv put -address={first} secret/hello greeting=hi\n  \
-         {program} kv get -address={second} secret/hello\n  \
-         {program} replication status -address={last}\n\n\
+         {program} replication status -address={last}\n  \
+         {program} kv get -address={second} secret/hello\n\n\
          Ctrl-C stops all of them.\n\n",
         lines.join("\n")
     )
