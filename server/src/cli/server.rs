@@ -1,5 +1,6 @@
 //! `server`: start a server from a configuration file or in development mode, or a launcher of several.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -108,7 +109,10 @@ fn development(args: &ServerArgs, env: &Env) -> Result<(), CliError> {
         // The launcher prints its own; its log must not hold the token.
         if !launched && let Some(address) = server.addresses().first() {
             let unseal_key = keys.unseal_keys.first().map_or("", String::as_str);
-            print!("{}", dev::banner(*address, unseal_key, &keys.root_token, kept));
+            let banner = dev::banner(*address, unseal_key, &keys.root_token, kept);
+            // A server does not end because nobody reads its banner.
+            let mut out = std::io::stdout().lock();
+            let _ = out.write_all(banner.as_bytes()).and_then(|()| out.flush());
         }
         drop(keys);
         server.serve(stop).await.map_err(|e| start_error(&e))
@@ -173,12 +177,14 @@ fn on_hangup(path: PathBuf, fixed: Option<String>, env: Env, log: LogHandle) -> 
     }
 }
 
-/// Ready on SIGTERM, SIGINT, or when the launcher is gone.
+/// Ready on SIGTERM, SIGINT, SIGHUP (a development server has nothing to read again; its terminal was
+/// closed), or when the launcher is gone.
 fn stop(gone: Option<LauncherGone>) -> Result<impl Future<Output = ()>, CliError> {
     let of =
         |kind| signal(kind).map_err(|e| CliError::Start(format!("cannot wait for signals: {e}")));
     let mut terminate = of(SignalKind::terminate())?;
     let mut interrupt = of(SignalKind::interrupt())?;
+    let mut hangup = of(SignalKind::hangup())?;
     let (told, launcher_gone) = oneshot::channel();
     // A thread of its own: it blocks for as long as the launcher lives.
     let waiting = gone.map(|gone| {
@@ -192,6 +198,7 @@ fn stop(gone: Option<LauncherGone>) -> Result<impl Future<Output = ()>, CliError
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
             _ = launcher_gone, if launched => tracing::info!("the launcher is gone"),
         }
     })
