@@ -320,6 +320,28 @@ mod tests {
         assert_eq!(Master::decode(&sample_master().encode()), Ok(sample_master()));
     }
 
+    fn hex(bytes: &[u8]) -> String {
+        use std::fmt::Write;
+        bytes.iter().fold(String::new(), |mut out, b| {
+            let _ = write!(out, "{b:02x}");
+            out
+        })
+    }
+
+    /// Bytes of version 1, for good: a store that was written by it has to open.
+    #[test]
+    fn the_bytes_are_those_of_version_1() {
+        let (page, entries) = sample_page();
+        let images = [
+            (encode_page(page, 9, &entries), include_str!("../tests/golden/page-v1.hex")),
+            (sample_map().encode(), include_str!("../tests/golden/map-v1.hex")),
+            (sample_master().encode(), include_str!("../tests/golden/master-v1.hex")),
+        ];
+        for (image, golden) in images {
+            assert_eq!(hex(&image), golden.trim());
+        }
+    }
+
     proptest! {
         #[test]
         fn a_changed_byte_is_always_noticed(at in any::<prop::sample::Index>(), flip in 1u8..) {
