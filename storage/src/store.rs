@@ -27,6 +27,9 @@ use crate::threads::{Signal, Threads};
 use crate::txn::Txn;
 use crate::values::Values;
 
+/// Default bytes of a log segment: a value of the largest size must fit.
+const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
+
 /// How a store is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -41,7 +44,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            segment_size: LogOptions::default().segment_size,
+            segment_size: SEGMENT_BYTES_DEFAULT,
             retention_bytes: 1 << 30,
             checkpoint_every: 64 << 20,
         }

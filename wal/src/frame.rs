@@ -5,6 +5,7 @@
 //! position is known before its length is. Promises: a [`Frame`] exists only after every byte of it
 //! was checked; building one allocates nothing per record once its buffer has grown.
 
+use crate::disk::buffer::BlockBuf;
 use crate::header::{BLOCK, FRAME_HEADER_BYTES, FrameHeader, FrameKind};
 use crate::lsn::Lsn;
 use crate::varint;
@@ -38,16 +39,15 @@ pub struct FrameBuilder {
     /// Most payload bytes (records and table) that the segment has room for.
     room: usize,
     /// Space for the header, then the records.
-    buf: Vec<u8>,
+    buf: BlockBuf,
     table: Vec<u8>,
     records: u32,
 }
 
 impl FrameBuilder {
-    pub(crate) fn new(start: Lsn, room: usize, buffers: FrameBuffers) -> Self {
-        let FrameBuffers { mut buf, mut table } = buffers;
+    pub(crate) fn new(start: Lsn, room: usize, mut buf: BlockBuf, mut table: Vec<u8>) -> Self {
         buf.clear();
-        buf.resize(FRAME_HEADER_BYTES, 0);
+        buf.resize(FRAME_HEADER_BYTES);
         table.clear();
         Self { start, room, buf, table, records: 0 }
     }
@@ -105,7 +105,7 @@ impl FrameBuilder {
     pub fn push_with(
         &mut self,
         len: usize,
-        write: impl FnOnce(&mut Vec<u8>),
+        write: impl FnOnce(&mut BlockBuf),
     ) -> Result<Lsn, FrameFull> {
         assert!(len > 0, "a record has at least one byte");
         if !self.fits(len) {
@@ -146,7 +146,7 @@ impl FrameBuilder {
         header.crc = hasher.finalize();
         self.buf[76..80].copy_from_slice(&header.crc.to_le_bytes());
         let padded = self.buf.len().next_multiple_of(BLOCK);
-        self.buf.resize(padded, 0);
+        self.buf.resize(padded);
         Finished { header, bytes: self.buf, table: self.table }
     }
 }
@@ -161,13 +161,6 @@ impl std::fmt::Debug for FrameBuilder {
     }
 }
 
-/// Buffers that go from one frame to the next.
-#[derive(Default)]
-pub(crate) struct FrameBuffers {
-    pub(crate) buf: Vec<u8>,
-    pub(crate) table: Vec<u8>,
-}
-
 /// What the log adds to a frame when it is appended.
 pub(crate) struct FrameSeal {
     pub(crate) kind: FrameKind,
@@ -179,7 +172,7 @@ pub(crate) struct FrameSeal {
 /// A frame as it goes to disk.
 pub(crate) struct Finished {
     pub(crate) header: FrameHeader,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: BlockBuf,
     pub(crate) table: Vec<u8>,
 }
 
@@ -283,7 +276,7 @@ mod tests {
     }
 
     fn built(records: &[Vec<u8>]) -> Finished {
-        let mut frame = FrameBuilder::new(AT, 50_000, FrameBuffers::default());
+        let mut frame = FrameBuilder::new(AT, 50_000, BlockBuf::new(), Vec::new());
         for record in records {
             frame.push(record).unwrap();
         }
@@ -322,7 +315,7 @@ mod tests {
 
         #[test]
         fn any_change_is_seen(records in records(), at: prop::sample::Index, mask in 1..=255u8) {
-            let mut bytes = built(&records).bytes;
+            let mut bytes = built(&records).bytes.to_vec();
             let at = at.index(bytes.len());
             bytes[at] ^= mask;
             prop_assert!(read(&bytes).is_none());
@@ -346,7 +339,7 @@ mod tests {
     #[test]
     fn lengths_that_do_not_add_up_are_refused() {
         for table in [&[3u8, 0][..], &[1, 1], &[3], &[0x83, 0x00], &[4, 255]] {
-            let mut frame = FrameBuilder::new(AT, 1000, FrameBuffers::default());
+            let mut frame = FrameBuilder::new(AT, 1000, BlockBuf::new(), Vec::new());
             frame.push(b"abc").unwrap();
             frame.push(b"d").unwrap();
             frame.table = table.to_vec();

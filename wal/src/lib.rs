@@ -1,7 +1,8 @@
 //! The write-ahead log of Strongroom, and the disk seam under the whole storage engine.
 //!
 //! A log is a sequence of *frames* in *segment* files of one size. A frame is one checksummed batch
-//! of records; it starts on a fresh block and is durable when [`Log::append`] returns. There is one
+//! of records; it starts on a fresh block and is durable when [`Log::append`] returns, or when
+//! [`Log::reap`] gives it back after [`Log::submit`]: several may be in flight. There is one
 //! writer, [`Log`], and any number of readers, [`LogReader`]. [`Log::open`] finds the end after a
 //! crash: an unfinished write is dropped, damage to what was acknowledged is refused. The format is
 //! in `docs/wal-format.md`; the decision between torn and rotten is one table in [`recovery`].
@@ -25,6 +26,7 @@
 
 pub mod disk;
 mod error;
+mod flight;
 mod frame;
 mod header;
 pub mod inspect;
@@ -32,22 +34,24 @@ mod log;
 mod look;
 mod lsn;
 mod open;
+mod options;
 mod pool;
 mod reader;
 pub mod recovery;
 mod shared;
+mod tail;
 mod varint;
 
 pub use error::{LogError, ReadError};
 pub use frame::{Frame, FrameBuilder, FrameFull, Records, framed_len};
 pub use header::{FORMAT_VERSION, FrameHeader, FrameKind, SegmentHeader};
-pub use log::{
-    Appended, Log, LogOptions, RESERVE_STEP_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT,
-    SPARE_SEGMENTS_DEFAULT,
-};
+pub use log::{Appended, Log};
 pub use lsn::{
     BLOCK_BYTES, Geometry, Lsn, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, parse_segment_name,
 };
 pub use open::{OpenHint, OpenReport, Tail};
+pub use options::{
+    LogOptions, RESERVE_STEP_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SPARE_SEGMENTS_DEFAULT,
+};
 pub use reader::{Frames, LogReader};
 pub use shared::SegmentInfo;

@@ -1,58 +1,30 @@
 //! The single writer of a log.
 //!
-//! Promises: [`Log::append`] returns `Ok` only when the frame is on the medium; frames are durable
-//! in log order; a block that was acknowledged is never written again; after a failed write nothing
-//! is acknowledged any more; a full disk is told before anything is written. A process killed at
-//! any moment leaves a log that [`Log::open`] continues.
+//! Promises: a frame that [`Log::reap`] or [`Log::append`] gave back is on the medium, and so is
+//! everything before it; a block that was acknowledged is never written again; after a failed write
+//! nothing is acknowledged any more; a full disk is told before anything is written. A process
+//! killed at any moment leaves a log that [`Log::open`] continues.
 
 use std::io;
 use std::sync::Arc;
 
-use crate::disk::queue::{DirectQueue, Submission, WriteQueue};
+use crate::disk::queue::QUEUE_DEPTH_MAX;
 use crate::disk::{DiskFile, is_no_space};
 use crate::error::LogError;
-use crate::frame::{Finished, FrameBuffers, FrameBuilder, FrameSeal};
-use crate::header::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, SegmentHeader, padded};
+use crate::flight::{Flight, Write};
+use crate::frame::{Finished, FrameBuilder, FrameSeal};
+use crate::header::{FRAME_HEADER_BYTES, FrameKind, padded};
 use crate::look::{Chain, Format};
 use crate::lsn::{BLOCK_BYTES, Geometry, Lsn};
+use crate::options::LogOptions;
 use crate::pool::Pool;
 use crate::reader::LogReader;
 use crate::shared::{SegmentInfo, Shared};
 
-/// Default size of a segment, in bytes.
-pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// Largest table of lengths whose memory is kept for the next frame, in bytes.
+const KEPT_TABLE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Default step in which a segment is filled with zeros ahead of the tail, in bytes.
-pub const RESERVE_STEP_BYTES_DEFAULT: u64 = 1024 * 1024;
-
-/// Default number of recycled segments that wait to be used again.
-pub const SPARE_SEGMENTS_DEFAULT: usize = 2;
-
-/// Largest buffer that is kept for the next frame, in bytes.
-const KEPT_BUFFER_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Settings of a log.
-#[derive(Clone, Debug)]
-pub struct LogOptions {
-    /// Bytes of a segment. Fixed when the log is created; an existing log keeps its own.
-    pub segment_size: u64,
-    /// Bytes of zeros written ahead of the tail at a time.
-    pub reserve_step: u64,
-    /// Recycled segments kept for use again; more are removed.
-    pub spare_segments: usize,
-}
-
-impl Default for LogOptions {
-    fn default() -> Self {
-        Self {
-            segment_size: SEGMENT_BYTES_DEFAULT,
-            reserve_step: RESERVE_STEP_BYTES_DEFAULT,
-            spare_segments: SPARE_SEGMENTS_DEFAULT,
-        }
-    }
-}
-
-/// Where an appended frame stands.
+/// Where a frame stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// Its start.
@@ -74,7 +46,7 @@ pub struct Log {
     pub(crate) shared: Arc<Shared>,
     pub(crate) options: LogOptions,
     pub(crate) pool: Pool,
-    pub(crate) queue: Box<dyn WriteQueue>,
+    pub(crate) flight: Flight,
     /// `None` until the segment that `next` stands before is begun.
     pub(crate) active: Option<Active>,
     /// Where the next frame goes, or the base of a segment that is not begun.
@@ -83,8 +55,8 @@ pub struct Log {
     pub(crate) generation: u64,
     pub(crate) last: Option<FrameKind>,
     pub(crate) poisoned: Option<Arc<io::Error>>,
-    pub(crate) buffers: FrameBuffers,
-    pub(crate) tag: u64,
+    /// The memory of the last frame's table of lengths.
+    pub(crate) table: Vec<u8>,
 }
 
 impl Log {
@@ -138,10 +110,26 @@ impl Log {
         LogReader::new(Arc::clone(&self.shared))
     }
 
+    /// Writes that may be in flight. [`submit`](Self::submit) waits for one when there are more.
+    pub fn depth(&self) -> usize {
+        self.flight.depth()
+    }
+
+    /// Frames that were submitted and not yet given back by [`reap`](Self::reap).
+    pub fn in_flight(&self) -> usize {
+        self.flight.frames()
+    }
+
+    /// Why nothing is acknowledged any more; `None` as long as all is well. For health answers.
+    pub fn poisoned(&self) -> Option<Arc<io::Error>> {
+        self.poisoned.clone()
+    }
+
     /// Begins a frame, and a new segment when `payload_hint` bytes (see
     /// [`framed_len`](crate::framed_len)) do not fit into the current one. The position of the frame
     /// is fixed and its space is taken from the disk here. Dropping the builder gives the position
-    /// back. More than the hint may be pushed, up to the end of the segment.
+    /// back. More than the hint may be pushed, up to the end of the segment. Other frames may be in
+    /// flight meanwhile.
     ///
     /// # Errors
     /// [`LogError::TooLarge`], [`LogError::NoSpace`] (the log stays usable), [`LogError::Poisoned`].
@@ -161,27 +149,53 @@ impl Log {
             reserved => reserved?,
         }
         let room = usize::try_from(self.room()).unwrap_or(usize::MAX) - FRAME_HEADER_BYTES;
-        Ok(FrameBuilder::new(self.next, room, std::mem::take(&mut self.buffers)))
+        Ok(self.builder(room, bytes))
     }
 
-    /// Writes a frame; it is durable when this returns. An empty frame is an idle marker: it tells
-    /// recovery that everything before it was durable.
+    /// Writes a frame; it is durable when this returns, and so is every frame before it: those in
+    /// flight are reaped too. An empty frame is an idle marker: it tells recovery that everything
+    /// before it was durable.
     ///
     /// # Errors
-    /// [`LogError::NoSpace`] when more was pushed than announced and the disk is full: nothing was
-    /// written and the log stays usable. [`LogError::Poisoned`] when the write failed: the frame
-    /// may or may not be found when the log is opened again.
+    /// As [`submit`](Self::submit) and [`reap`](Self::reap).
     ///
     /// # Panics
     /// When the frame was not begun at the current position of this log.
     pub fn append(&mut self, frame: FrameBuilder) -> Result<Appended, LogError> {
+        let appended = self.submit(frame)?;
+        while self.reap()?.is_some() {}
+        Ok(appended)
+    }
+
+    /// Starts the durable write of a frame and says where it will stand. It may be acknowledged when
+    /// [`reap`](Self::reap) gives it back. Waits only while [`depth`](Self::depth) writes are in
+    /// flight.
+    ///
+    /// # Errors
+    /// [`LogError::NoSpace`] when more was pushed than announced and the disk is full: nothing was
+    /// written and the log stays usable. [`LogError::Poisoned`] when a write failed, be it an
+    /// earlier one: every frame not yet given back may or may not be found when the log is opened
+    /// again.
+    ///
+    /// # Panics
+    /// When the frame was not begun at the current position of this log.
+    pub fn submit(&mut self, frame: FrameBuilder) -> Result<Appended, LogError> {
         self.check_poison()?;
-        assert_eq!(frame.start(), self.next, "a frame is appended where it was begun");
+        assert_eq!(frame.start(), self.next, "a frame is submitted where it was begun");
         let bytes = padded(u64::try_from(frame.payload_len()).unwrap_or(u64::MAX));
         self.reserve(bytes, BLOCK_BYTES)?;
-        let header = self.write(frame, FrameKind::Data)?;
-        self.shared.set_durable(header.end());
-        Ok(Appended { start: header.lsn, end: header.end() })
+        self.write(frame, FrameKind::Data)
+    }
+
+    /// Waits for the next frame in log order to become durable, and gives it back. `None` when none
+    /// is in flight.
+    ///
+    /// # Errors
+    /// [`LogError::Poisoned`] when any write failed: nothing is acknowledged any more.
+    pub fn reap(&mut self) -> Result<Option<Appended>, LogError> {
+        self.check_poison()?;
+        let next = self.flight.arrive();
+        self.settle(next)
     }
 
     /// Gives back sealed segments that nobody needs any more: the caller knows what is live. Files
@@ -191,11 +205,22 @@ impl Log {
     /// [`LogError::NotSealed`] before anything is done; [`LogError::Io`] when a file could not be
     /// moved: it is then out of the readers' sight and comes back when the log is opened again.
     pub fn recycle(&mut self, segments: &[u64]) -> Result<(), LogError> {
-        let current = self.geometry().segment(self.next);
+        // Also when it is full to the end: a log without any segment would be none.
+        let current = match &self.active {
+            Some(active) => active.segment,
+            None => self.geometry().segment(self.next),
+        };
         for segment in segments {
             if *segment >= current || !self.shared.keeps(*segment) {
                 return Err(LogError::NotSealed { segment: *segment });
             }
+        }
+        let Some(last) = segments.iter().max() else { return Ok(()) };
+        if self.flight.mark() < self.geometry().end(*last) {
+            // Its last writes are on their way into the file.
+            self.check_poison()?;
+            let drained = self.flight.drain();
+            self.settle(drained)?;
         }
         for segment in segments {
             // Out of sight first: a reader checks after reading that the segment is still kept.
@@ -206,19 +231,23 @@ impl Log {
         Ok(())
     }
 
-    /// Ends the log in good order, with a marker that says so (a full disk may leave it out).
-    /// Dropping the log instead is as safe as a killed process.
+    /// Ends the log in good order, with a marker that says so (a full disk may leave it out). Waits
+    /// for what is in flight. Dropping the log instead is as safe as a killed process.
     ///
     /// # Errors
     /// [`LogError::Poisoned`] when the log is or becomes poisoned.
     pub fn close(mut self) -> Result<(), LogError> {
-        self.check_poison()?;
+        while self.reap()?.is_some() {}
         let empty = self.active.is_none() || self.last == Some(FrameKind::Close);
         if empty || self.next == self.first_ever() || self.room() < BLOCK_BYTES {
             return Ok(());
         }
         match self.reserve(BLOCK_BYTES, 0) {
-            Ok(()) => self.write_marker(FrameKind::Close),
+            Ok(()) => {
+                self.write_marker(FrameKind::Close)?;
+                let drained = self.flight.drain();
+                self.settle(drained)
+            }
             Err(LogError::NoSpace) => Ok(()),
             Err(error) => Err(error),
         }
@@ -232,11 +261,11 @@ impl Log {
         &self.shared.format
     }
 
-    fn geometry(&self) -> Geometry {
+    pub(crate) fn geometry(&self) -> Geometry {
         self.shared.format.geometry
     }
 
-    fn check_poison(&self) -> Result<(), LogError> {
+    pub(crate) fn check_poison(&self) -> Result<(), LogError> {
         match &self.poisoned {
             Some(cause) => Err(LogError::Poisoned { cause: Arc::clone(cause) }),
             None => Ok(()),
@@ -250,136 +279,83 @@ impl Log {
     }
 
     /// A full disk while space was being taken leaves the log as it was; anything else is in doubt.
-    fn no_space_or_poison(&mut self, error: io::Error) -> LogError {
+    pub(crate) fn no_space_or_poison(&mut self, error: io::Error) -> LogError {
         if is_no_space(&error) { LogError::NoSpace } else { self.poison(error) }
     }
 
     /// Bytes left in the current segment; none when there is no current segment.
-    fn room(&self) -> u64 {
+    pub(crate) fn room(&self) -> u64 {
         match &self.active {
             Some(active) => self.geometry().end(active.segment).0 - self.next.0,
             None => 0,
         }
     }
 
-    /// Makes sure that the next `bytes` bytes of the current segment are allocated and zero, and
-    /// `marker` bytes behind them as far as the segment goes. Data always leaves a block for the
-    /// marker that ends the segment or the log, so that a full disk can still go on into a
-    /// recycled segment, and close.
-    fn reserve(&mut self, bytes: u64, marker: u64) -> Result<(), LogError> {
-        let (geometry, next, step) = (self.geometry(), self.next, self.options.reserve_step.max(1));
-        let Some(active) = &mut self.active else { return Ok(()) };
-        let needed = (geometry.offset(next) + bytes + marker).min(geometry.segment_bytes());
-        if needed <= active.reserved {
-            return Ok(());
-        }
-        let stepped = needed.next_multiple_of(step).min(geometry.segment_bytes());
-        let mut reserved = stepped;
-        let mut result = active.file.reserve(stepped);
-        if stepped > needed && result.as_ref().is_err_and(is_no_space) {
-            reserved = needed;
-            result = active.file.reserve(needed);
-        }
-        match result {
-            Ok(()) => {
-                active.reserved = reserved;
-                self.shared.keep(active.segment, None, reserved);
-                Ok(())
-            }
-            Err(error) => Err(self.no_space_or_poison(error)),
-        }
-    }
-
-    /// Ends the current segment and begins the next, with room for a frame of `bytes` bytes.
-    ///
-    /// The new file is allocated and named first, so that a full disk changes nothing; then comes
-    /// the seal, then the new header. Killed in between, recovery finds the end of the old segment
-    /// or of the seal, and a file without a header behind it.
-    fn switch_segment(&mut self, bytes: u64) -> Result<(), LogError> {
-        let geometry = self.geometry();
-        let segment = match &self.active {
-            Some(active) => active.segment + 1,
-            None => geometry.segment(self.next),
-        };
-        let step = self.options.reserve_step.max(1);
-        let needed = (BLOCK_BYTES + bytes + BLOCK_BYTES).min(geometry.segment_bytes());
-        let stepped = needed.next_multiple_of(step).min(geometry.segment_bytes());
-        let made = match self.pool.make(segment, stepped) {
-            Err(error) if is_no_space(&error) && stepped > needed => {
-                self.pool.make(segment, needed)
-            }
-            other => other,
-        };
-        let made = made.map_err(|error| self.no_space_or_poison(error))?;
-        if self.active.is_some()
-            && self.room() >= BLOCK_BYTES
-            && self.reserve(BLOCK_BYTES, 0).is_ok()
-        {
-            self.write_marker(FrameKind::Seal)?;
-        } else if self.active.is_some() && self.room() > 0 {
-            self.pool.unmake(segment);
-            return Err(self.check_poison().err().unwrap_or(LogError::NoSpace));
-        }
-        let header = SegmentHeader {
-            log_id: self.id(),
-            segment,
-            segment_bytes: geometry.segment_bytes(),
-            generation: self.generation,
-            durable_lsn: geometry.base(segment),
-            prev_crc: self.chain.crc.unwrap_or(0),
-            recycled: made.recycled,
-        };
-        if let Err(error) = made.file.write_durable_at(0, &header.encode()) {
-            return Err(self.poison(error));
-        }
-        self.shared.keep(segment, Some(Arc::clone(&made.file)), made.bytes);
-        self.next = geometry.first_frame(segment);
-        self.active = Some(Active { segment, file: made.file, reserved: made.bytes });
-        Ok(())
+    fn builder(&mut self, room: usize, bytes: u64) -> FrameBuilder {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        FrameBuilder::new(
+            self.next,
+            room,
+            self.flight.buffer(bytes),
+            std::mem::take(&mut self.table),
+        )
     }
 
     /// Writes a frame without records. Its block must be reserved.
-    fn write_marker(&mut self, kind: FrameKind) -> Result<(), LogError> {
-        let builder = FrameBuilder::new(self.next, 0, std::mem::take(&mut self.buffers));
+    pub(crate) fn write_marker(&mut self, kind: FrameKind) -> Result<(), LogError> {
+        let builder = self.builder(0, BLOCK_BYTES);
         self.write(builder, kind).map(|_| ())
     }
 
-    /// Writes a frame durably and moves on.
-    fn write(&mut self, frame: FrameBuilder, kind: FrameKind) -> Result<FrameHeader, LogError> {
+    /// Starts the write of a frame and moves on.
+    fn write(&mut self, frame: FrameBuilder, kind: FrameKind) -> Result<Appended, LogError> {
+        self.make_room()?;
         let seal = FrameSeal {
             kind,
             generation: self.generation,
-            // One write is in flight at a time, so everything before this frame is durable.
-            durable_lsn: self.next,
+            durable_lsn: self.flight.mark(),
             prev_crc: self.chain.crc.unwrap_or(0),
         };
         let Finished { header, bytes, table } = frame.finish(&seal, self.format().tag);
+        if table.capacity() <= KEPT_TABLE_BYTES_MAX {
+            self.table = table;
+        }
         let Some(active) = &self.active else {
             panic!("a frame is written into a segment that was begun");
         };
-        let offset = self.geometry().offset(header.lsn);
+        let (geometry, end) = (self.geometry(), header.end());
+        let offset = geometry.offset(header.lsn);
         assert!(offset + header.total_bytes() <= active.reserved, "space is reserved first");
-        self.tag += 1;
-        let file = Arc::clone(&active.file);
-        self.queue.submit(Submission { file, offset, data: bytes, tag: self.tag });
-        let Some(done) = self.queue.reap() else { panic!("a submitted write completes") };
-        assert_eq!(done.tag, self.tag, "writes complete in order at depth one");
-        self.keep_buffers(done.data, table);
-        if let Err(error) = done.result {
-            return Err(self.poison(error));
-        }
-        self.next = header.end();
+        let appended = Appended { start: header.lsn, end };
+        let write = Write {
+            file: Arc::clone(&active.file),
+            offset,
+            data: bytes,
+            mark: if kind == FrameKind::Seal { geometry.end(active.segment) } else { end },
+            appended: (kind == FrameKind::Data).then_some(appended),
+        };
+        self.flight.start(write);
+        self.next = end;
         self.chain = Chain::after(&header);
         self.last = Some(kind);
-        Ok(header)
+        Ok(appended)
     }
 
-    fn keep_buffers(&mut self, buf: Vec<u8>, table: Vec<u8>) {
-        if buf.capacity() <= KEPT_BUFFER_BYTES_MAX {
-            self.buffers.buf = buf;
-        }
-        if table.capacity() <= KEPT_BUFFER_BYTES_MAX {
-            self.buffers.table = table;
+    /// Waits until a write can be started. What has arrived meanwhile makes its durable mark a
+    /// fresher one.
+    pub(crate) fn make_room(&mut self) -> Result<(), LogError> {
+        let made = self.flight.make_room();
+        self.settle(made)
+    }
+
+    /// Publishes what became durable, or poisons the log.
+    fn settle<T>(&mut self, result: io::Result<T>) -> Result<T, LogError> {
+        match result {
+            Ok(value) => {
+                self.shared.set_durable(self.flight.published());
+                Ok(value)
+            }
+            Err(error) => Err(self.poison(error)),
         }
     }
 
@@ -391,24 +367,27 @@ impl Log {
         generation: u64,
         next: Lsn,
     ) -> Self {
+        let depth = options.depth.clamp(1, QUEUE_DEPTH_MAX);
+        let flight = Flight::new(shared.disk.write_queue(depth), next, shared.durable());
         Self {
             shared,
             options,
             pool,
-            queue: Box::new(DirectQueue::default()),
+            flight,
             active: None,
             next,
             chain: Chain { crc: None, generation },
             generation,
             last: None,
             poisoned: None,
-            buffers: FrameBuffers::default(),
-            tag: 0,
+            table: Vec::new(),
         }
     }
 
     /// Begins the log's first segment.
     pub(crate) fn begin_first_segment(&mut self) -> Result<(), LogError> {
-        self.switch_segment(BLOCK_BYTES)
+        self.switch_segment(BLOCK_BYTES)?;
+        let drained = self.flight.drain();
+        self.settle(drained)
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! All calls block. None is cancelled half way: they return or the process dies.
 
+pub mod buffer;
 pub mod queue;
 pub mod sim;
 mod sys;
@@ -20,6 +21,8 @@ pub use sys::{DurableMethod, SysDisk};
 
 use std::io;
 use std::sync::Arc;
+
+use self::queue::{DirectQueue, WriteQueue};
 
 /// A directory with flat file names.
 pub trait Disk: Send + Sync + 'static {
@@ -71,6 +74,13 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// `WouldBlock` when another owner has it; else as the medium says.
     fn lock(&self, name: &str) -> io::Result<Box<dyn Send + Sync>>;
+
+    /// A queue for durable writes to this disk's files with up to `depth` of them in flight, or
+    /// fewer if the disk cannot do so many.
+    fn write_queue(&self, depth: usize) -> Box<dyn WriteQueue> {
+        let _ = depth;
+        Box::new(DirectQueue::default())
+    }
 }
 
 /// An open file. Positional calls only, so that one handle serves many threads.
@@ -98,6 +108,15 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// As the medium says; what was not durable before is in doubt from then on.
     fn sync(&self) -> io::Result<()>;
+
+    /// Makes what was written to a range durable; more may become durable with it.
+    ///
+    /// # Errors
+    /// As the medium says; what was not durable in the range before is in doubt from then on.
+    fn sync_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        let _ = (offset, len);
+        self.sync()
+    }
 
     /// Grows the file to at least `len` with durable zeros, so that later writes are pure
     /// overwrites. A file that is long enough is left alone.

@@ -3,12 +3,20 @@
 //! The log hands over whole frames here and does not care how they reach the medium. An
 //! implementation may have several writes in flight and complete them in any order; the one below
 //! writes when asked and has room for one. Promises: every submission is reaped exactly once, with
-//! its tag and its buffer; `Ok` means on the medium.
+//! its tag and its buffer; `Ok` means on the medium. Dropping a queue waits for what is in flight
+//! or leaves it to the medium, but never frees memory that is still written from.
 
 use std::io;
 use std::sync::Arc;
 
 use super::DiskFile;
+use super::buffer::BlockBuf;
+
+/// Writes in flight that a queue is asked for by default.
+pub const QUEUE_DEPTH_DEFAULT: usize = 4;
+
+/// Most writes in flight that a queue can be asked for.
+pub const QUEUE_DEPTH_MAX: usize = 64;
 
 /// One durable write to do.
 pub struct Submission {
@@ -17,7 +25,7 @@ pub struct Submission {
     /// Offset in the file, in bytes.
     pub offset: u64,
     /// What to write. Comes back with the completion.
-    pub data: Vec<u8>,
+    pub data: BlockBuf,
     /// The submitter's name for it.
     pub tag: u64,
 }
@@ -27,7 +35,7 @@ pub struct Completion {
     /// The submission's tag.
     pub tag: u64,
     /// The submission's buffer, to be used again.
-    pub data: Vec<u8>,
+    pub data: BlockBuf,
     /// `Ok` when every byte is on the medium.
     pub result: io::Result<()>,
 }
@@ -48,6 +56,9 @@ pub trait WriteQueue: Send {
 
     /// Waits for one write to finish. `None` when none is in flight.
     fn reap(&mut self) -> Option<Completion>;
+
+    /// A write that has finished already, without waiting.
+    fn poll(&mut self) -> Option<Completion>;
 }
 
 /// Plain system calls: the write happens in `submit`.
@@ -73,6 +84,10 @@ impl WriteQueue for DirectQueue {
     }
 
     fn reap(&mut self) -> Option<Completion> {
+        self.done.take()
+    }
+
+    fn poll(&mut self) -> Option<Completion> {
         self.done.take()
     }
 }

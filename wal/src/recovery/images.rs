@@ -7,8 +7,9 @@ use super::folder::Folder;
 use super::table::{Later, Seen, Verdict, decide};
 use super::{Stop, Walker};
 use crate::disk::Disk;
+use crate::disk::buffer::BlockBuf;
 use crate::disk::sim::SimDisk;
-use crate::frame::{FrameBuffers, FrameBuilder, FrameSeal};
+use crate::frame::{FrameBuilder, FrameSeal};
 use crate::header::{FORMAT_VERSION, FrameHeader, FrameKind, SegmentHeader};
 use crate::look::Format;
 use crate::lsn::{Geometry, Lsn, segment_name};
@@ -67,7 +68,7 @@ impl Image {
         generation: u64,
         tag: u32,
     ) -> FrameHeader {
-        let mut frame = FrameBuilder::new(Lsn(at), 3000, FrameBuffers::default());
+        let mut frame = FrameBuilder::new(Lsn(at), 3000, BlockBuf::new(), Vec::new());
         if kind == FrameKind::Data {
             frame.push(b"some record").unwrap();
         }
@@ -272,7 +273,7 @@ fn a_frame_inside_a_record_is_no_witness() {
     image.write(16384, &[0; 4096]);
     // A sound frame from 12288 to 24576 whose record holds the forged one at its place; behind a
     // torn frame at 8192 it says itself that only 8192 bytes were durable.
-    let mut frame = FrameBuilder::new(Lsn(12288), 20_000, FrameBuffers::default());
+    let mut frame = FrameBuilder::new(Lsn(12288), 20_000, BlockBuf::new(), Vec::new());
     let mut record = vec![1; 4096 - 80];
     record.extend_from_slice(&forged);
     frame.push(&record).unwrap();

@@ -60,7 +60,7 @@ fn a_real_directory_holds_a_log() {
     let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(&path).unwrap());
     let options = LogOptions::default();
     let mut log = Log::create(Arc::clone(&disk), options.clone(), ID).unwrap();
-    let big = record(3, 40 * 1024 * 1024);
+    let big = record(3, 10 * 1024 * 1024);
     append(&mut log, &[record(1, 100)]).unwrap();
     append(&mut log, std::slice::from_ref(&big)).unwrap();
     append(&mut log, std::slice::from_ref(&big)).unwrap();
@@ -102,6 +102,20 @@ fn a_frame_takes_what_a_segment_holds_and_no_more() {
     assert!(frame.push(&[1]).is_err());
     log.append(frame).unwrap();
     assert_eq!(contents(&log).len(), 3);
+}
+
+/// A segment that its last frame fills to the end counted as sealed, so that recycling could take
+/// the log's only segment; killed then, no log was found.
+#[test]
+fn the_last_segment_is_not_recycled_though_it_is_full() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    let whole = log.max_payload() - 3;
+    append(&mut log, &[record(0, whole)]).unwrap();
+    assert!(matches!(log.recycle(&[0]), Err(LogError::NotSealed { segment: 0 })));
+    append(&mut log, &[record(1, 1)]).unwrap();
+    log.recycle(&[0]).unwrap();
+    assert_eq!(contents(&reopen(&disk)), [[record(1, 1)]]);
 }
 
 #[test]

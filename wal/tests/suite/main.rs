@@ -8,6 +8,7 @@ mod golden;
 mod hostile;
 mod killed;
 mod log;
+mod pipeline;
 mod rot;
 mod support;
 mod tailing;

@@ -8,9 +8,15 @@ use strongroom_wal::{Appended, Frame, Log, LogError, LogOptions, OpenHint, frame
 /// Id of every log in the tests.
 pub(crate) const ID: [u8; 16] = *b"a log under test";
 
-/// Segments of 64 KiB, filled with zeros 16 KiB at a time.
+/// Segments of 64 KiB, filled with zeros 16 KiB at a time, and one write in flight.
 pub(crate) fn small() -> LogOptions {
-    LogOptions { segment_size: 64 * 1024, reserve_step: 16 * 1024, ..LogOptions::default() }
+    let (segment_size, reserve_step, depth) = (64 * 1024, 16 * 1024, 1);
+    LogOptions { segment_size, reserve_step, depth, ..LogOptions::default() }
+}
+
+/// The same with four writes in flight.
+pub(crate) fn deep() -> LogOptions {
+    LogOptions { depth: 4, ..small() }
 }
 
 pub(crate) fn create(disk: &(impl Disk + Clone)) -> Log {

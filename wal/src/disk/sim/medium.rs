@@ -126,17 +126,18 @@ impl Medium {
     }
 
     pub(super) fn settle_range(&mut self, inode: usize, offset: u64, len: usize) {
-        let at = usize::try_from(offset).unwrap_or(usize::MAX);
-        self.inodes[inode].settle_where(|piece| {
-            piece.at / SECTOR_BYTES <= (at + len.max(1) - 1) / SECTOR_BYTES
-                && (piece.at + piece.data.len()) > at / SECTOR_BYTES * SECTOR_BYTES
-        });
+        self.inodes[inode].settle_where(|piece| piece.touches(offset, len));
     }
 
-    /// A failed write or sync: what was unsynced reaches the medium by chance, and nothing that is
-    /// done later changes that.
+    /// A failed sync: what was unsynced reaches the medium by chance, and nothing that is done
+    /// later changes that.
     pub(super) fn lose_by_chance(&mut self, inode: usize, rng: &mut Rng) {
-        self.inodes[inode].lose_by_chance(rng);
+        self.inodes[inode].lose_where(rng, |_| true);
+    }
+
+    /// A failed write: the same for the sectors of a range.
+    pub(super) fn lose_range(&mut self, inode: usize, offset: u64, len: usize, rng: &mut Rng) {
+        self.inodes[inode].lose_where(rng, |piece| piece.touches(offset, len));
     }
 
     pub(super) fn drop_cache(&mut self, inode: usize) {
@@ -163,7 +164,7 @@ impl Medium {
     pub(super) fn after_power_loss(&self, rng: &mut Rng) -> Self {
         let mut after = self.clone();
         for inode in &mut after.inodes {
-            inode.lose_by_chance(rng);
+            inode.lose_where(rng, |_| true);
             inode.cache = inode.durable.clone();
         }
         let prefix = rng.below(self.unsynced_names.len() + 1);
@@ -201,8 +202,8 @@ impl Inode {
         }
     }
 
-    fn lose_by_chance(&mut self, rng: &mut Rng) {
-        for piece in std::mem::take(&mut self.unsynced) {
+    fn lose_where(&mut self, rng: &mut Rng, chosen: impl Fn(&Piece) -> bool) {
+        for piece in self.unsynced.extract_if(.., |piece| chosen(piece)) {
             match rng.below(3) {
                 0 => {}
                 1 => piece.apply(&mut self.durable, piece.data.len()),
@@ -213,6 +214,13 @@ impl Inode {
 }
 
 impl Piece {
+    /// Whether it lies in a sector of the range.
+    fn touches(&self, offset: u64, len: usize) -> bool {
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.at / SECTOR_BYTES <= (at + len.max(1) - 1) / SECTOR_BYTES
+            && (self.at + self.data.len()) > at / SECTOR_BYTES * SECTOR_BYTES
+    }
+
     /// Puts the first `len` bytes where they belong.
     fn apply(&self, bytes: &mut Vec<u8>, len: usize) {
         if len == 0 {

@@ -7,6 +7,8 @@
 //!   journalling file system) or any subset that makes sense (one without).
 //! - **Power loss at a call** ([`SimDisk::crash_at_call`]): the call is under way when power fails: its
 //!   writes are as above even when the call was a durable one. It and all later calls fail.
+//! - **Writes in flight** ([`Disk::write_queue`]): submission and completion are calls of their own.
+//!   Completions come in any order; until its own a write is one that was not synced.
 //! - **A failing call** ([`SimDisk::fail_after`]): once or from then on, with any error kind. A failed
 //!   write leaves each of its sectors kept, lost or torn on the medium while the cache shows all of
 //!   it; a failed sync does the same to everything that was unsynced, and a later sync that succeeds
@@ -19,6 +21,7 @@
 //! A clone is the same disk. [`SimDisk::clone_image`] is a copy that goes its own way.
 
 mod medium;
+mod queue;
 mod rng;
 
 use std::collections::BTreeSet;
@@ -27,7 +30,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::medium::{Medium, NameChange};
+use self::queue::SimQueue;
 use self::rng::Rng;
+use super::queue::WriteQueue;
 use super::{Disk, DiskFile};
 
 /// A simulated disk.
@@ -231,7 +236,7 @@ impl State {
         self.medium.write(inode, at, data)?;
         match fate {
             Fate::Works if durable => self.medium.settle_range(inode, at, data.len()),
-            Fate::Fails(_) => self.medium.lose_by_chance(inode, &mut self.rng),
+            Fate::Fails(_) => self.medium.lose_range(inode, at, data.len(), &mut self.rng),
             Fate::Works | Fate::Crashes => {}
         }
         finish(fate)
@@ -304,6 +309,11 @@ impl Disk for SimDisk {
         }
         Ok(Box::new(SimLock { disk: self.clone(), name: name.to_owned() }))
     }
+
+    fn write_queue(&self, depth: usize) -> Box<dyn WriteQueue> {
+        let rng = Rng::new(self.state().rng.next());
+        Box::new(SimQueue::new(depth, rng))
+    }
 }
 
 struct SimLock {
@@ -353,6 +363,19 @@ impl DiskFile for SimFile {
         match fate {
             Fate::Works => state.medium.settle(self.inode),
             Fate::Fails(_) => state.medium.lose_by_chance(self.inode, &mut state.rng),
+            Fate::Crashes => {}
+        }
+        finish(fate)
+    }
+
+    fn sync_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        let mut state = self.disk.state();
+        let state = &mut *state;
+        let fate = state.enter()?;
+        match fate {
+            Fate::Works => state.medium.settle_range(self.inode, offset, len),
+            Fate::Fails(_) => state.medium.lose_range(self.inode, offset, len, &mut state.rng),
             Fate::Crashes => {}
         }
         finish(fate)

@@ -1,0 +1,174 @@
+//! The writes of a log that are on their way, in log order.
+//!
+//! Completions may come in any order; what counts as durable is the longest prefix of the log
+//! without a hole. Promises: [`Flight::mark`] never passes a write that is not on the medium; the
+//! first failure is reported, and whoever sees it must stop.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use crate::disk::DiskFile;
+use crate::disk::buffer::BlockBuf;
+use crate::disk::queue::{Completion, Submission, WriteQueue};
+use crate::log::Appended;
+use crate::lsn::Lsn;
+
+/// Largest buffer that is kept for another frame, in bytes.
+const KEPT_BUFFER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Writes that may have been started and not be durable in log order, as a multiple of those in
+/// flight: one slow write must not make the others wait at once, nor let the log run away from it.
+const WINDOW_PER_DEPTH: usize = 2;
+
+/// A write in log order.
+struct Entry {
+    tag: u64,
+    /// Everything before this position is durable once this write and all before it are.
+    mark: Lsn,
+    /// What the submitter waits for; nothing for seals and headers.
+    appended: Option<Appended>,
+    done: bool,
+}
+
+/// What is written, and where it belongs in the log.
+pub(crate) struct Write {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) offset: u64,
+    pub(crate) data: BlockBuf,
+    pub(crate) mark: Lsn,
+    pub(crate) appended: Option<Appended>,
+}
+
+/// The writes on their way and the frames that arrived.
+pub(crate) struct Flight {
+    queue: Box<dyn WriteQueue>,
+    entries: VecDeque<Entry>,
+    /// Durable frames that nobody has asked for yet, oldest first.
+    arrived: VecDeque<Appended>,
+    mark: Lsn,
+    published: Lsn,
+    next_tag: u64,
+    buffers: Vec<BlockBuf>,
+}
+
+impl Flight {
+    /// Nothing is on its way, everything before `mark` is durable, and the last durable frame ends
+    /// at `published`.
+    pub(crate) fn new(queue: Box<dyn WriteQueue>, mark: Lsn, published: Lsn) -> Self {
+        Self {
+            queue,
+            entries: VecDeque::new(),
+            arrived: VecDeque::new(),
+            mark,
+            published,
+            next_tag: 0,
+            buffers: Vec::new(),
+        }
+    }
+
+    /// How far the log is durable without a hole.
+    pub(crate) fn mark(&self) -> Lsn {
+        self.mark
+    }
+
+    /// End of the last frame that is durable without a hole before it.
+    pub(crate) fn published(&self) -> Lsn {
+        self.published
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.queue.depth()
+    }
+
+    /// Frames that were submitted and not handed out by [`arrive`](Self::arrive).
+    pub(crate) fn frames(&self) -> usize {
+        self.arrived.len() + self.entries.iter().filter(|e| e.appended.is_some()).count()
+    }
+
+    /// Waits until another write can be started, and takes note of everything that has finished.
+    pub(crate) fn make_room(&mut self) -> io::Result<()> {
+        let depth = self.queue.depth();
+        while self.queue.in_flight() >= depth || self.entries.len() >= depth * WINDOW_PER_DEPTH {
+            self.wait()?;
+        }
+        while let Some(completion) = self.queue.poll() {
+            self.note(completion)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a write. There must be [room](Self::make_room) for it.
+    pub(crate) fn start(&mut self, write: Write) {
+        let Write { file, offset, data, mark, appended } = write;
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        self.entries.push_back(Entry { tag, mark, appended, done: false });
+        self.queue.submit(Submission { file, offset, data, tag });
+    }
+
+    /// Waits until nothing is on its way.
+    pub(crate) fn drain(&mut self) -> io::Result<()> {
+        while !self.entries.is_empty() {
+            self.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next frame in log order. `None` when none is on its way.
+    pub(crate) fn arrive(&mut self) -> io::Result<Option<Appended>> {
+        loop {
+            if let Some(appended) = self.arrived.pop_front() {
+                return Ok(Some(appended));
+            }
+            if self.entries.is_empty() {
+                return Ok(None);
+            }
+            self.wait()?;
+        }
+    }
+
+    /// A buffer with room for `bytes` bytes.
+    pub(crate) fn buffer(&mut self, bytes: usize) -> BlockBuf {
+        // The one that fits best: small frames leave large buffers to large ones.
+        let fitting = self.buffers.iter().enumerate().filter(|(_, b)| b.capacity() >= bytes);
+        let best = fitting.min_by_key(|(_, b)| b.capacity()).map(|(at, _)| at);
+        let largest = || (0..self.buffers.len()).max_by_key(|at| self.buffers[*at].capacity());
+        let mut buf =
+            best.or_else(largest).map(|at| self.buffers.swap_remove(at)).unwrap_or_default();
+        buf.clear();
+        buf.grow_to(bytes);
+        buf
+    }
+
+    /// Takes a buffer back that was not submitted, or has returned.
+    pub(crate) fn give_back(&mut self, buf: BlockBuf) {
+        if self.buffers.len() <= self.queue.depth() && buf.capacity() <= KEPT_BUFFER_BYTES_MAX {
+            self.buffers.push(buf);
+        }
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let Some(completion) = self.queue.reap() else { panic!("a submitted write completes") };
+        self.note(completion)
+    }
+
+    fn note(&mut self, completion: Completion) -> io::Result<()> {
+        let Completion { tag, data, result } = completion;
+        self.give_back(data);
+        result?;
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.tag == tag) else {
+            panic!("a write completes once");
+        };
+        entry.done = true;
+        while let Some(Entry { mark, appended, .. }) = self.entries.pop_front_if(|e| e.done) {
+            assert!(mark >= self.mark, "the log grows");
+            self.mark = mark;
+            if let Some(appended) = appended {
+                self.published = appended.end;
+                self.arrived.push_back(appended);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! The end of the log on disk: taking space for frames, and going on into the next segment.
+
+use std::sync::Arc;
+
+use crate::disk::is_no_space;
+use crate::error::LogError;
+use crate::flight::Write;
+use crate::header::{BLOCK, FrameKind, SegmentHeader};
+use crate::log::{Active, Log};
+use crate::lsn::BLOCK_BYTES;
+
+impl Log {
+    /// Makes sure that the next `bytes` bytes of the current segment are allocated and zero, and
+    /// `marker` bytes behind them as far as the segment goes. Data always leaves a block for the
+    /// marker that ends the segment or the log, so that a full disk can still go on into a
+    /// recycled segment, and close.
+    pub(crate) fn reserve(&mut self, bytes: u64, marker: u64) -> Result<(), LogError> {
+        let (geometry, next, step) = (self.geometry(), self.next, self.options.reserve_step.max(1));
+        let Some(active) = &mut self.active else { return Ok(()) };
+        let needed = (geometry.offset(next) + bytes + marker).min(geometry.segment_bytes());
+        if needed <= active.reserved {
+            return Ok(());
+        }
+        let stepped = needed.next_multiple_of(step).min(geometry.segment_bytes());
+        let mut reserved = stepped;
+        let mut result = active.file.reserve(stepped);
+        if stepped > needed && result.as_ref().is_err_and(is_no_space) {
+            reserved = needed;
+            result = active.file.reserve(needed);
+        }
+        match result {
+            Ok(()) => {
+                active.reserved = reserved;
+                self.shared.keep(active.segment, None, reserved);
+                Ok(())
+            }
+            Err(error) => Err(self.no_space_or_poison(error)),
+        }
+    }
+
+    /// Ends the current segment and begins the next, with room for a frame of `bytes` bytes.
+    ///
+    /// The new file is allocated and named first, so that a full disk changes nothing; then the
+    /// writes of the seal and of the new header are started like those of frames. Whatever of them
+    /// a crash leaves, the log ends before the first that is missing.
+    pub(crate) fn switch_segment(&mut self, bytes: u64) -> Result<(), LogError> {
+        let geometry = self.geometry();
+        let segment = match &self.active {
+            Some(active) => active.segment + 1,
+            None => geometry.segment(self.next),
+        };
+        let step = self.options.reserve_step.max(1);
+        let needed = (BLOCK_BYTES + bytes + BLOCK_BYTES).min(geometry.segment_bytes());
+        let stepped = needed.next_multiple_of(step).min(geometry.segment_bytes());
+        let made = match self.pool.make(segment, stepped) {
+            Err(error) if is_no_space(&error) && stepped > needed => {
+                self.pool.make(segment, needed)
+            }
+            other => other,
+        };
+        let made = made.map_err(|error| self.no_space_or_poison(error))?;
+        if self.active.is_some()
+            && self.room() >= BLOCK_BYTES
+            && self.reserve(BLOCK_BYTES, 0).is_ok()
+        {
+            self.write_marker(FrameKind::Seal)?;
+        } else if self.active.is_some() && self.room() > 0 {
+            self.pool.unmake(segment);
+            return Err(self.check_poison().err().unwrap_or(LogError::NoSpace));
+        }
+        self.make_room()?;
+        let header = SegmentHeader {
+            log_id: self.id(),
+            segment,
+            segment_bytes: geometry.segment_bytes(),
+            generation: self.generation,
+            durable_lsn: self.flight.mark(),
+            prev_crc: self.chain.crc.unwrap_or(0),
+            recycled: made.recycled,
+        };
+        let mut data = self.flight.buffer(BLOCK);
+        data.extend_from_slice(&header.encode());
+        let mark = geometry.first_frame(segment);
+        let file = Arc::clone(&made.file);
+        self.flight.start(Write { file, offset: 0, data, mark, appended: None });
+        self.shared.keep(segment, Some(Arc::clone(&made.file)), made.bytes);
+        self.next = geometry.first_frame(segment);
+        self.active = Some(Active { segment, file: made.file, reserved: made.bytes });
+        Ok(())
+    }
+}
