@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use strongroom_merkle::Digest;
 use strongroom_wal::disk::{Disk, SysDisk};
-use strongroom_wal::{Log, LogOptions, Lsn};
+use strongroom_wal::{Log, Lsn};
 use tokio::sync::watch;
 
 use crate::changes::ChangeReader;
