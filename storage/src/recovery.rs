@@ -279,7 +279,7 @@ fn load_keyspace(
     keys.sort_unstable();
     Ok(Keyspace {
         trie: Trie::from_sorted(entries),
-        directory: Directory::from_sorted(&keys),
+        directory: Directory::from_sorted(keys.iter().map(|key| &**key)),
         ..Keyspace::new(handle, class, master.checkpoint)
     })
 }

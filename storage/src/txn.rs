@@ -215,7 +215,7 @@ impl Txn {
                 break;
             }
             match value {
-                Some(_) => directory.insert(&Arc::from(key.as_slice())),
+                Some(_) => directory.insert(key),
                 None => directory.remove(key),
             }
         }

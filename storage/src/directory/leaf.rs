@@ -1,0 +1,353 @@
+//! One packed block of keys in order.
+//!
+//! What all its keys begin with stands once; then each key is two bytes and its rest. A block is
+//! never changed: an edit copies what stays in long runs into a new one, of exactly its size.
+//!
+//! ```text
+//! u16 length of the shared prefix | u16 count | count x u16 end of a rest | prefix | rests
+//! ```
+
+use std::sync::Arc;
+
+use super::Edit;
+
+/// Bytes of a block above which it is split. A single key may be longer.
+pub(super) const LEAF_MAX: usize = 2048;
+
+/// Blocks have a multiple of this many bytes: allocators reuse few sizes better than many.
+const GRAIN: usize = 128;
+
+const HEADER: usize = 4;
+
+/// A block of at least one key.
+#[derive(Clone, Debug)]
+pub(super) struct Leaf(Arc<[u8]>);
+
+/// What became of a block.
+pub(super) enum Edited {
+    /// Nothing changed.
+    Same,
+    /// No key is left.
+    Gone,
+    /// One block still.
+    Leaf(Leaf),
+    /// More than one, in order.
+    Leaves(Vec<Leaf>),
+}
+
+/// What a batch of edits carries from block to block.
+pub(super) struct Batch<'a> {
+    /// How many keys there are now.
+    pub(super) len: usize,
+    changes: Vec<Change<'a>>,
+    block: Vec<u8>,
+}
+
+impl Batch<'_> {
+    /// Begins with so many keys.
+    pub(super) fn new(len: usize) -> Self {
+        Self { len, changes: Vec::new(), block: Vec::new() }
+    }
+}
+
+/// An edit that changes something, with its place among the old keys.
+struct Change<'a> {
+    at: usize,
+    key: &'a [u8],
+    insert: bool,
+}
+
+impl Leaf {
+    /// Packs keys in order; together they fit a block, or there is only one.
+    fn pack(keys: &[&[u8]], out: &mut Vec<u8>) -> Self {
+        let prefix = common(keys[0], keys[keys.len() - 1]);
+        out.clear();
+        push_u16(out, prefix);
+        push_u16(out, keys.len());
+        let mut end = 0;
+        for key in keys {
+            end += key.len() - prefix;
+            push_u16(out, end);
+        }
+        out.extend_from_slice(&keys[0][..prefix]);
+        for key in keys {
+            out.extend_from_slice(&key[prefix..]);
+        }
+        Self::seal(out)
+    }
+
+    fn seal(block: &mut Vec<u8>) -> Self {
+        block.resize(block.len().next_multiple_of(GRAIN), 0);
+        Self(Arc::from(block.as_slice()))
+    }
+
+    fn u16_at(&self, at: usize) -> usize {
+        usize::from(u16::from_le_bytes([self.0[at], self.0[at + 1]]))
+    }
+
+    /// How many keys it has.
+    pub(super) fn count(&self) -> usize {
+        self.u16_at(2)
+    }
+
+    /// Bytes of the block.
+    pub(super) fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Bytes it would take at most, whatever the prefix.
+    pub(super) fn size_unshared(&self) -> usize {
+        self.size() + (self.count() - 1) * self.u16_at(0)
+    }
+
+    /// What all keys begin with.
+    pub(super) fn prefix(&self) -> &[u8] {
+        let start = HEADER + 2 * self.count();
+        &self.0[start..start + self.u16_at(0)]
+    }
+
+    fn rests(&self) -> &[u8] {
+        let start = HEADER + 2 * self.count() + self.u16_at(0);
+        &self.0[start..start + self.start(self.count())]
+    }
+
+    /// Where rest `i` begins; `i` may be the count.
+    fn start(&self, i: usize) -> usize {
+        if i == 0 { 0 } else { self.u16_at(HEADER + 2 * (i - 1)) }
+    }
+
+    /// What follows the prefix in key `i`.
+    pub(super) fn rest(&self, i: usize) -> &[u8] {
+        let rests = HEADER + 2 * self.count() + self.u16_at(0);
+        &self.0[rests + self.start(i)..rests + self.start(i + 1)]
+    }
+
+    /// Place of a key, or the place where it would go.
+    pub(super) fn find(&self, key: &[u8]) -> Result<usize, usize> {
+        let Some(rest) = key.strip_prefix(self.prefix()) else {
+            return Err(if key < self.prefix() { 0 } else { self.count() });
+        };
+        let (mut low, mut high) = (0, self.count());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.rest(middle).cmp(rest) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Equal => return Ok(middle),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Err(low)
+    }
+
+    /// Appends every key to an arena and its end to a list.
+    pub(super) fn unpack(&self, bytes: &mut Vec<u8>, ends: &mut Vec<usize>) {
+        for i in 0..self.count() {
+            self.unpack_one(i, bytes, ends);
+        }
+    }
+
+    fn unpack_one(&self, i: usize, bytes: &mut Vec<u8>, ends: &mut Vec<usize>) {
+        bytes.extend_from_slice(self.prefix());
+        bytes.extend_from_slice(self.rest(i));
+        ends.push(bytes.len());
+    }
+
+    /// Applies edits in order of their keys; counts what came and went.
+    pub(super) fn edit<'a>(&self, edits: &[Edit<'a>], batch: &mut Batch<'a>) -> Edited {
+        let Batch { len, changes, block } = batch;
+        changes.clear();
+        for &(key, insert) in edits {
+            match (self.find(key), insert) {
+                (Err(at), true) => changes.push(Change { at, key, insert }),
+                (Ok(at), false) => changes.push(Change { at, key, insert }),
+                _ => {}
+            }
+        }
+        let inserted = changes.iter().filter(|c| c.insert).count();
+        let count = self.count() + inserted - (changes.len() - inserted);
+        *len = *len + inserted - (changes.len() - inserted);
+        if changes.is_empty() {
+            return Edited::Same;
+        }
+        if count == 0 {
+            return Edited::Gone;
+        }
+        if let Some(leaf) = self.splice(changes, count, block) {
+            return Edited::Leaf(leaf);
+        }
+        // Keys that all come after the last one are likely to be followed by more: the old block
+        // is left full.
+        let appended = changes.iter().all(|c| c.insert && c.at == self.count());
+        Edited::Leaves(self.rebuild(changes, appended))
+    }
+
+    /// The block with the changes in, if they keep its prefix and fit.
+    fn splice(&self, changes: &[Change<'_>], count: usize, out: &mut Vec<u8>) -> Option<Self> {
+        let prefix = self.prefix();
+        let mut size = self.rests().len();
+        for c in changes {
+            if !c.insert {
+                size -= self.rest(c.at).len();
+            } else if c.key.starts_with(prefix) {
+                size += c.key.len() - prefix.len();
+            } else {
+                return None;
+            }
+        }
+        if HEADER + 2 * count + prefix.len() + size > LEAF_MAX {
+            return None;
+        }
+        out.clear();
+        push_u16(out, prefix.len());
+        push_u16(out, count);
+        // By how much the rests that follow have moved; wraps as it is also negative.
+        let (mut moved, mut from) = (0usize, 0);
+        for c in changes {
+            self.copy_ends(from, c.at, moved, out);
+            if c.insert {
+                let rest = c.key.len() - prefix.len();
+                moved = moved.wrapping_add(rest);
+                push_u16(out, self.start(c.at).wrapping_add(moved));
+                from = c.at;
+            } else {
+                moved = moved.wrapping_sub(self.rest(c.at).len());
+                from = c.at + 1;
+            }
+        }
+        self.copy_ends(from, self.count(), moved, out);
+        out.extend_from_slice(prefix);
+        let (rests, mut from) = (self.rests(), 0);
+        for c in changes {
+            let here = self.start(c.at);
+            out.extend_from_slice(&rests[from..here]);
+            if c.insert {
+                out.extend_from_slice(&c.key[prefix.len()..]);
+                from = here;
+            } else {
+                from = self.start(c.at + 1);
+            }
+        }
+        out.extend_from_slice(&rests[from..]);
+        Some(Self::seal(out))
+    }
+
+    fn copy_ends(&self, from: usize, to: usize, moved: usize, out: &mut Vec<u8>) {
+        let ends = &self.0[HEADER + 2 * from..HEADER + 2 * to];
+        let (pairs, _) = ends.as_chunks::<2>();
+        let moved = (moved & 0xffff) as u16;
+        out.extend(
+            pairs.iter().flat_map(|p| u16::from_le_bytes(*p).wrapping_add(moved).to_le_bytes()),
+        );
+    }
+
+    /// Packs anew, into as many blocks as it takes.
+    fn rebuild(&self, changes: &[Change<'_>], appended: bool) -> Vec<Self> {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        let mut from = 0;
+        for c in changes {
+            for i in from..c.at {
+                self.unpack_one(i, &mut bytes, &mut ends);
+            }
+            from = c.at + usize::from(!c.insert);
+            if c.insert {
+                bytes.extend_from_slice(c.key);
+                ends.push(bytes.len());
+            }
+        }
+        for i in from..self.count() {
+            self.unpack_one(i, &mut bytes, &mut ends);
+        }
+        Self::pack_arena(&bytes, &ends, appended)
+    }
+
+    /// Packs the keys of an arena, into as many blocks as it takes.
+    pub(super) fn pack_arena(bytes: &[u8], ends: &[usize], full: bool) -> Vec<Self> {
+        let mut start = 0;
+        let keys: Vec<&[u8]> =
+            ends.iter().map(|end| &bytes[std::mem::replace(&mut start, *end)..*end]).collect();
+        let target = if full {
+            LEAF_MAX
+        } else {
+            let shared = common(keys[0], keys[keys.len() - 1]);
+            let total = 2 * keys.len() + bytes.len() - shared * keys.len();
+            total / (total / LEAF_MAX + 1)
+        };
+        let mut packer = Packer::new(target);
+        let mut leaves: Vec<Self> = keys.into_iter().filter_map(|k| packer.push(k)).collect();
+        leaves.extend(packer.finish());
+        leaves
+    }
+}
+
+/// Packs a stream of keys in order.
+pub(super) struct Packer<'a> {
+    target: usize,
+    keys: Vec<&'a [u8]>,
+    bytes: usize,
+    prefix: usize,
+    block: Vec<u8>,
+}
+
+impl<'a> Packer<'a> {
+    /// Closes blocks once they have `target` bytes.
+    pub(super) fn new(target: usize) -> Self {
+        Self { target, keys: Vec::new(), bytes: 0, prefix: 0, block: Vec::new() }
+    }
+
+    /// Takes the next key; may answer with a finished block of those before it.
+    pub(super) fn push(&mut self, key: &'a [u8]) -> Option<Leaf> {
+        let mut done = None;
+        if let Some(first) = self.keys.first() {
+            let prefix = common(&first[..self.prefix], key);
+            let size = packed(prefix, self.keys.len() + 1, self.bytes + key.len());
+            let now = packed(self.prefix, self.keys.len(), self.bytes);
+            if size > LEAF_MAX || now >= self.target {
+                done = self.finish();
+            } else {
+                self.prefix = prefix;
+            }
+        }
+        if self.keys.is_empty() {
+            self.prefix = key.len();
+        }
+        self.keys.push(key);
+        self.bytes += key.len();
+        done
+    }
+
+    /// The block of what was not yet packed.
+    pub(super) fn finish(&mut self) -> Option<Leaf> {
+        if self.keys.is_empty() {
+            return None;
+        }
+        let leaf = Leaf::pack(&self.keys, &mut self.block);
+        self.keys.clear();
+        self.bytes = 0;
+        Some(leaf)
+    }
+}
+
+/// Size of a block of keys with so many bytes in all.
+fn packed(prefix: usize, count: usize, bytes: usize) -> usize {
+    HEADER + 2 * count + prefix + bytes - prefix * count
+}
+
+/// Length of the longest common prefix.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    let equal = 8 * words.take_while(|(a, b)| a == b).count();
+    equal + a[equal..].iter().zip(&b[equal..]).take_while(|(a, b)| a == b).count()
+}
+
+/// The shortest bound that is above `left` and not above `right`.
+pub(super) fn bound_between(left: &Leaf, right: &Leaf) -> Box<[u8]> {
+    let last = [left.prefix(), left.rest(left.count() - 1)].concat();
+    let mut first = [right.prefix(), right.rest(0)].concat();
+    first.truncate(common(&last, &first) + 1);
+    first.into()
+}
+
+/// Lengths in a block are below 64 KiB: see `LEAF_MAX` and `KEY_MAX`. Sums wrap in between.
+fn push_u16(out: &mut Vec<u8>, value: usize) {
+    out.extend_from_slice(&((value & 0xffff) as u16).to_le_bytes());
+}
