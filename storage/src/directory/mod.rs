@@ -10,10 +10,12 @@
 mod cursor;
 mod leaf;
 mod node;
+mod sort;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use cursor::Cursor;
+pub(crate) use sort::sort_keys;
 use leaf::{Batch, LEAF_MAX, Leaf, Packer, bound_between};
 use node::{Node, Outcome};
 
