@@ -54,6 +54,9 @@ pub enum OpenError {
     /// Another process (or this one) has it open.
     #[error("the store is in use by another server")]
     InUse,
+    /// A backup was being restored to the folder; restore again, or empty it.
+    #[error("a restore to this folder was interrupted; restore the backup again, or empty it")]
+    Restoring,
     /// The device failed.
     #[error("cannot {what}: {cause}")]
     Io {

@@ -13,12 +13,21 @@ use crate::store::Options;
 /// Name of the file whose lock the owner of a folder holds.
 pub(crate) const LOCK: &str = "LOCK";
 
+/// Name of the file that stands in a folder while a backup is restored to it.
+pub(crate) const RESTORING: &str = "RESTORING";
+
 /// Takes the folder for this owner.
 pub(crate) fn take_lock(disk: &Arc<dyn Disk>) -> Result<Box<dyn Send + Sync>, OpenError> {
     disk.lock(LOCK).map_err(|e| match e.kind() {
         std::io::ErrorKind::WouldBlock => OpenError::InUse,
         _ => OpenError::Io { what: "lock the folder", cause: e },
     })
+}
+
+/// Refuses a folder where a restore was interrupted: what is there is not the whole store.
+pub(crate) fn check_restored(disk: &Arc<dyn Disk>) -> Result<(), OpenError> {
+    let names = disk.list().map_err(OpenError::io("list the folder"))?;
+    if names.iter().any(|name| name == RESTORING) { Err(OpenError::Restoring) } else { Ok(()) }
 }
 
 pub(crate) fn open_log(disk: &Arc<dyn Disk>, master: &Master) -> Result<Log, OpenError> {
@@ -56,7 +65,8 @@ pub(crate) fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<(Log, Mas
 
 fn remove_unborn(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<(), OpenError> {
     let names = disk.list().map_err(OpenError::io("list the folder"))?;
-    let left: Vec<&String> = names.iter().filter(|name| name.as_str() != LOCK).collect();
+    let left: Vec<&String> =
+        names.iter().filter(|name| ![LOCK, RESTORING].contains(&name.as_str())).collect();
     if left.is_empty() {
         return Ok(());
     }

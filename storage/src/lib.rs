@@ -17,6 +17,7 @@
 //! - A value is verified against its digest whenever it is read; what fails is refused.
 //! - A failed durable write ends all acknowledgement until the store is opened again.
 
+mod backup;
 mod batch;
 mod block_on;
 mod changes;
@@ -44,6 +45,10 @@ mod threads;
 mod txn;
 mod values;
 
+pub use backup::{
+    BackupError, BackupReport, KeyspaceReport, RestoreError, VerifyError, restore, restore_on,
+    verify_backup,
+};
 pub use changes::{Change, ChangeOp, ChangeReader};
 pub use error::{ChangesError, CheckpointError, CommitError, OpenError, ReadError};
 pub use id::{Class, Committed, Entry, KeyspaceId, Published, Version};

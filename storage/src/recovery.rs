@@ -15,7 +15,7 @@ use strongroom_merkle::{Digest, KeyHash, Trie};
 use strongroom_wal::disk::Disk;
 use strongroom_wal::{Frame, Log, LogReader, Lsn, framed_len};
 
-use crate::directory::{Directory, Key};
+use crate::directory::{Directory, sort_keys};
 use crate::error::OpenError;
 use crate::id::{Class, KeyspaceId, Version};
 use crate::index::{Changes, IndexEntry, Keyspace, LiveBytes, Slot, State};
@@ -275,11 +275,12 @@ fn load_keyspace(
     for (page, at) in map.pages.iter().filter(|(page, _)| page.keyspace == handle) {
         entries.append(&mut reader.page(*page, *at).map_err(page_error)?);
     }
-    let mut keys: Vec<Key> = entries.iter().map(|e| Arc::clone(&e.slot().key)).collect();
-    keys.sort_unstable();
+    let mut keys: Vec<&[u8]> = entries.iter().map(|e| &*e.slot().key).collect();
+    sort_keys(&mut keys);
+    let directory = Directory::from_sorted(keys);
     Ok(Keyspace {
         trie: Trie::from_sorted(entries),
-        directory: Directory::from_sorted(keys.iter().map(|key| &**key)),
+        directory,
         ..Keyspace::new(handle, class, master.checkpoint)
     })
 }

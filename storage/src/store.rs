@@ -115,6 +115,16 @@ impl Store {
     /// See [`OpenError`].
     pub fn open_on(disk: &Arc<dyn Disk>, options: Options) -> Result<Self, OpenError> {
         let lock = folder::take_lock(disk)?;
+        folder::check_restored(disk)?;
+        Self::open_locked(disk, options, lock)
+    }
+
+    /// As [`Store::open_on`], with the lock held and though a restore may be under way.
+    pub(crate) fn open_locked(
+        disk: &Arc<dyn Disk>,
+        options: Options,
+        lock: Box<dyn Send + Sync>,
+    ) -> Result<Self, OpenError> {
         let (log, master) = match master::read(disk)? {
             Some(master) => (folder::open_log(disk, &master)?, master),
             None => folder::create(disk, options)?,
@@ -231,7 +241,7 @@ impl Store {
     ) -> Vec<Vec<u8>> {
         let state = self.inner.shared.state();
         let Some(k) = state.keyspaces.get(&keyspace) else { return Vec::new() };
-        k.directory.scan(prefix, after, limit).iter().map(|key| key.to_vec()).collect()
+        k.directory.scan(prefix, after, limit)
     }
 
     /// All keyspaces, by id.

@@ -115,14 +115,13 @@ impl Txn {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Vec<Vec<u8>> {
-        let keys = match self.state.keyspaces.get(&keyspace) {
+        match self.state.keyspaces.get(&keyspace) {
             _ if self.writes_to(keyspace) => {
                 self.directory_with_writes(keyspace).scan(prefix, after, limit)
             }
             Some(k) => k.directory.scan(prefix, after, limit),
             None => Vec::new(),
-        };
-        keys.into_iter().map(|k| k.to_vec()).collect()
+        }
     }
 
     /// Writes a value.

@@ -158,8 +158,7 @@ impl Leaf {
         changes.clear();
         for &(key, insert) in edits {
             match (self.find(key), insert) {
-                (Err(at), true) => changes.push(Change { at, key, insert }),
-                (Ok(at), false) => changes.push(Change { at, key, insert }),
+                (Err(at), true) | (Ok(at), false) => changes.push(Change { at, key, insert }),
                 _ => {}
             }
         }
@@ -234,7 +233,7 @@ impl Leaf {
     fn copy_ends(&self, from: usize, to: usize, moved: usize, out: &mut Vec<u8>) {
         let ends = &self.0[HEADER + 2 * from..HEADER + 2 * to];
         let (pairs, _) = ends.as_chunks::<2>();
-        let moved = (moved & 0xffff) as u16;
+        let moved = low_u16(moved);
         out.extend(
             pairs.iter().flat_map(|p| u16::from_le_bytes(*p).wrapping_add(moved).to_le_bytes()),
         );
@@ -349,5 +348,10 @@ pub(super) fn bound_between(left: &Leaf, right: &Leaf) -> Box<[u8]> {
 
 /// Lengths in a block are below 64 KiB: see `LEAF_MAX` and `KEY_MAX`. Sums wrap in between.
 fn push_u16(out: &mut Vec<u8>, value: usize) {
-    out.extend_from_slice(&((value & 0xffff) as u16).to_le_bytes());
+    out.extend_from_slice(&low_u16(value).to_le_bytes());
+}
+
+fn low_u16(value: usize) -> u16 {
+    let [low, high, ..] = value.to_le_bytes();
+    u16::from_le_bytes([low, high])
 }

@@ -15,9 +15,9 @@ mod sort;
 mod tests;
 
 pub(crate) use cursor::Cursor;
-pub(crate) use sort::sort_keys;
 use leaf::{Batch, LEAF_MAX, Leaf, Packer, bound_between};
 use node::{Node, Outcome};
+pub(crate) use sort::sort_keys;
 
 /// A key, shared with the index entry.
 pub(crate) type Key = std::sync::Arc<[u8]>;
@@ -90,6 +90,7 @@ impl Directory {
     }
 
     /// Whether the key is there.
+    #[cfg(test)]
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
         let mut node = self.root.as_ref();
         while let Some(Node::Inner(inner)) = node {
@@ -99,11 +100,13 @@ impl Directory {
     }
 
     /// How many keys there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Bytes that were asked of the allocator. Walks over all blocks: not for a hot path.
+    #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.root.as_ref().map_or(0, Node::heap_bytes)
     }
@@ -114,6 +117,7 @@ impl Directory {
     }
 
     /// All keys in order.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = Vec<u8>> {
         let mut cursor = self.cursor(b"");
         std::iter::from_fn(move || cursor.advance().map(<[u8]>::to_vec))

@@ -115,6 +115,7 @@ impl Node {
     }
 
     /// Heap bytes of everything below.
+    #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         /// Two counters before the value.
         const COUNTERS: usize = 16;

@@ -147,7 +147,9 @@ fn keys_of_64_bytes_take_less_than_85() {
     shuffled(40_000).for_each(|i| one_by_one.insert(&keys[i as usize]));
     bound(&one_by_one);
     let mut in_order = Directory::default();
-    keys.iter().for_each(|k| in_order.insert(k));
+    for key in &keys {
+        in_order.insert(key);
+    }
     bound(&in_order);
 }
 

@@ -1,0 +1,148 @@
+//! Making a backup.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use strongroom_merkle::Leaf;
+
+use super::error::BackupError;
+use super::format::{self, CHUNK, CHUNK_TARGET, HEADER, Header, PREAMBLE, Sum, TRAILER};
+use super::report::BackupReport;
+use super::tally::{Tally, class_root, trailer};
+use crate::error::ReadError;
+use crate::id::{Class, KeyspaceId};
+use crate::snapshot::{KeyValue, Snapshot};
+use crate::store::Store;
+
+impl Store {
+    /// Writes a backup of the state that is published now. Writers and readers go on meanwhile; the
+    /// log is kept for as long as it takes. The stream is flushed, no more: what makes it durable
+    /// is the caller's to do.
+    ///
+    /// # Errors
+    /// See [`BackupError`]. What was written by then is refused by every reader.
+    pub fn backup(&self, out: &mut dyn Write) -> Result<BackupReport, BackupError> {
+        write_backup(&self.snapshot(), self.log_id(), out)
+    }
+
+    /// Writes a backup to a file. The name appears, or is replaced, once the backup is complete and
+    /// durable; until then it is written to the name with `.part` appended.
+    ///
+    /// # Errors
+    /// See [`BackupError`]. Nothing is left behind then, and what had the name still has it.
+    pub fn backup_to_file(&self, path: &Path) -> Result<BackupReport, BackupError> {
+        let part = {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".part");
+            PathBuf::from(name)
+        };
+        let report = self.write_part(&part).and_then(|report| {
+            fs::rename(&part, path).map_err(BackupError::io("rename the backup"))?;
+            let folder = match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder,
+                _ => Path::new("."),
+            };
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(BackupError::io("make the backup's name durable"))?;
+            Ok(report)
+        });
+        if report.is_err() {
+            // The cause is told already; what is left is refused by its name and by its contents.
+            let _ = fs::remove_file(&part);
+        }
+        report
+    }
+
+    fn write_part(&self, part: &Path) -> Result<BackupReport, BackupError> {
+        let file = File::create(part).map_err(BackupError::io("make the backup file"))?;
+        let mut out = BufWriter::new(file);
+        let report = self.backup(&mut out)?;
+        out.get_ref().sync_all().map_err(BackupError::io("make the backup durable"))?;
+        Ok(report)
+    }
+}
+
+/// Writes a snapshot of the store with this log.
+fn write_backup(
+    snapshot: &Snapshot,
+    log_id: [u8; 16],
+    out: &mut dyn Write,
+) -> Result<BackupReport, BackupError> {
+    let mut keyspaces = snapshot.keyspaces();
+    keyspaces.sort_unstable_by_key(|(id, _)| *id);
+    let header = Header { log_id, position: snapshot.lsn().0, keyspaces };
+    let mut out = Hashing { out, hash: blake3::Hasher::new(), bytes: 0 };
+    out.raw(&PREAMBLE)?;
+    out.block(HEADER, &header.encode())?;
+    let mut sums = Vec::new();
+    for (i, (id, _)) in (0u32..).zip(&header.keyspaces) {
+        sums.push(write_keyspace(snapshot, i, *id, &mut out)?);
+    }
+    for class in [Class::Replicated, Class::Local, Class::Ignored] {
+        if class_root(&header.keyspaces, &sums, class) != snapshot.root(class) {
+            return Err(BackupError::Root);
+        }
+    }
+    let trailer = trailer(&header.keyspaces, sums);
+    out.block(TRAILER, &trailer.encode())?;
+    let checksum = *out.hash.finalize().as_bytes();
+    out.raw(&checksum)?;
+    out.out.flush().map_err(BackupError::io("write the backup"))?;
+    Ok(BackupReport::new(&header, trailer, checksum, out.bytes))
+}
+
+fn write_keyspace(
+    snapshot: &Snapshot,
+    place: u32,
+    id: KeyspaceId,
+    out: &mut Hashing<'_>,
+) -> Result<Sum, BackupError> {
+    let mut tally = Tally::default();
+    let mut payload = format::begin_chunk(place);
+    let empty = payload.len();
+    for entry in entries(snapshot, id) {
+        let (key, value) = entry?;
+        tally.add(&key, &value);
+        format::push_entry(&mut payload, &key, &value);
+        if payload.len() >= CHUNK_TARGET {
+            out.block(CHUNK, &payload)?;
+            payload = format::begin_chunk(place);
+        }
+    }
+    if payload.len() > empty {
+        out.block(CHUNK, &payload)?;
+    }
+    tally.finish().ok_or(BackupError::Root)
+}
+
+/// Entries of a keyspace, one value in memory at a time.
+fn entries(
+    snapshot: &Snapshot,
+    id: KeyspaceId,
+) -> impl Iterator<Item = Result<KeyValue, ReadError>> {
+    let trie = snapshot.trie(id).unwrap_or_default();
+    let hashes: Vec<_> = trie.iter().map(Leaf::key_hash).collect();
+    hashes.into_iter().filter_map(move |hash| snapshot.get_by_hash(id, &hash).transpose())
+}
+
+/// A stream that is hashed and counted as it is written.
+struct Hashing<'a> {
+    out: &'a mut dyn Write,
+    hash: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Hashing<'_> {
+    fn raw(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        let written: io::Result<()> = self.out.write_all(bytes);
+        written.map_err(BackupError::io("write the backup"))
+    }
+
+    fn block(&mut self, kind: u8, payload: &[u8]) -> Result<(), BackupError> {
+        self.raw(&format::block_header(kind, payload))?;
+        self.raw(payload)
+    }
+}
