@@ -75,6 +75,14 @@ pub enum LogError {
         /// The segment.
         segment: u64,
     },
+    /// Somebody within his bound still needs the segment: wait until he is through or too far behind.
+    #[error("segment {segment} of the log is still held by {name:?}")]
+    Held {
+        /// The segment.
+        segment: u64,
+        /// Who holds it.
+        name: &'static str,
+    },
     /// Reading or listing failed: look at the disk, then try again.
     #[error("the log cannot be read: {cause}")]
     Io {

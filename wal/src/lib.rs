@@ -38,6 +38,7 @@ mod options;
 mod pool;
 mod reader;
 pub mod recovery;
+mod retention;
 mod shared;
 mod tail;
 mod varint;
@@ -54,4 +55,5 @@ pub use options::{
     LogOptions, RESERVE_STEP_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SPARE_SEGMENTS_DEFAULT,
 };
 pub use reader::{Frames, LogReader};
+pub use retention::{Behind, Held, Hold};
 pub use shared::SegmentInfo;

@@ -8,8 +8,8 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::disk::queue::QUEUE_DEPTH_MAX;
-use crate::disk::{DiskFile, is_no_space};
+use crate::disk::queue::{DirectQueue, QUEUE_DEPTH_MAX, WriteQueue};
+use crate::disk::{DiskFile, DurableReport, is_no_space};
 use crate::error::LogError;
 use crate::flight::{Flight, Write};
 use crate::frame::{Finished, FrameBuilder, FrameSeal};
@@ -19,6 +19,7 @@ use crate::lsn::{BLOCK_BYTES, Geometry, Lsn};
 use crate::options::LogOptions;
 use crate::pool::Pool;
 use crate::reader::LogReader;
+use crate::retention::{Held, Hold};
 use crate::shared::{SegmentInfo, Shared};
 
 /// Largest table of lengths whose memory is kept for the next frame, in bytes.
@@ -105,6 +106,23 @@ impl Log {
         self.shared.segments()
     }
 
+    /// Keeps the log from `lsn` on for `name`, as long as no more than `bound` bytes of durable log
+    /// follow. Has no effect on what was recycled already.
+    pub fn hold(&self, name: &'static str, lsn: Lsn, bound: u64) -> Hold {
+        Arc::clone(&self.shared.holds).hold(name, lsn, bound)
+    }
+
+    /// Who holds which part of the log.
+    pub fn holds(&self) -> Vec<Held> {
+        self.shared.holds.list(self.shared.durable())
+    }
+
+    /// The first position that a hold within its bound still needs; `None` when none does. Segments
+    /// that end there or before can be given to [`recycle`](Self::recycle).
+    pub fn held_from(&self) -> Option<Lsn> {
+        self.shared.holds.first(self.shared.durable())
+    }
+
     /// A handle for reading while this one writes.
     pub fn reader(&self) -> LogReader {
         LogReader::new(Arc::clone(&self.shared))
@@ -118,6 +136,12 @@ impl Log {
     /// Frames that were submitted and not yet given back by [`reap`](Self::reap).
     pub fn in_flight(&self) -> usize {
         self.flight.frames()
+    }
+
+    /// How durable writes are done and what was measured at the start; `None` on a disk that has no
+    /// choice.
+    pub fn durable_report(&self) -> Option<DurableReport> {
+        self.shared.disk.durable_report()
     }
 
     /// Why nothing is acknowledged any more; `None` as long as all is well. For health answers.
@@ -202,7 +226,7 @@ impl Log {
     /// wait as spares up to the bound in the options; the others are removed.
     ///
     /// # Errors
-    /// [`LogError::NotSealed`] before anything is done; [`LogError::Io`] when a file could not be
+    /// [`LogError::NotSealed`] and [`LogError::Held`] before anything is done; [`LogError::Io`] when a file could not be
     /// moved: it is then out of the readers' sight and comes back when the log is opened again.
     pub fn recycle(&mut self, segments: &[u64]) -> Result<(), LogError> {
         // Also when it is full to the end: a log without any segment would be none.
@@ -213,6 +237,10 @@ impl Log {
         for segment in segments {
             if *segment >= current || !self.shared.keeps(*segment) {
                 return Err(LogError::NotSealed { segment: *segment });
+            }
+            let end = self.geometry().end(*segment);
+            if let Some(name) = self.shared.holds.needs(end, self.shared.durable()) {
+                return Err(LogError::Held { segment: *segment, name });
             }
         }
         let Some(last) = segments.iter().max() else { return Ok(()) };
@@ -368,7 +396,12 @@ impl Log {
         next: Lsn,
     ) -> Self {
         let depth = options.depth.clamp(1, QUEUE_DEPTH_MAX);
-        let flight = Flight::new(shared.disk.write_queue(depth), next, shared.durable());
+        let queue: Box<dyn WriteQueue> = if options.io_uring {
+            shared.disk.write_queue(depth)
+        } else {
+            Box::new(DirectQueue::default())
+        };
+        let flight = Flight::new(queue, next, shared.durable());
         Self {
             shared,
             options,

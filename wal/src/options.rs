@@ -22,6 +22,9 @@ pub struct LogOptions {
     pub spare_segments: usize,
     /// Durable writes that may be in flight, where the disk can do more than one.
     pub depth: usize,
+    /// Whether the disk's own queue (io_uring, where the kernel allows it) may be used. Without it
+    /// one write is in flight at a time.
+    pub io_uring: bool,
 }
 
 impl Default for LogOptions {
@@ -31,6 +34,7 @@ impl Default for LogOptions {
             reserve_step: RESERVE_STEP_BYTES_DEFAULT,
             spare_segments: SPARE_SEGMENTS_DEFAULT,
             depth: QUEUE_DEPTH_DEFAULT,
+            io_uring: true,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::frame::Frame;
 use crate::header::FrameKind;
 use crate::look::{Chain, Look, look};
 use crate::lsn::{BLOCK_BYTES, Lsn};
+use crate::retention::Hold;
 use crate::shared::Shared;
 
 /// A handle for reading; clones share the writer's durable position.
@@ -31,6 +32,11 @@ impl LogReader {
     /// First frame still kept.
     pub fn oldest(&self) -> Lsn {
         self.shared.oldest()
+    }
+
+    /// Keeps the log from `lsn` on for `name`, as [`Log::hold`](crate::Log::hold) does.
+    pub fn hold(&self, name: &'static str, lsn: Lsn, bound: u64) -> Hold {
+        Arc::clone(&self.shared.holds).hold(name, lsn, bound)
     }
 
     /// Bytes of a segment of this log.

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::disk::{Disk, DiskFile};
 use crate::look::Format;
 use crate::lsn::{Lsn, segment_name};
+use crate::retention::Holds;
 
 /// Most segment files that are kept open for reading.
 const OPEN_SEGMENTS_MAX: usize = 256;
@@ -35,12 +36,13 @@ pub(crate) struct Shared {
     pub(crate) format: Format,
     durable: AtomicU64,
     kept: RwLock<BTreeMap<u64, Kept>>,
+    pub(crate) holds: Arc<Holds>,
 }
 
 impl Shared {
     pub(crate) fn new(disk: Arc<dyn Disk>, format: Format, durable: Lsn) -> Self {
         let kept = RwLock::new(BTreeMap::new());
-        Self { disk, format, durable: AtomicU64::new(durable.0), kept }
+        Self { disk, format, durable: AtomicU64::new(durable.0), kept, holds: Arc::default() }
     }
 
     /// End of the last durable frame. Everything before it may be read.

@@ -17,8 +17,15 @@ const _: () = assert!(size_of::<Block>() == BUFFER_ALIGN && align_of::<Block>() 
 pub struct BlockBuf {
     blocks: Vec<Block>,
     len: usize,
-    /// Where the kernel knows this memory, if it does. Gone when the memory moves.
-    pub(crate) slot: Option<u16>,
+    /// As what the kernel knows this memory, if it does. Gone when the memory moves.
+    pub(super) registration: Option<Registration>,
+}
+
+/// A place in a table of registered buffers, and whose turn there it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Registration {
+    pub(super) index: u16,
+    pub(super) generation: u64,
 }
 
 impl BlockBuf {
@@ -53,7 +60,7 @@ impl BlockBuf {
         let blocks = bytes.div_ceil(BUFFER_ALIGN);
         if blocks > self.blocks.len() {
             // Even if the memory could grow in place, the kernel knows only the old part.
-            self.slot = None;
+            self.registration = None;
             self.blocks.resize(blocks.max(self.blocks.len() * 2), Block([0; BUFFER_ALIGN]));
         }
     }
@@ -83,7 +90,7 @@ impl BlockBuf {
 
     /// All the memory, the part beyond the length included.
     #[expect(unsafe_code, reason = "blocks are seen as the bytes that they are made of")]
-    pub(crate) fn memory_mut(&mut self) -> &mut [u8] {
+    pub(super) fn memory_mut(&mut self) -> &mut [u8] {
         let bytes = self.capacity();
         // SAFETY: `blocks` owns that many initialised bytes in one piece, a block is a plain array
         // of bytes without padding, and the result borrows `self` mutably.
@@ -155,10 +162,10 @@ mod tests {
     fn a_registration_ends_when_the_memory_moves() {
         let mut buf = BlockBuf::new();
         buf.grow_to(1);
-        buf.slot = Some(3);
+        buf.registration = Some(Registration { index: 3, generation: 1 });
         buf.resize(BUFFER_ALIGN);
-        assert_eq!(buf.slot, Some(3));
+        assert!(buf.registration.is_some());
         buf.push(1);
-        assert_eq!(buf.slot, None);
+        assert!(buf.registration.is_none());
     }
 }

@@ -13,13 +13,17 @@
 //! All calls block. None is cancelled half way: they return or the process dies.
 
 pub mod buffer;
+mod probe;
 pub mod queue;
 pub mod sim;
 mod sys;
+mod uring;
 
-pub use sys::{DurableMethod, SysDisk};
+pub use probe::{DurableMethod, DurableReport};
+pub use sys::{SysDisk, SysOptions};
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use self::queue::{DirectQueue, WriteQueue};
@@ -81,6 +85,11 @@ pub trait Disk: Send + Sync + 'static {
         let _ = depth;
         Box::new(DirectQueue::default())
     }
+
+    /// How durable writes are done here and what was measured; `None` where there is no choice.
+    fn durable_report(&self) -> Option<DurableReport> {
+        None
+    }
 }
 
 /// An open file. Positional calls only, so that one handle serves many threads.
@@ -131,6 +140,11 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// As the medium says.
     fn len(&self) -> io::Result<u64>;
+
+    /// A descriptor for direct I/O, where there is one.
+    fn direct_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Whether the file has no bytes.
     ///

@@ -1,55 +1,47 @@
-//! The disk seam over a real directory, by plain system calls.
+//! The disk seam over a real directory.
 //!
-//! Durable writes are `pwrite` + `fdatasync` or `pwritev2` with `RWF_DSYNC`, whichever a short
-//! probe finds faster on the device (once per device and process). The directory is made with mode
-//! 0700 and files with 0600.
+//! Durable writes go the way that a short probe finds fastest on the device, or that was asked for:
+//! by io_uring or plain system calls, through the page cache or past it. The directory is made with
+//! mode 0700 and files with 0600.
 
-use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
+use super::buffer::{BUFFER_ALIGN, BlockBuf};
+use super::probe::{DurableMethod, DurableReport, report_for};
+use super::queue::{DirectQueue, WriteQueue};
+use super::uring::{UringQueue, is_aligned};
 use super::{Disk, DiskFile};
 
 /// Bytes written at a time when a file is filled with zeros.
 const ZERO_CHUNK_BYTES: usize = 256 * 1024;
 
-/// Timed durable writes per method in the probe.
-const PROBE_ROUNDS: usize = 4;
-
-/// Bytes of one probe write.
-const PROBE_BYTES: usize = 4096;
-
-/// How a durable write is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DurableMethod {
-    /// `pwrite`, then `fdatasync`.
-    Fdatasync,
-    /// One `pwritev2` with `RWF_DSYNC`.
-    Dsync,
+/// How a directory is used.
+#[derive(Clone, Copy, Debug)]
+pub struct SysOptions {
+    /// Whether io_uring may be used where the kernel allows it.
+    pub io_uring: bool,
+    /// How durable writes are done; `None` lets a measurement decide.
+    pub method: Option<DurableMethod>,
 }
 
-impl DurableMethod {
-    /// Name for status answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fdatasync => "pwrite+fdatasync",
-            Self::Dsync => "pwritev2(RWF_DSYNC)",
-        }
+impl Default for SysOptions {
+    fn default() -> Self {
+        Self { io_uring: true, method: None }
     }
 }
 
 /// A real directory.
 pub struct SysDisk {
     dir: PathBuf,
-    method: DurableMethod,
+    report: DurableReport,
 }
 
 impl SysDisk {
@@ -59,11 +51,23 @@ impl SysDisk {
     /// # Errors
     /// As the file system says.
     pub fn open(dir: &Path) -> io::Result<Self> {
+        Self::open_with(dir, SysOptions::default())
+    }
+
+    /// The same with settings.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn open_with(dir: &Path, options: SysOptions) -> io::Result<Self> {
         if !dir.is_dir() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
             sync_parent(dir)?;
         }
-        Ok(Self { dir: dir.to_owned(), method: method_for(dir)? })
+        let report = match options.method {
+            Some(method) => DurableReport::given(method),
+            None => report_for(dir, options.io_uring)?,
+        };
+        Ok(Self { dir: dir.to_owned(), report })
     }
 
     /// Opens a directory that must exist. Writes nothing, not even a probe.
@@ -74,12 +78,12 @@ impl SysDisk {
         if !fs::metadata(dir)?.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
-        Ok(Self { dir: dir.to_owned(), method: DurableMethod::Fdatasync })
+        Ok(Self { dir: dir.to_owned(), report: DurableReport::given(DurableMethod::Fdatasync) })
     }
 
     /// How durable writes are done here.
     pub fn durable_method(&self) -> DurableMethod {
-        self.method
+        self.report.method
     }
 
     /// The directory.
@@ -93,25 +97,28 @@ impl SysDisk {
         self.dir.join(name)
     }
 
-    fn handle(&self, options: &OpenOptions, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = options.open(self.path(name))?;
-        Ok(Arc::new(SysFile { file, method: self.method }))
+    /// A handle for writing, with a second descriptor for direct I/O.
+    fn writable(&self, options: &mut OpenOptions, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.path(name);
+        let file = options.read(true).write(true).open(&path)?;
+        let direct =
+            if self.report.method.is_direct() { SysFile::open_direct(&path) } else { None };
+        Ok(Arc::new(SysFile::new(file, direct, &self.report)))
     }
 }
 
 impl Disk for SysDisk {
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        self.handle(&options, name)
+        self.writable(OpenOptions::new().create_new(true).mode(0o600), name)
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.handle(OpenOptions::new().read(true).write(true), name)
+        self.writable(&mut OpenOptions::new(), name)
     }
 
     fn open_read(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.handle(OpenOptions::new().read(true), name)
+        let file = File::open(self.path(name))?;
+        Ok(Arc::new(SysFile::new(file, None, &self.report)))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -150,29 +157,69 @@ impl Disk for SysDisk {
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
     }
+
+    fn write_queue(&self, depth: usize) -> Box<dyn WriteQueue> {
+        if self.report.method == DurableMethod::Uring
+            && let Ok(queue) = UringQueue::new(depth)
+        {
+            return Box::new(queue);
+        }
+        Box::new(DirectQueue::default())
+    }
+
+    fn durable_report(&self) -> Option<DurableReport> {
+        Some(self.report.clone())
+    }
 }
 
-struct SysFile {
+pub(super) struct SysFile {
     file: File,
+    /// The same file past the page cache, where that is possible and wanted.
+    direct: Option<File>,
     method: DurableMethod,
+    /// For writes that direct I/O cannot take.
+    buffered: DurableMethod,
 }
 
 impl SysFile {
-    /// Writes with `RWF_DSYNC`, going on after short writes.
-    fn write_dsync(&self, mut offset: u64, mut data: &[u8]) -> io::Result<()> {
-        while !data.is_empty() {
-            let slices = [IoSlice::new(data)];
-            match rustix::io::pwritev2(&self.file, &slices, offset, ReadWriteFlags::DSYNC) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero)),
-                Ok(written) => {
-                    data = &data[written..];
-                    offset += u64::try_from(written).map_err(io::Error::other)?;
-                }
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
+    pub(super) fn new(file: File, direct: Option<File>, report: &DurableReport) -> Self {
+        Self { file, direct, method: report.method, buffered: report.buffered() }
+    }
+
+    /// A descriptor past the page cache; `None` where the file system has none.
+    pub(super) fn open_direct(path: &Path) -> Option<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).custom_flags(libc::O_DIRECT | libc::O_CLOEXEC);
+        options.open(path).ok()
+    }
+
+    /// The descriptor for a durable write of this place, length and memory, by a method.
+    fn descriptor(&self, method: DurableMethod, offset: u64, data: &[u8]) -> &File {
+        let aligned =
+            is_aligned(offset, data.len()) && data.as_ptr().addr().is_multiple_of(BUFFER_ALIGN);
+        match &self.direct {
+            Some(direct) if aligned && method.is_direct() => direct,
+            _ => &self.file,
+        }
+    }
+
+    /// One durable write by plain system calls.
+    pub(super) fn write_by(
+        &self,
+        method: DurableMethod,
+        offset: u64,
+        data: &[u8],
+    ) -> io::Result<()> {
+        let file = self.descriptor(method, offset, data);
+        match method {
+            DurableMethod::Dsync | DurableMethod::DirectDsync | DurableMethod::Uring => {
+                write_dsync(file, offset, data)
+            }
+            DurableMethod::Fdatasync | DurableMethod::DirectFdatasync => {
+                file.write_all_at(data, offset)?;
+                file.sync_data()
             }
         }
-        Ok(())
     }
 
     /// Takes the blocks from the file system first, so that a full disk is known before any byte
@@ -184,13 +231,15 @@ impl SysFile {
         }
     }
 
+    /// Past the page cache if possible: direct writes over cached pages are slow.
     fn fill_zeros(&self, from: u64, to: u64) -> io::Result<()> {
-        let zeros = vec![0u8; ZERO_CHUNK_BYTES];
+        let mut zeros = BlockBuf::new();
+        zeros.resize(ZERO_CHUNK_BYTES);
         let mut at = from;
         while at < to {
             let left = usize::try_from(to - at).unwrap_or(usize::MAX);
             let chunk = &zeros[..left.min(ZERO_CHUNK_BYTES)];
-            self.file.write_all_at(chunk, at)?;
+            self.descriptor(self.method, at, chunk).write_all_at(chunk, at)?;
             at += u64::try_from(chunk.len()).map_err(io::Error::other)?;
         }
         self.file.sync_data()
@@ -207,13 +256,13 @@ impl DiskFile for SysFile {
     }
 
     fn write_durable_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        match self.method {
-            DurableMethod::Dsync => self.write_dsync(offset, data),
-            DurableMethod::Fdatasync => {
-                self.file.write_all_at(data, offset)?;
-                self.file.sync_data()
-            }
-        }
+        let direct =
+            !std::ptr::eq(self.descriptor(self.method, offset, data), &raw const self.file);
+        self.write_by(if direct { self.method } else { self.buffered }, offset, data)
+    }
+
+    fn direct_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.direct.as_ref().map(AsFd::as_fd)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -250,47 +299,19 @@ fn sync_parent(dir: &Path) -> io::Result<()> {
     }
 }
 
-static PROBED: Mutex<Option<HashMap<u64, DurableMethod>>> = Mutex::new(None);
-static PROBE_FILES: AtomicU64 = AtomicU64::new(0);
-
-/// The method for a directory's device, probed once per process.
-fn method_for(dir: &Path) -> io::Result<DurableMethod> {
-    let device = fs::metadata(dir)?.dev();
-    let mut probed = PROBED.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = probed.get_or_insert_with(HashMap::new);
-    if let Some(method) = known.get(&device) {
-        return Ok(*method);
-    }
-    let method = probe(dir);
-    known.insert(device, method);
-    Ok(method)
-}
-
-/// Times both methods on a zero-filled file. Whatever goes wrong leaves the method that works
-/// everywhere: a full or slow disk is not the probe's to report.
-fn probe(dir: &Path) -> DurableMethod {
-    let number = PROBE_FILES.fetch_add(1, Ordering::Relaxed);
-    let path = dir.join(format!(".probe-{}-{number}", std::process::id()));
-    let method = probe_file(&path).unwrap_or(DurableMethod::Fdatasync);
-    let _ = fs::remove_file(&path);
-    method
-}
-
-fn probe_file(path: &Path) -> io::Result<DurableMethod> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
-    let mut probed = SysFile { file, method: DurableMethod::Fdatasync };
-    probed.reserve(u64::try_from(PROBE_BYTES).map_err(io::Error::other)?)?;
-    let mut best = [Duration::MAX; 2];
-    for _ in 0..PROBE_ROUNDS {
-        for (slot, method) in
-            [DurableMethod::Fdatasync, DurableMethod::Dsync].into_iter().enumerate()
-        {
-            probed.method = method;
-            let started = Instant::now();
-            probed.write_durable_at(0, &[0x5a; PROBE_BYTES])?;
-            best[slot] = best[slot].min(started.elapsed());
+/// Writes with `RWF_DSYNC`, going on after short writes.
+fn write_dsync(file: &File, mut offset: u64, mut data: &[u8]) -> io::Result<()> {
+    while !data.is_empty() {
+        let slices = [IoSlice::new(data)];
+        match rustix::io::pwritev2(file, &slices, offset, ReadWriteFlags::DSYNC) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero)),
+            Ok(written) => {
+                data = &data[written..];
+                offset += u64::try_from(written).map_err(io::Error::other)?;
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
         }
     }
-    Ok(if best[1] < best[0] { DurableMethod::Dsync } else { DurableMethod::Fdatasync })
+    Ok(())
 }

@@ -119,6 +119,34 @@ fn the_last_segment_is_not_recycled_though_it_is_full() {
 }
 
 #[test]
+fn a_held_segment_stays_until_its_holder_moves_on_or_falls_behind() {
+    let mut log = create(&SimDisk::new(1));
+    let start = log.oldest();
+    let hold = log.hold("stream", start, 300_000);
+    let backup = log.reader().hold("backup", Lsn(70_000), 200_000);
+    for n in 0..3 {
+        append(&mut log, &[record(n, 40_000)]).unwrap();
+    }
+    let held = |log: &mut Log, no| match log.recycle(&[no]) {
+        Err(LogError::Held { segment, name }) if segment == no => name,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((held(&mut log, 0), log.held_from()), ("stream", Some(start)));
+    hold.advance(Lsn(65_536)).unwrap();
+    log.recycle(&[0]).unwrap();
+    assert_eq!(held(&mut log, 1), "stream");
+    drop(hold);
+    assert_eq!(held(&mut log, 1), "backup");
+    for n in 3..6 {
+        append(&mut log, &[record(n, 40_000)]).unwrap();
+    }
+    log.recycle(&[1]).unwrap();
+    let behind = backup.check().unwrap_err();
+    assert_eq!((behind.name, behind.lsn, behind.bound), ("backup", Lsn(70_000), 200_000));
+    assert_eq!((log.held_from(), log.holds()[0].lost), (None, true));
+}
+
+#[test]
 fn recycled_segments_are_gone_for_readers_and_used_again() {
     let disk = SimDisk::new(1);
     let mut log = create(&disk);

@@ -12,3 +12,4 @@ mod pipeline;
 mod rot;
 mod support;
 mod tailing;
+mod uring;

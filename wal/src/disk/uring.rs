@@ -1,0 +1,239 @@
+//! Durable writes in flight by io_uring: direct, with `RWF_DSYNC`, from registered buffers.
+//!
+//! A write that the ring cannot take (a file without a direct descriptor, odd lengths) is done by
+//! plain system calls instead. Promises: the memory of a write stays untouched until the kernel is
+//! done with it, also when the queue is dropped or the ring breaks; a ring that breaks fails every
+//! write from then on.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use io_uring::{IoUring, opcode, squeue, types};
+
+use super::buffer::{BUFFER_ALIGN, BlockBuf, Registration};
+use super::queue::{Completion, Submission, WriteQueue};
+
+/// Largest buffer that is registered, in bytes: registered memory cannot be paged out.
+const REGISTERED_BYTES_MAX: usize = 1024 * 1024;
+
+/// The queue.
+pub(super) struct UringQueue {
+    ring: IoUring,
+    /// Writes that the kernel has, by the number that it was given with them.
+    slots: Vec<Option<Submission>>,
+    /// Writes that are finished and not yet reaped.
+    done: VecDeque<Completion>,
+    registered: Registered,
+    /// Why nothing can be written any more.
+    broken: Option<io::ErrorKind>,
+}
+
+/// Registrations so far, of all rings: none is taken for another, nor for one of another ring.
+static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+
+/// The buffers that the kernel has pinned. A place that was given to another buffer has another
+/// generation, so that no write goes out from memory that is not its own.
+struct Registered {
+    generations: Vec<u64>,
+    next: usize,
+    /// Off after the first refusal: locked memory may be scarce.
+    usable: bool,
+}
+
+impl UringQueue {
+    /// Sets up a ring.
+    ///
+    /// # Errors
+    /// When the kernel refuses: none there, forbidden by a filter or a setting, no memory.
+    pub(super) fn new(depth: usize) -> io::Result<Self> {
+        let entries = u32::try_from(depth).map_err(io::Error::other)?.next_power_of_two();
+        let ring = IoUring::builder().dontfork().build(entries)?;
+        // Buffers in flight, buffers that wait to be used, one that is being filled.
+        let buffers = 2 * depth + 2;
+        let count = u32::try_from(buffers).map_err(io::Error::other)?;
+        let usable = ring.submitter().register_buffers_sparse(count).is_ok();
+        let registered = Registered { generations: vec![0; buffers], next: 0, usable };
+        let slots = std::iter::repeat_with(|| None).take(depth).collect();
+        Ok(Self { ring, slots, done: VecDeque::new(), registered, broken: None })
+    }
+
+    /// Makes the submission's buffer known to the kernel, if it is not yet, and says as what.
+    fn register(&mut self, data: &mut BlockBuf) -> Option<u16> {
+        let registered = &mut self.registered;
+        if let Some(Registration { index, generation }) = data.registration
+            && registered.generations[usize::from(index)] == generation
+        {
+            return Some(index);
+        }
+        if !registered.usable || data.capacity() > REGISTERED_BYTES_MAX {
+            return None;
+        }
+        let at = registered.next;
+        // The buffer that was registered here may be in flight: its write holds the pages itself.
+        let memory = data.memory_mut();
+        let vector = libc::iovec { iov_base: memory.as_mut_ptr().cast(), iov_len: memory.len() };
+        let index = u16::try_from(at).ok()?;
+        registered.next = (at + 1) % registered.generations.len();
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        registered.generations[at] = generation;
+        #[expect(unsafe_code, reason = "the kernel is given the address of a buffer")]
+        // SAFETY: the address and length are those of memory that `data` owns now. The kernel pins
+        // its pages, so that nothing else is ever written from; that the pages are still those of a
+        // buffer is checked by the generation before each use, and a buffer that moves or is
+        // dropped loses its registration with its memory.
+        let updated = unsafe {
+            self.ring.submitter().register_buffers_update(u32::from(index), &[vector], None)
+        };
+        if updated.is_err() {
+            registered.usable = false;
+            return None;
+        }
+        data.registration = Some(Registration { index, generation });
+        Some(index)
+    }
+
+    /// Hands a write to the kernel. The caller keeps it in the slot of that number.
+    fn push(
+        &mut self,
+        fd: i32,
+        index: Option<u16>,
+        write: &Submission,
+        slot: usize,
+    ) -> io::Result<()> {
+        let fd = types::Fd(fd);
+        let len = u32::try_from(write.data.len()).map_err(io::Error::other)?;
+        let (address, flags) = (write.data.as_ptr(), libc::RWF_DSYNC);
+        let entry: squeue::Entry = match index {
+            Some(index) => opcode::WriteFixed::new(fd, address, len, index)
+                .offset(write.offset)
+                .rw_flags(flags)
+                .build(),
+            None => {
+                opcode::Write::new(fd, address, len).offset(write.offset).rw_flags(flags).build()
+            }
+        };
+        let slot = u64::try_from(slot).map_err(io::Error::other)?;
+        #[expect(unsafe_code, reason = "the kernel is given the address of a buffer")]
+        // SAFETY: the buffer is owned by the submission, which stays in its slot, unchanged, until
+        // the kernel says that it is done; if that is never heard, it is leaked. Its memory does
+        // not move with it. The file is kept open by the same submission.
+        let pushed = unsafe { self.ring.submission().push(&entry.user_data(slot)) };
+        pushed.map_err(io::Error::other)?;
+        retry_interrupted(|| self.ring.submit())
+    }
+
+    /// Takes note of what the kernel has finished.
+    fn collect(&mut self) {
+        while let Some(entry) = self.ring.completion().next() {
+            let slot = usize::try_from(entry.user_data()).unwrap_or(usize::MAX);
+            let Some(write) = self.slots.get_mut(slot).and_then(Option::take) else {
+                panic!("the kernel finishes what it was given");
+            };
+            let Submission { file, offset, data, tag } = write;
+            let result = match usize::try_from(entry.result()) {
+                Ok(written) if written == data.len() => Ok(()),
+                // A part, or none because a signal came: nothing failed, so the rest may follow.
+                Ok(written) => file.write_durable_at(offset + to_u64(written), &data[written..]),
+                Err(_) if [-libc::EINTR, -libc::EAGAIN].contains(&entry.result()) => {
+                    file.write_durable_at(offset, &data)
+                }
+                Err(_) => Err(io::Error::from_raw_os_error(-entry.result())),
+            };
+            self.done.push_back(Completion { tag, data, result });
+        }
+    }
+
+    /// Gives up: what the kernel still has is leaked, because it may still read it.
+    fn break_down(&mut self, error: &io::Error) {
+        self.broken = Some(error.kind());
+        for write in self.slots.iter_mut().filter_map(Option::take) {
+            let Submission { file, data, tag, .. } = write;
+            std::mem::forget((file, data));
+            let result = Err(io::Error::new(error.kind(), error.to_string()));
+            self.done.push_back(Completion { tag, data: BlockBuf::new(), result });
+        }
+    }
+}
+
+impl WriteQueue for UringQueue {
+    fn depth(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.is_some()).count() + self.done.len()
+    }
+
+    fn submit(&mut self, mut write: Submission) {
+        assert!(self.in_flight() < self.depth(), "too many writes in flight; reap one first");
+        let Some(slot) = self.slots.iter().position(Option::is_none) else {
+            panic!("fewer writes in flight than slots");
+        };
+        let aligned = is_aligned(write.offset, write.data.len());
+        let fd = write.file.direct_fd().filter(|_| aligned).map(|fd| fd.as_raw_fd());
+        if let Some(kind) = self.broken {
+            let Submission { data, tag, .. } = write;
+            self.done.push_back(Completion { tag, data, result: Err(kind.into()) });
+            return;
+        }
+        let Some(fd) = fd else {
+            let Submission { file, offset, data, tag } = write;
+            let result = file.write_durable_at(offset, &data);
+            self.done.push_back(Completion { tag, data, result });
+            return;
+        };
+        let index = self.register(&mut write.data);
+        let pushed = self.push(fd, index, &write, slot);
+        self.slots[slot] = Some(write);
+        if let Err(error) = pushed {
+            self.break_down(&error);
+        }
+    }
+
+    fn reap(&mut self) -> Option<Completion> {
+        loop {
+            self.collect();
+            if let Some(completion) = self.done.pop_front() {
+                return Some(completion);
+            }
+            if self.in_flight() == 0 {
+                return None;
+            }
+            if let Err(error) = retry_interrupted(|| self.ring.submit_and_wait(1)) {
+                self.break_down(&error);
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<Completion> {
+        self.collect();
+        self.done.pop_front()
+    }
+}
+
+impl Drop for UringQueue {
+    fn drop(&mut self) {
+        while self.reap().is_some() {}
+    }
+}
+
+/// Whether direct I/O takes a write of this place and length.
+pub(super) fn is_aligned(offset: u64, len: usize) -> bool {
+    len > 0 && len.is_multiple_of(BUFFER_ALIGN) && offset.is_multiple_of(to_u64(BUFFER_ALIGN))
+}
+
+fn to_u64(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<()> {
+    loop {
+        match call() {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
