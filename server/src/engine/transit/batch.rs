@@ -1,4 +1,4 @@
-//! Answers to batches: every item gets a result, in order, whatever happens to the others.
+//! Batches, and answers to them: every item gets a result, in order, whatever happens to the others.
 
 use serde::Serialize;
 
@@ -31,12 +31,18 @@ pub(super) fn answer_with_failures<T: Serialize>(
     Ok(Response { status, ..answer(results)? })
 }
 
-/// Refuses an empty batch.
-pub(super) fn not_empty<T>(items: &[T]) -> ApiResult<&[T]> {
-    if items.is_empty() {
-        return Err(ApiError::bad_request("missing batch input to process"));
+/// What a request asks for, and whether it came as a batch; an empty batch is refused.
+pub(super) fn items<T>(
+    batch: Option<Vec<T>>,
+    alone: impl FnOnce() -> T,
+) -> ApiResult<(Vec<T>, bool)> {
+    match batch {
+        Some(items) if items.is_empty() => {
+            Err(ApiError::bad_request("missing batch input to process"))
+        }
+        Some(items) => Ok((items, true)),
+        None => Ok((vec![alone()], false)),
     }
-    Ok(items)
 }
 
 /// `partial_failure_response_code`: a final HTTP status.

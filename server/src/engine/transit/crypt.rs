@@ -12,15 +12,19 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::super::fields::{Integer, Text};
-use super::batch::{answer, answer_with_failures, message, not_empty, partial_status};
+use super::batch::{answer, answer_with_failures, items, message, partial_status};
 use super::cipher::{HEAD_LEN, TAG_LEN};
 use super::config;
-use super::key::{self, Key, Settings, Stored};
+use super::key::{self, Settings, Stored};
 use super::kind::Kind;
 use super::nonce::{Generator, with_generator};
+use super::ready::Key;
 use super::wire::{BASE64, decode, decode_into, push_prefix, split};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
+
+/// Bytes that a message and its head take under the largest RSA key.
+pub(super) const RSA_ROOM: usize = HEAD_LEN + 512;
 
 /// One message of a request.
 #[derive(Deserialize, Default)]
@@ -61,19 +65,14 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     /// The messages, and whether they came as a batch.
     fn take_items(&mut self) -> ApiResult<(Vec<Item<'a>>, bool)> {
-        if let Some(items) = self.batch_input.take() {
-            not_empty(&items)?;
-            return Ok((items, true));
-        }
-        let item = Item {
+        items(self.batch_input.take(), || Item {
             plaintext: self.plaintext.take(),
             ciphertext: self.ciphertext.take(),
             context: self.context.take(),
             associated_data: self.associated_data.take(),
             key_version: self.key_version,
             reference: None,
-        };
-        Ok((vec![item], false))
+        })
     }
 }
 
@@ -85,8 +84,9 @@ impl Item<'_> {
         }
     }
 
-    fn associated_data(&self) -> ApiResult<Vec<u8>> {
+    fn associated_data(&self, kind: Kind) -> ApiResult<Vec<u8>> {
         match &self.associated_data {
+            Some(text) if !text.0.is_empty() && !kind.is_aead() => Err(not_aead(kind)),
             Some(text) if !text.0.is_empty() => Ok(decode(&text.0).map_err(|e| {
                 ApiError::bad_request(format!("associated_data is not base64: {e}"))
             })?),
@@ -118,7 +118,7 @@ struct Bench {
 impl Bench {
     /// With room enough that no secret is left behind by growing.
     fn for_items(items: &[Item<'_>]) -> Self {
-        let longest = items.iter().map(Item::room).max().unwrap_or(0);
+        let longest = items.iter().map(Item::room).max().unwrap_or(0).max(RSA_ROOM);
         let total: usize = items.iter().map(|item| item.room() / 3 * 4 + 32).sum();
         Self {
             buffer: Zeroizing::new(Vec::with_capacity(longest)),
@@ -158,9 +158,9 @@ impl Bench {
     fn seal(&mut self, key: &Key, item: &Item<'_>, generator: &mut Generator) -> Done {
         let requested = item.key_version.map_or(0, |n| n.0);
         let version = key.stored.version_to_write(requested, "encryption")?;
-        let cipher = key.cipher(version, item.context()?.as_deref())?;
-        cipher.seal(&item.associated_data()?, generator, &mut self.buffer)?;
-        Ok((self.write(Some(version), 0), version))
+        let (context, aad) = (item.context()?, item.associated_data(key.stored.kind)?);
+        let start = key.seal(version, context.as_deref(), &aad, generator, &mut self.buffer)?;
+        Ok((self.write(Some(version), start), version))
     }
 
     /// Opens a ciphertext into the buffer.
@@ -170,12 +170,21 @@ impl Bench {
         let (version, body) = split(&ciphertext.0, "invalid ciphertext")?;
         let version = key.stored.version_to_read(version, "invalid ciphertext")?;
         self.buffer.clear();
+        self.buffer.resize(HEAD_LEN - key.stored.kind.nonce_len(), 0);
         decode_into(body, &mut self.buffer)
             .map_err(|_| ApiError::bad_request("invalid ciphertext: could not decode base64"))?;
-        let cipher = key.cipher(version, item.context()?.as_deref())?;
-        cipher.open(&item.associated_data()?, &mut self.buffer)?;
+        let (context, aad) = (item.context()?, item.associated_data(key.stored.kind)?);
+        key.open(version, context.as_deref(), &aad, &mut self.buffer)?;
         Ok(version)
     }
+}
+
+/// 400 for associated data where it cannot be authenticated.
+pub(super) fn not_aead(kind: Kind) -> ApiError {
+    let name = kind.name();
+    ApiError::bad_request(format!(
+        "'[0].associated_data' provided for non-AEAD cipher suite {name}"
+    ))
 }
 
 fn missing_plaintext() -> ApiError {
@@ -206,7 +215,10 @@ pub(super) fn encrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
         ));
     }
     let key = match Key::load(view, call.param("name"))? {
-        Some(key) => key,
+        Some(key) => {
+            key.stored.must_be_in_use()?;
+            key
+        }
         None => create(call, view, &request, contexts > 0)?,
     };
     usable(&key, "encryption")?;
@@ -221,7 +233,7 @@ pub(super) fn decrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
     let mut request: Request<'_> = call.parse()?;
     let partial = partial_status(request.partial_failure_response_code.map(|n| n.0))?;
     let (items, batch) = request.take_items()?;
-    let key = existing(call, view)?;
+    let key = Key::of_call(call, view, "encryption")?;
     usable(&key, "decryption")?;
     let mut bench = Bench::for_items(&items);
     let done: Vec<Done> = items.iter().map(|item| bench.decrypt(&key, item)).collect();
@@ -231,19 +243,13 @@ pub(super) fn decrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
 pub(super) fn rewrap(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let mut request: Request<'_> = call.parse()?;
     let (items, batch) = request.take_items()?;
-    let key = existing(call, view)?;
+    let key = Key::of_call(call, view, "encryption")?;
     usable(&key, "decryption")?;
     let mut bench = Bench::for_items(&items);
     let done: Vec<Done> = with_generator(|generator| {
         Ok(items.iter().map(|item| bench.rewrap(&key, item, generator)).collect())
     })?;
     respond_sealed(&items, batch, done, &bench, Failures::InItems)
-}
-
-/// The key of the call, which must be there.
-pub(super) fn existing(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Arc<Key>> {
-    Key::load(view, call.param("name"))?
-        .ok_or_else(|| ApiError::bad_request("encryption key not found"))
 }
 
 /// Refuses keys that do not encrypt.
@@ -274,7 +280,7 @@ fn create(
     let kind = match request.kind.as_ref().map(|text| &*text.0) {
         None | Some("") => Kind::default(),
         Some(name) => Kind::from_name(name)
-            .filter(|kind| kind.encrypts())
+            .filter(|kind| kind.is_aead())
             .ok_or_else(|| ApiError::bad_request(format!("unknown key type {name}")))?,
     };
     let settings = Settings { kind, derived, convergent, ..Settings::default() };

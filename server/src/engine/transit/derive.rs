@@ -8,7 +8,9 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use zeroize::Zeroizing;
 
 use super::cipher::{Cipher, signing_key};
-use super::key::{Stored, Version};
+use super::key::Stored;
+use super::kind::Family;
+use super::material::Version;
 use crate::logical::{ApiError, ApiResult};
 
 /// What a derived key answers to a call without context.
@@ -39,7 +41,9 @@ fn expand(key: &[u8], context: &[u8], len: usize) -> ApiResult<Zeroizing<Vec<u8>
 
 /// The cipher for a context.
 pub(super) fn cipher(stored: &Stored, material: &Version, context: &[u8]) -> ApiResult<Cipher> {
-    let key_len = stored.kind.key_len();
+    let Family::Aead(key_len) = stored.kind.family() else {
+        return Err(ApiError::internal("the key has no cipher"));
+    };
     let extra = if stored.convergent { DERIVED_LEN } else { 0 };
     let bytes = expand(material.key.expose(), context, key_len + extra)?;
     let cipher = Cipher::new(stored.kind, &bytes[..key_len])?;

@@ -2,24 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::signature::KeyPair;
 use base64::Engine;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::cipher::signing_key;
-use super::key::{Key, Stored, Version};
-use super::kind::Kind;
+use super::key::Stored;
+use super::kind::{Family, Kind};
+use super::material::Version;
+use super::pem;
+use super::ready::Key;
+use super::secret::Secret;
 use super::wire::BASE64;
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
-
-/// PKCS #8 of an ed25519 key up to its seed (RFC 8410).
-const PKCS8_HEAD: &[u8] = &[
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
-/// Subject public key info of an ed25519 key up to the key (RFC 8410).
-const SPKI_HEAD: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
@@ -27,10 +22,13 @@ enum What {
     Signing,
     Hmac,
     Public,
+    Certificates,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
+    /// What suits the type of the key.
+    Usual,
     Raw,
     Der,
     Pem,
@@ -50,16 +48,19 @@ pub(super) fn export(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
         "signing-key" => What::Signing,
         "hmac-key" => What::Hmac,
         "public-key" => What::Public,
+        "certificate-chain" => What::Certificates,
         other => return Err(ApiError::bad_request(format!("invalid export type: {other}"))),
     };
     let format = match call.query("format").unwrap_or("") {
-        "" | "raw" => Format::Raw,
+        "" => Format::Usual,
+        "raw" => Format::Raw,
         "der" => Format::Der,
         "pem" => Format::Pem,
         other => return Err(ApiError::bad_request(format!("invalid format: {other}"))),
     };
     let key = Key::load(view, call.param("name"))?.ok_or_else(ApiError::not_found)?;
     let stored = &key.stored;
+    stored.must_be_in_use()?;
     allowed(stored, what)?;
     let versions = select(stored, call.param("version"))?;
     let mut texts: BTreeMap<u32, Zeroizing<String>> = BTreeMap::new();
@@ -71,7 +72,8 @@ pub(super) fn export(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
 }
 
 fn allowed(stored: &Stored, what: What) -> ApiResult<()> {
-    if what != What::Public && !stored.exportable {
+    let public = matches!(what, What::Public | What::Certificates);
+    if !public && !stored.exportable {
         return Err(ApiError::bad_request("private key material is not exportable"));
     }
     match what {
@@ -81,6 +83,9 @@ fn allowed(stored: &Stored, what: What) -> ApiResult<()> {
         What::Signing if !stored.kind.signs() => {
             Err(ApiError::bad_request("signing not supported for the key"))
         }
+        What::Certificates if !stored.kind.signs() => Err(ApiError::bad_request(
+            "certificate chain not supported for keys that do not support signing",
+        )),
         What::Public if !stored.kind.signs() => {
             let kind = stored.kind.name();
             Err(ApiError::bad_request(format!(
@@ -95,7 +100,7 @@ fn allowed(stored: &Stored, what: What) -> ApiResult<()> {
 }
 
 /// All versions that may be used, or the one asked for.
-fn select<'s>(stored: &'s Stored, version: &str) -> ApiResult<Vec<(u32, &'s Version)>> {
+pub(super) fn select<'s>(stored: &'s Stored, version: &str) -> ApiResult<Vec<(u32, &'s Version)>> {
     if version.is_empty() {
         return Ok(stored.versions.range(stored.min_decryption..).map(|(n, v)| (*n, v)).collect());
     }
@@ -120,28 +125,57 @@ fn encode(
     format: Format,
     kind: Kind,
 ) -> ApiResult<Zeroizing<String>> {
-    let raw = match what {
-        What::Encryption => return Ok(version.key.to_base64()),
-        What::Hmac => return Ok(version.hmac_key.to_base64()),
-        What::Signing => version.key.expose(),
-        What::Public => &version.public,
+    let private = match what {
+        What::Certificates if version.certificates.is_empty() => {
+            return Err(ApiError::bad_request(
+                "selected key version does not have a certificate chain imported",
+            ));
+        }
+        What::Certificates => return Ok(Zeroizing::new(version.certificates.clone())),
+        What::Hmac => return raw(&version.hmac_key, format),
+        What::Encryption if kind.is_aead() => return raw(&version.key, format),
+        What::Encryption | What::Signing => true,
+        What::Public => false,
     };
-    if format == Format::Raw {
-        return Ok(Zeroizing::new(BASE64.encode(raw)));
+    if private && !version.is_private() {
+        return Ok(Zeroizing::default());
     }
-    let seed = &version.key.expose()[..kind.key_len()];
-    let (label, der) = if what == What::Signing {
-        ("PRIVATE KEY", Zeroizing::new([PKCS8_HEAD, seed].concat()))
+    let malformed = || ApiError::internal("a stored key is malformed");
+    let (label, der) = if private {
+        ("PRIVATE KEY", version.pkcs8(kind).ok_or_else(malformed)?)
     } else {
-        let public = [SPKI_HEAD, signing_key(seed)?.public_key().as_ref()].concat();
-        ("PUBLIC KEY", Zeroizing::new(public))
+        ("PUBLIC KEY", Zeroizing::new(version.spki(kind)))
     };
-    let body = Zeroizing::new(BASE64.encode(&*der));
-    Ok(match format {
-        Format::Pem => Zeroizing::new(format!(
-            "-----BEGIN {label}-----\n{}\n-----END {label}-----",
-            body.as_str()
-        )),
-        _ => body,
+    Ok(match (format, kind.plain().is_some()) {
+        (Format::Der, _) => Zeroizing::new(BASE64.encode(&*der)),
+        (Format::Usual | Format::Raw, true) if private => version.key.to_base64(),
+        (Format::Usual | Format::Raw, true) => Zeroizing::new(BASE64.encode(&version.public)),
+        (Format::Usual, false) if private => {
+            trimmed(&version.family_pem(kind).ok_or_else(malformed)?)
+        }
+        (Format::Usual | Format::Pem, _) => trimmed(&pem::encode(label, &der)),
+        (Format::Raw, false) => return Err(no_raw_form(kind)),
     })
+}
+
+/// A symmetric key, which has one form only.
+fn raw(key: &Secret, format: Format) -> ApiResult<Zeroizing<String>> {
+    match format {
+        Format::Usual | Format::Raw => Ok(key.to_base64()),
+        Format::Der | Format::Pem => Err(ApiError::bad_request(
+            "unknown format for HMAC key; supported values are `` or `raw`",
+        )),
+    }
+}
+
+fn no_raw_form(kind: Kind) -> ApiError {
+    let family = if matches!(kind.family(), Family::Rsa(_)) { "rsa" } else { "ec" };
+    ApiError::bad_request(format!(
+        "unknown key format for {family} key; supported values are ``, `der`, or `pem`"
+    ))
+}
+
+/// Exported PEM has no line break at its end.
+fn trimmed(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.trim_end().to_owned())
 }

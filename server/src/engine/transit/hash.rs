@@ -1,6 +1,6 @@
 //! Hash functions by their names in the API, and HMAC over them.
 
-use aws_lc_rs::{digest, hmac};
+use super::native;
 
 /// A hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,7 @@ pub(super) enum Hash {
     Sha256,
     Sha384,
     Sha512,
+    Sha3_224,
     Sha3_256,
     Sha3_384,
     Sha3_512,
@@ -26,6 +27,7 @@ impl Hash {
             "" | "sha2-256" => Self::Sha256,
             "sha2-384" => Self::Sha384,
             "sha2-512" => Self::Sha512,
+            "sha3-224" => Self::Sha3_224,
             "sha3-256" => Self::Sha3_256,
             "sha3-384" => Self::Sha3_384,
             "sha3-512" => Self::Sha3_512,
@@ -33,59 +35,14 @@ impl Hash {
         })
     }
 
-    fn algorithm(self) -> Option<&'static digest::Algorithm> {
-        Some(match self {
-            Self::None => return None,
-            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-            Self::Sha224 => &digest::SHA224,
-            Self::Sha256 => &digest::SHA256,
-            Self::Sha384 => &digest::SHA384,
-            Self::Sha512 => &digest::SHA512,
-            Self::Sha3_256 => &digest::SHA3_256,
-            Self::Sha3_384 => &digest::SHA3_384,
-            Self::Sha3_512 => &digest::SHA3_512,
-        })
-    }
-
     /// The digest of `input`; `None` for [`Hash::None`].
     pub(super) fn digest(self, input: &[u8]) -> Option<Vec<u8>> {
-        Some(digest::digest(self.algorithm()?, input).as_ref().to_vec())
+        native::digest(self, input)
     }
 
     /// The HMAC of `input`; `None` for [`Hash::None`].
     pub(super) fn hmac(self, key: &[u8], input: &[u8]) -> Option<Vec<u8>> {
-        let algorithm = match self {
-            Self::None => return None,
-            Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-            Self::Sha224 => hmac::HMAC_SHA224,
-            Self::Sha256 => hmac::HMAC_SHA256,
-            Self::Sha384 => hmac::HMAC_SHA384,
-            Self::Sha512 => hmac::HMAC_SHA512,
-            Self::Sha3_256 | Self::Sha3_384 | Self::Sha3_512 => return self.hmac_sha3(key, input),
-        };
-        Some(hmac::sign(&hmac::Key::new(algorithm, key), input).as_ref().to_vec())
-    }
-
-    /// HMAC (RFC 2104) over SHA-3, which the library does not offer; its block is the sponge's rate.
-    fn hmac_sha3(self, key: &[u8], input: &[u8]) -> Option<Vec<u8>> {
-        let algorithm = self.algorithm()?;
-        let rate = 200 - 2 * algorithm.output_len();
-        let mut block = zeroize::Zeroizing::new(vec![0; rate]);
-        if key.len() > rate {
-            block[..algorithm.output_len()]
-                .copy_from_slice(digest::digest(algorithm, key).as_ref());
-        } else {
-            block[..key.len()].copy_from_slice(key);
-        }
-        let pass = |pad: u8, data: &[u8]| {
-            let mut context = digest::Context::new(algorithm);
-            let padded: zeroize::Zeroizing<Vec<u8>> =
-                block.iter().map(|b| b ^ pad).collect::<Vec<u8>>().into();
-            context.update(&padded);
-            context.update(data);
-            context.finish()
-        };
-        Some(pass(0x5c, pass(0x36, input).as_ref()).as_ref().to_vec())
+        native::hmac(self, key, input)
     }
 }
 
@@ -101,6 +58,7 @@ mod tests {
             ("sha2-224", "ea09ae9cc6768c50"),
             ("sha2-384", "59e1748777448c69"),
             ("sha2-512", "9b71d224bd62f378"),
+            ("sha3-224", "b87f88c72702fff1"),
             ("sha3-256", "3338be694f50c5f3"),
             ("sha3-384", "720aea11019ef064"),
             ("sha3-512", "75d527c368f2efe8"),

@@ -9,8 +9,10 @@ use serde::Serialize;
 use super::super::fields::{Fields, list};
 use super::super::stamp::Stamp;
 use super::derive;
-use super::key::{self, Event, Key, Settings, Stored, Version};
-use super::kind::Kind;
+use super::key::{self, Event, Settings, Stored};
+use super::kind::{Family, Kind};
+use super::material::Version;
+use super::ready::Key;
 use super::wire::{BASE64, decode};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
@@ -41,17 +43,21 @@ pub(super) fn create(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
     info(name, &stored, None)
 }
 
-fn read_settings(fields: &Fields<'_>) -> ApiResult<Settings> {
+pub(super) fn read_settings(fields: &Fields<'_>) -> ApiResult<Settings> {
     let kind = match fields.text("type")?.as_deref() {
         None | Some("") => Kind::default(),
         Some(name) => Kind::from_name(name)
             .ok_or_else(|| ApiError::bad_request(format!("unknown key type {name}")))?,
     };
-    if fields.integer("key_size")?.is_some_and(|size| size != 0) {
+    let size = fields.integer("key_size")?.unwrap_or(0);
+    if size != 0 && kind.family() != Family::Hmac {
         let name = kind.name();
         return Err(ApiError::bad_request(format!("key_size is not valid for algorithm {name}")));
     }
+    let key_size = u16::try_from(size)
+        .map_err(|_| ApiError::bad_request(format!("invalid key_size {size}")))?;
     Ok(Settings {
+        key_size,
         kind,
         derived: fields.flag("derived")?.unwrap_or(false),
         convergent: fields.flag("convergent_encryption")?.unwrap_or(false),
@@ -74,6 +80,12 @@ fn auto_rotate_period(fields: &Fields<'_>) -> ApiResult<Option<i64>> {
 pub(super) fn rotate(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let name = call.param("name");
     let mut stored = load(view, name)?.ok_or_else(|| ApiError::bad_request("key not found"))?;
+    stored.must_be_in_use()?;
+    if stored.imported.is_some_and(|imported| !imported.allow_rotation) {
+        return Err(ApiError::bad_request(format!(
+            "imported key {name} does not allow rotation within the server"
+        )));
+    }
     stored.rotate(call.now.into())?;
     key::store(view, name, &stored)?;
     info(name, &stored, None)
@@ -93,6 +105,12 @@ pub(super) fn configure(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respo
     stored.exportable |= fields.flag("exportable")?.unwrap_or(false);
     stored.allow_plaintext_backup |= fields.flag("allow_plaintext_backup")?.unwrap_or(false);
     if let Some(seconds) = auto_rotate_period(&fields)? {
+        let rotates = stored.imported.is_none_or(|imported| imported.allow_rotation);
+        if seconds != 0 && !rotates {
+            return Err(ApiError::bad_request(
+                "cannot set auto rotation on an imported key that does not allow rotation",
+            ));
+        }
         stored.auto_rotate_period = seconds;
     }
     key::store(view, name, &stored)?;
@@ -183,6 +201,32 @@ pub(super) fn delete(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
     Ok(Response::empty())
 }
 
+/// Keeps a key from being used until it is restored.
+pub(super) fn soft_delete(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    set_soft_deleted(call, view, true, "key was already marked as soft deleted")
+}
+
+/// Brings a key back into use.
+pub(super) fn soft_restore(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    set_soft_deleted(call, view, false, "key was already restored")
+}
+
+fn set_soft_deleted(
+    call: &Call<'_>,
+    view: &mut View<'_>,
+    deleted: bool,
+    already: &str,
+) -> ApiResult<Response> {
+    let name = call.param("name");
+    let Some(mut stored) = load(view, name)? else { return Ok(Response::empty()) };
+    if stored.soft_deleted == deleted {
+        return Ok(info(name, &stored, None)?.warn(already));
+    }
+    stored.soft_deleted = deleted;
+    key::store(view, name, &stored)?;
+    info(name, &stored, None)
+}
+
 /// The stored form of a key, to change it.
 pub(super) fn load(view: &mut View<'_>, name: &str) -> ApiResult<Option<Stored>> {
     Ok(Key::load(view, name)?.map(|key| key.stored.clone()))
@@ -204,11 +248,17 @@ struct Info<'a> {
     derived: bool,
     exportable: bool,
     imported_key: bool,
-    keys: BTreeMap<u32, VersionInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imported_key_allow_rotation: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_size: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<BTreeMap<u32, VersionInfo>>,
     latest_version: u32,
     min_available_version: u32,
     min_decryption_version: u32,
     min_encryption_version: u32,
+    soft_deleted: bool,
     supports_decryption: bool,
     supports_derivation: bool,
     supports_encryption: bool,
@@ -233,7 +283,7 @@ enum VersionInfo {
         name: &'static str,
         public_key: String,
         creation_time: String,
-        certificate_chain: &'static str,
+        certificate_chain: String,
     },
 }
 
@@ -256,6 +306,7 @@ pub(super) fn info(name: &str, stored: &Stored, context: Option<&[u8]>) -> ApiRe
         keys.insert(*number, version_info(stored, version, context)?);
     }
     let kind = stored.kind;
+    let shown = kind.family() != Family::Hmac;
     Response::data(&Info {
         name,
         kind,
@@ -264,12 +315,15 @@ pub(super) fn info(name: &str, stored: &Stored, context: Option<&[u8]>) -> ApiRe
         deletion_allowed: stored.deletion_allowed,
         derived: stored.derived,
         exportable: stored.exportable,
-        imported_key: false,
-        keys,
+        imported_key: stored.imported.is_some(),
+        imported_key_allow_rotation: stored.imported.map(|imported| imported.allow_rotation),
+        key_size: (!shown).then_some(stored.key_size),
+        keys: shown.then_some(keys),
         latest_version: stored.latest,
         min_available_version: stored.min_available,
         min_decryption_version: stored.min_decryption,
         min_encryption_version: stored.min_encryption,
+        soft_deleted: stored.soft_deleted,
         supports_decryption: kind.encrypts(),
         supports_derivation: kind.derives(),
         supports_encryption: kind.encrypts(),
@@ -295,12 +349,12 @@ fn version_info(
         Some(context) if stored.derived => {
             BASE64.encode(derive::signer(version, context)?.public_key().as_ref())
         }
-        _ => BASE64.encode(&version.public),
+        _ => version.public_text(stored.kind),
     };
     Ok(VersionInfo::Signing {
-        name: stored.kind.name(),
+        name: stored.kind.public_name(),
         public_key,
         creation_time: Stamp::rfc3339(version.created),
-        certificate_chain: "",
+        certificate_chain: version.certificates.clone(),
     })
 }

@@ -13,13 +13,21 @@ mod batch;
 mod cipher;
 mod config;
 mod crypt;
+mod decimal;
+mod der;
 mod derive;
+mod encoding;
 mod export;
 mod hash;
 mod key;
 mod keys;
 mod kind;
+mod material;
+mod native;
 mod nonce;
+mod pem;
+mod ready;
+mod scheme;
 mod secret;
 mod sign;
 mod tools;
@@ -107,6 +115,16 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[
         "keys/{name}/trim",
         "Remove old versions of a key for good.",
         &[Method::primary(Operation::Write, keys::trim)],
+    ),
+    route(
+        "keys/{name}/soft-delete",
+        "Keep a key from being used.",
+        &[Method::primary(Operation::Delete, keys::soft_delete)],
+    ),
+    route(
+        "keys/{name}/soft-delete-restore",
+        "Bring a key back into use.",
+        &[Method::primary(Operation::Write, keys::soft_restore)],
     ),
     route("export/{kind}/{name}", "Export a key that may leave.", EXPORT),
     route("export/{kind}/{name}/{version}", "Export one version.", EXPORT),

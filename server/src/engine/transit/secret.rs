@@ -73,3 +73,22 @@ impl Visitor<'_> for SecretVisitor {
         decode(text).map(Secret::from_bytes).map_err(|_| E::custom("not base64"))
     }
 }
+
+/// Bytes that are not secret, in base64.
+pub(super) mod base64_bytes {
+    use super::{BASE64, Deserialize, Deserializer, Engine, Serialize, Serializer, decode};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        bytes: &[u8],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        BASE64.encode(bytes).serialize(serializer)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        decode(&text).map_err(|_| serde::de::Error::custom("not base64"))
+    }
+}

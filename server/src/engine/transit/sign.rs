@@ -2,19 +2,20 @@
 
 use aws_lc_rs::signature::{ED25519, KeyPair, UnparsedPublicKey};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::super::fields::{Integer, Text};
-use super::batch::{answer, message, not_empty};
-use super::crypt::existing;
+use super::batch::{answer, items, message};
 use super::hash::Hash;
-use super::key::Key;
+use super::kind::Kind;
+use super::native::{Salt, Scheme};
+use super::ready::Key;
+use super::scheme::{Options, Words};
 use super::wire::{BASE64, decode, push_prefix, split};
 use crate::barrier::View;
-use crate::logical::{ApiError, ApiResult, Call, Response};
+use crate::logical::{ApiError, ApiResult, Call, Flag, Response};
 
 /// One input of a request.
 #[derive(Deserialize, Default)]
@@ -53,29 +54,20 @@ struct Request<'a> {
     marshaling_algorithm: Option<Text<'a>>,
     #[serde(borrow)]
     salt_length: Option<Text<'a>>,
-}
-
-/// How a signature is written: standard base64, or URL-safe as in JWS.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Marshaling {
-    Asn1,
-    Jws,
+    #[serde(borrow)]
+    signature_algorithm: Option<Text<'a>>,
+    prehashed: Option<Flag>,
 }
 
 impl<'a> Request<'a> {
     fn take_items(&mut self) -> ApiResult<(Vec<Item<'a>>, bool)> {
-        if let Some(items) = self.batch_input.take() {
-            not_empty(&items)?;
-            return Ok((items, true));
-        }
-        let item = Item {
+        items(self.batch_input.take(), || Item {
             input: self.input.take(),
             context: self.context.take(),
             signature: self.signature.take(),
             hmac: self.hmac.take(),
             reference: None,
-        };
-        Ok((vec![item], false))
+        })
     }
 
     /// The hash function's name: of the path, else of the body, else none.
@@ -88,24 +80,20 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Checks the options of signatures, of which ed25519 needs only the marshaling.
-    fn signature_options(&self, call: &Call<'_>) -> ApiResult<Marshaling> {
-        let hash = self.hash_name(call);
-        if Hash::from_name(hash).is_none() {
-            return Err(ApiError::bad_request(format!("invalid hash algorithm {hash:?}")));
-        }
-        let salt = self.salt_length.as_ref().map_or("auto", |text| &text.0);
-        if !matches!(salt, "auto" | "hash") && salt.parse::<i32>().is_err() {
-            return Err(ApiError::bad_request(format!(
-                "salt length neither 'auto', 'hash', nor an int: {salt}"
-            )));
-        }
-        match self.marshaling_algorithm.as_ref().map_or("asn1", |text| &text.0) {
-            "" | "asn1" => Ok(Marshaling::Asn1),
-            "jws" => Ok(Marshaling::Jws),
-            other => Err(ApiError::bad_request(format!("invalid marshaling type {other:?}"))),
-        }
+    /// The options of signatures.
+    fn options(&self, call: &Call<'_>) -> ApiResult<Options> {
+        Options::read(&Words {
+            hash: self.hash_name(call),
+            signature_algorithm: word(&self.signature_algorithm),
+            salt_length: word(&self.salt_length),
+            marshaling: word(&self.marshaling_algorithm),
+            prehashed: self.prehashed.is_some_and(|flag| flag.0),
+        })
     }
+}
+
+fn word<'t>(text: &'t Option<Text<'_>>) -> &'t str {
+    text.as_ref().map_or("", |text| &text.0)
 }
 
 impl Item<'_> {
@@ -132,15 +120,6 @@ impl Item<'_> {
     fn reference(&self) -> &str {
         self.reference.as_ref().map_or("", |text| &text.0)
     }
-}
-
-fn existing_for(
-    call: &Call<'_>,
-    view: &mut View<'_>,
-    what: &str,
-) -> ApiResult<std::sync::Arc<Key>> {
-    Key::load(view, call.param("name"))?
-        .ok_or_else(|| ApiError::bad_request(format!("{what} key not found")))
 }
 
 fn must_sign(key: &Key, what: &str) -> ApiResult<()> {
@@ -172,14 +151,16 @@ struct SignedItem<'a> {
 
 pub(super) fn sign(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let mut request: Request<'_> = call.parse()?;
-    let marshaling = request.signature_options(call)?;
+    let options = request.options(call)?;
     let (items, batch) = request.take_items()?;
-    let key = existing_for(call, view, "signing")?;
+    let key = Key::of_call(call, view, "signing")?;
     must_sign(&key, "signing")?;
+    let scheme = options.scheme(key.stored.kind)?;
     let requested = request.key_version.map_or(0, |n| n.0);
     let version = key.stored.version_to_write(requested, "signing")?;
+    key.must_be_private(version, "signing")?;
     if !batch {
-        let signed = sign_item(&key, version, &items[0], marshaling, false)?;
+        let signed = sign_item(&key, version, &items[0], scheme, &options, false)?;
         let mut data = json!({ "signature": signed.signature, "key_version": signed.key_version });
         if let Some(public_key) = signed.public_key {
             data["public_key"] = public_key.into();
@@ -188,7 +169,7 @@ pub(super) fn sign(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
     }
     let results: Vec<SignedItem<'_>> = items
         .iter()
-        .map(|item| match sign_item(&key, version, item, marshaling, true) {
+        .map(|item| match sign_item(&key, version, item, scheme, &options, true) {
             Ok(signed) => SignedItem {
                 signature: Some(signed.signature),
                 key_version: signed.key_version,
@@ -212,20 +193,37 @@ fn sign_item(
     key: &Key,
     version: u32,
     item: &Item<'_>,
-    marshaling: Marshaling,
+    scheme: Scheme,
+    options: &Options,
     batch: bool,
 ) -> ApiResult<Signed> {
     let input = item.input(batch, "missing input")?;
-    let pair = key.signer(version, item.context()?.as_deref())?;
-    let bytes = pair.sign(&input);
+    let kind = key.stored.kind;
     let mut signature = String::with_capacity(112);
     push_prefix(version, &mut signature);
-    match marshaling {
-        Marshaling::Asn1 => BASE64.encode_string(bytes.as_ref(), &mut signature),
-        Marshaling::Jws => URL_SAFE_NO_PAD.encode_string(bytes.as_ref(), &mut signature),
+    let mut public_key = None;
+    if kind == Kind::Ed25519 {
+        let pair = key.ed25519(version, item.context()?.as_deref())?;
+        options.write(kind, pair.sign(&input).as_ref(), &mut signature)?;
+        public_key = key.stored.derived.then(|| BASE64.encode(pair.public_key().as_ref()));
+    } else {
+        let digest = options.digest(kind, input).ok_or_else(|| {
+            ApiError::bad_request("crypto/rsa: input must be hashed with given hash")
+        })?;
+        let bytes = key.pair(version)?.sign(scheme, &digest).ok_or_else(|| refused(scheme))?;
+        options.write(kind, &bytes, &mut signature)?;
     }
-    let public_key = key.stored.derived.then(|| BASE64.encode(pair.public_key().as_ref()));
     Ok(Signed { signature, key_version: version, public_key })
+}
+
+/// Why the library refused to sign.
+fn refused(scheme: Scheme) -> ApiError {
+    match scheme {
+        Scheme::Pss(_, Salt::Exactly(bytes)) => {
+            ApiError::bad_request(format!("requested salt length {bytes} is invalid"))
+        }
+        _ => ApiError::bad_request("the input does not fit the key and the hash algorithm"),
+    }
 }
 
 #[derive(Serialize)]
@@ -238,7 +236,7 @@ struct VerifiedItem<'a> {
 
 pub(super) fn verify(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let mut request: Request<'_> = call.parse()?;
-    let marshaling = request.signature_options(call)?;
+    let options = request.options(call)?;
     let (items, batch) = request.take_items()?;
     let signatures = items.iter().filter(|item| item.signature.is_some()).count();
     let hmacs = items.iter().filter(|item| item.hmac.is_some()).count();
@@ -255,17 +253,17 @@ pub(super) fn verify(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
         ));
     }
     let by_signature = signatures == items.len();
-    let key = existing_for(call, view, "signature verification")?;
-    if by_signature {
+    let key = Key::of_call(call, view, "signature verification")?;
+    let how = if by_signature {
         must_sign(&key, "verification")?;
-    }
-    let hash = hmac_hash(request.hash_name(call))?;
-    let verify_one = |item: &Item<'_>| {
-        if by_signature {
-            verify_signature(&key, item, marshaling, batch)
-        } else {
-            verify_hmac(&key, item, hash, batch)
-        }
+        options.must_verify()?;
+        Check::Signature(options.scheme(key.stored.kind)?, &options)
+    } else {
+        Check::Hmac(hmac_hash(request.hash_name(call))?)
+    };
+    let verify_one = |item: &Item<'_>| match how {
+        Check::Signature(scheme, options) => verify_signature(&key, item, scheme, options, batch),
+        Check::Hmac(hash) => verify_hmac(&key, item, hash, batch),
     };
     if !batch {
         return Response::data(&json!({ "valid": verify_one(&items[0])? }));
@@ -283,30 +281,39 @@ pub(super) fn verify(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
     answer(&results)
 }
 
+/// What the items of a request to verify are.
+#[derive(Clone, Copy)]
+enum Check<'o> {
+    Signature(Scheme, &'o Options),
+    Hmac(Hash),
+}
+
 fn verify_signature(
     key: &Key,
     item: &Item<'_>,
-    marshaling: Marshaling,
+    scheme: Scheme,
+    options: &Options,
     batch: bool,
 ) -> ApiResult<bool> {
     let input = item.input(batch, "missing input")?;
     let text = item.signature.as_ref().map_or("", |text| &text.0);
     let (version, body) = split(text, "invalid signature")?;
     let version = key.stored.version_to_read(version, "invalid signature")?;
-    let bytes = match marshaling {
-        Marshaling::Asn1 => decode(body).ok(),
-        Marshaling::Jws => URL_SAFE_NO_PAD.decode(body).ok(),
-    };
-    let bytes = bytes.ok_or_else(|| ApiError::bad_request("invalid base64 signature value"))?;
+    let kind = key.stored.kind;
+    let Some(bytes) = options.read_signature(kind, body)? else { return Ok(false) };
     let material = key.stored.material(version)?;
-    let derived;
-    let public: &[u8] = if key.stored.derived {
-        derived = key.signer(version, item.context()?.as_deref())?;
-        derived.public_key().as_ref()
-    } else {
-        &material.public
-    };
-    Ok(UnparsedPublicKey::new(&ED25519, public).verify(&input, &bytes).is_ok())
+    if kind == Kind::Ed25519 {
+        let derived;
+        let public: &[u8] = if key.stored.derived {
+            derived = key.ed25519(version, item.context()?.as_deref())?;
+            derived.public_key().as_ref()
+        } else {
+            &material.public
+        };
+        return Ok(UnparsedPublicKey::new(&ED25519, public).verify(&input, &bytes).is_ok());
+    }
+    let Some(digest) = options.digest(kind, input) else { return Ok(false) };
+    Ok(key.pair(version)?.verify(scheme, &digest, &bytes))
 }
 
 fn verify_hmac(key: &Key, item: &Item<'_>, hash: Hash, batch: bool) -> ApiResult<bool> {
@@ -343,7 +350,7 @@ pub(super) fn hmac(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
     if !batch && items[0].input.is_none() {
         return Err(ApiError::bad_request("missing input for HMAC"));
     }
-    let key = existing(call, view)?;
+    let key = Key::of_call(call, view, "encryption")?;
     let hash = hmac_hash(request.hash_name(call))?;
     if hash == Hash::None {
         return Err(ApiError::bad_request("algorithm cannot be none"));

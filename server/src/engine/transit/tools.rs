@@ -6,10 +6,11 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::super::fields::{Fields, Text};
-use super::cipher::{HEAD_LEN, TAG_LEN};
-use super::crypt::{existing, usable};
+use super::cipher::HEAD_LEN;
+use super::crypt::{RSA_ROOM, not_aead, usable};
 use super::hash::Hash;
 use super::nonce::with_generator;
+use super::ready::Key;
 use super::secret::Secret;
 use super::wire::{BASE64, decode, push_prefix};
 use crate::barrier::View;
@@ -44,19 +45,23 @@ pub(super) fn datakey(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
     };
     let context = binary("context")?;
     let aad = binary("associated_data")?.unwrap_or_default();
-    let key = existing(call, view)?;
+    let key = Key::of_call(call, view, "encryption")?;
     usable(&key, "encryption")?;
+    if !aad.is_empty() && !key.stored.kind.is_aead() {
+        return Err(not_aead(key.stored.kind));
+    }
     let requested = fields.integer("key_version")?.unwrap_or(0);
     let version = key.stored.version_to_write(requested, "encryption")?;
     let new_key = Secret::random(bytes)?;
-    let mut buffer = Zeroizing::new(Vec::with_capacity(HEAD_LEN + bytes + TAG_LEN));
+    let mut buffer = Zeroizing::new(Vec::with_capacity(RSA_ROOM));
     buffer.resize(HEAD_LEN, 0);
     buffer.extend_from_slice(new_key.expose());
-    let cipher = key.cipher(version, context.as_deref())?;
-    with_generator(|generator| cipher.seal(&aad, generator, &mut buffer))?;
+    let start = with_generator(|generator| {
+        key.seal(version, context.as_deref(), &aad, generator, &mut buffer)
+    })?;
     let mut ciphertext = String::new();
     push_prefix(version, &mut ciphertext);
-    BASE64.encode_string(&*buffer, &mut ciphertext);
+    BASE64.encode_string(&buffer[start..], &mut ciphertext);
     let mut data = json!({ "ciphertext": ciphertext, "key_version": version });
     if with_plaintext {
         data["plaintext"] = new_key.to_base64().as_str().into();

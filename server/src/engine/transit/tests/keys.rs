@@ -27,7 +27,7 @@ fn a_new_key_is_described_as_documented() {
             "auto_rotate_period": 0, "deletion_allowed": false, "derived": false,
             "exportable": false, "imported_key": false, "keys": {"1": 1_800_000_000},
             "latest_version": 1, "min_available_version": 0, "min_decryption_version": 1,
-            "min_encryption_version": 0, "supports_decryption": true,
+            "min_encryption_version": 0, "soft_deleted": false, "supports_decryption": true,
             "supports_derivation": true, "supports_encryption": true, "supports_signing": false,
         })
     );

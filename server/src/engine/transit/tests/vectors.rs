@@ -6,8 +6,9 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::super::key::{self, Settings, Stored, Version};
+use super::super::key::{self, Settings, Stored};
 use super::super::kind::Kind;
+use super::super::material::Version;
 use super::super::secret::Secret;
 use super::super::wire::decode;
 use super::{b64, mount};
@@ -18,14 +19,9 @@ fn with_material(settings: &Settings, material: &str, hmac_key: &str) -> Harness
     let mut transit = mount();
     let now = SystemTime::UNIX_EPOCH.into();
     let mut stored = Stored::generate(settings, now).unwrap();
-    let key = decode(material).unwrap();
-    let public = if settings.kind.signs() { key[32..].to_vec() } else { Vec::new() };
-    let version = Version {
-        key: Secret::from_bytes(key),
-        hmac_key: Secret::from_bytes(decode(hmac_key).unwrap()),
-        public,
-        created: now,
-    };
+    let key = Secret::from_bytes(decode(material).unwrap());
+    let mut version = Version::of(settings.kind, settings.derived, key, now).unwrap();
+    version.hmac_key = Secret::from_bytes(decode(hmac_key).unwrap());
     stored.versions = BTreeMap::from([(1, version)]);
     transit.edit(|view| key::store(view, "k", &stored));
     transit

@@ -4,6 +4,8 @@
 //! The text is base64 of JSON: `policy` has the settings and the versions that may be used, and
 //! `archived_keys` every version that was not trimmed, the first one kept at index 1.
 
+mod material;
+
 use std::collections::BTreeMap;
 
 use base64::Engine;
@@ -13,13 +15,15 @@ use zeroize::Zeroizing;
 
 use super::super::fields::Fields;
 use super::super::stamp::Stamp;
-use super::key::{self, Event, Key, Stored, Version};
+use super::key::{self, Event, Imported, Stored};
 use super::keys::load;
 use super::kind::Kind;
-use super::secret::Secret;
+use super::material::Version;
+use super::ready::Key;
 use super::wire::{BASE64, decode};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
+use material::Material;
 
 /// The only derivation that is supported: HKDF-SHA256.
 const KDF_HKDF: u8 = 1;
@@ -74,6 +78,14 @@ struct Policy {
     /// Nanoseconds.
     #[serde(default)]
     auto_rotate_period: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    key_size: u16,
+    #[serde(default, rename = "Imported")]
+    imported: bool,
+    #[serde(default, rename = "AllowImportedKeyRotation")]
+    imported_rotation: bool,
+    #[serde(default)]
+    soft_deleted: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,40 +94,15 @@ struct Info {
     version: u32,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Material {
-    key: Option<Secret>,
-    hmac_key: Option<Secret>,
-    #[serde(default)]
-    time: String,
-    #[serde(default)]
-    public_key: String,
-    #[serde(default)]
-    convergent_version: i32,
-    #[serde(default)]
-    creation_time: i64,
-}
-
-/// Numbers of the key types in a backup.
-fn kind_number(kind: Kind) -> u8 {
-    match kind {
-        Kind::Aes256Gcm96 => 0,
-        Kind::Ed25519 => 2,
-        Kind::ChaCha20Poly1305 => 5,
-        Kind::Aes128Gcm96 => 8,
-    }
-}
-
-fn kind_of(number: u8) -> ApiResult<Kind> {
-    let all = [Kind::Aes256Gcm96, Kind::Ed25519, Kind::ChaCha20Poly1305, Kind::Aes128Gcm96];
-    all.into_iter().find(|kind| kind_number(*kind) == number).ok_or_else(|| {
-        ApiError::bad_request(format!("backup holds a key of unsupported type {number}"))
-    })
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(n: &u16) -> bool {
+    *n == 0
 }
 
 pub(super) fn backup(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let name = call.param("name");
     let mut stored = load(view, name)?.ok_or_else(ApiError::not_found)?;
+    stored.must_be_in_use()?;
     if !stored.exportable {
         return Err(ApiError::bad_request("exporting is disallowed on the policy"));
     }
@@ -124,41 +111,31 @@ pub(super) fn backup(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
     }
     stored.backup = Some(Event { time: call.now.into(), version: stored.latest });
     key::store(view, name, &stored)?;
-    let plain =
-        Zeroizing::new(serde_json::to_vec(&write(name, &stored)).map_err(ApiError::internal)?);
+    let backup =
+        write(name, &stored).ok_or_else(|| ApiError::internal("a stored key is malformed"))?;
+    let plain = Zeroizing::new(serde_json::to_vec(&backup).map_err(ApiError::internal)?);
     let text = Zeroizing::new(BASE64.encode(&*plain));
     Response::data(&json!({ "backup": text.as_str() }))
 }
 
-fn write(name: &str, stored: &Stored) -> Backup {
-    let material = |version: &Version| Material {
-        key: Some(version.key.clone()),
-        hmac_key: Some(version.hmac_key.clone()),
-        time: version.created.rfc3339(),
-        public_key: if version.public.is_empty() {
-            String::new()
-        } else {
-            BASE64.encode(&version.public)
-        },
-        convergent_version: if stored.convergent { CONVERGENT_SCHEME } else { 0 },
-        creation_time: version.created.unix(),
-    };
-    let nothing = Material {
-        key: None,
-        hmac_key: None,
-        time: "0001-01-01T00:00:00Z".to_owned(),
-        public_key: String::new(),
-        convergent_version: 0,
-        creation_time: 0,
+fn write(name: &str, stored: &Stored) -> Option<Backup> {
+    let material = |version: &Version| {
+        let mut material = Material::of(stored.kind, version)?;
+        material.convergent_version = if stored.convergent { CONVERGENT_SCHEME } else { 0 };
+        Some(material)
     };
     let info = |event: &Event| Info { time: event.time.rfc3339(), version: event.version };
     let usable = stored.versions.range(stored.min_decryption..);
-    let mut archived = vec![nothing];
-    archived.extend(stored.versions.values().map(material));
-    Backup {
+    let usable: Option<BTreeMap<u32, Material>> =
+        usable.map(|(number, version)| Some((*number, material(version)?))).collect();
+    let mut archived = vec![Material::nothing()];
+    for version in stored.versions.values() {
+        archived.push(material(version)?);
+    }
+    Some(Backup {
         policy: Policy {
             name: name.to_owned(),
-            keys: usable.map(|(number, version)| (*number, material(version))).collect(),
+            keys: usable?,
             derived: stored.derived,
             kdf: u8::from(stored.derived) * KDF_HKDF,
             convergent_encryption: stored.convergent,
@@ -171,14 +148,18 @@ fn write(name: &str, stored: &Stored) -> Backup {
             min_available_version: stored.min_available,
             deletion_allowed: stored.deletion_allowed,
             convergent_version: if stored.convergent { -1 } else { 0 },
-            kind: kind_number(stored.kind),
+            kind: stored.kind.number(),
             backup_info: stored.backup.as_ref().map(info),
             restore_info: stored.restore.as_ref().map(info),
             allow_plaintext_backup: stored.allow_plaintext_backup,
             auto_rotate_period: stored.auto_rotate_period.saturating_mul(1_000_000_000),
+            key_size: stored.key_size,
+            imported: stored.imported.is_some(),
+            imported_rotation: stored.imported.is_some_and(|imported| imported.allow_rotation),
+            soft_deleted: stored.soft_deleted,
         },
         archived_keys: Archive { keys: archived },
-    }
+    })
 }
 
 /// `restore`, to the name in the backup, and `restore/<name>`.
@@ -210,7 +191,12 @@ pub(super) fn restore(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
 fn read(backup: Backup) -> ApiResult<Stored> {
     let policy = backup.policy;
     let refuse = |why: &str| Err(ApiError::bad_request(format!("backup is malformed: {why}")));
-    let kind = kind_of(policy.kind)?;
+    let kind = Kind::from_number(policy.kind).ok_or_else(|| {
+        ApiError::bad_request(format!("backup holds a key of unsupported type {}", policy.kind))
+    })?;
+    if policy.derived && !kind.derives() {
+        return refuse("a key of its type is not derived");
+    }
     if policy.derived && policy.kdf != KDF_HKDF {
         return refuse("only keys derived by HKDF-SHA256 are supported");
     }
@@ -253,6 +239,9 @@ fn read(backup: Backup) -> ApiResult<Stored> {
         min_encryption: encryption,
         min_available: policy.min_available_version,
         auto_rotate_period: policy.auto_rotate_period / 1_000_000_000,
+        key_size: policy.key_size,
+        imported: policy.imported.then_some(Imported { allow_rotation: policy.imported_rotation }),
+        soft_deleted: policy.soft_deleted,
         backup: policy.backup_info.and_then(event),
         restore: None,
         versions,
@@ -267,26 +256,13 @@ struct Shape {
 }
 
 fn read_version(material: Material, shape: &Shape) -> ApiResult<Version> {
-    let malformed = || ApiError::bad_request("backup is malformed: a version has no usable key");
-    let (Some(key), Some(hmac_key)) = (material.key, material.hmac_key) else {
-        return Err(malformed());
-    };
     if shape.convergent && material.convergent_version != CONVERGENT_SCHEME {
         return Err(ApiError::bad_request(format!(
             "backup holds a convergent key of unsupported scheme {}",
             material.convergent_version
         )));
     }
-    let kind = shape.kind;
-    let public = if kind.signs() && !shape.derived {
-        key::public_half(&key, kind).ok_or_else(malformed)?
-    } else {
-        Vec::new()
-    };
-    let stored_len = kind.key_len() + if kind.signs() { key::PUBLIC_LEN } else { 0 };
-    let created = Stamp::parse(&material.time).ok_or_else(malformed)?;
-    if key.expose().len() != stored_len || hmac_key.expose().is_empty() {
-        return Err(malformed());
-    }
-    Ok(Version { key, hmac_key, public, created })
+    material
+        .read(shape.kind, shape.derived)
+        .ok_or_else(|| ApiError::bad_request("backup is malformed: a version has no usable key"))
 }
