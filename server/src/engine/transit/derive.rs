@@ -29,7 +29,8 @@ impl KeyType for Length {
     }
 }
 
-fn expand(key: &[u8], context: &[u8], len: usize) -> ApiResult<Zeroizing<Vec<u8>>> {
+/// `len` bytes of HKDF-SHA256 output for a context.
+pub(super) fn expand(key: &[u8], context: &[u8], len: usize) -> ApiResult<Zeroizing<Vec<u8>>> {
     let mut out = Zeroizing::new(vec![0; len]);
     Salt::new(HKDF_SHA256, &[])
         .extract(key)

@@ -23,6 +23,8 @@ pub(super) struct Event {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Imported {
     pub(super) allow_rotation: bool,
+    /// It was rotated here since, and takes no more imports.
+    pub(super) rotated: bool,
 }
 
 /// A key as stored.
@@ -137,6 +139,9 @@ impl Stored {
     /// Adds a new version, which becomes the latest.
     pub(super) fn rotate(&mut self, now: Stamp) -> ApiResult<()> {
         let size = usize::from(self.key_size);
+        if let Some(imported) = &mut self.imported {
+            imported.rotated = true;
+        }
         self.add(Version::generate(self.kind, self.derived, size, now)?)
     }
 

@@ -43,7 +43,7 @@ pub(super) fn create(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
     info(name, &stored, None)
 }
 
-pub(super) fn read_settings(fields: &Fields<'_>) -> ApiResult<Settings> {
+fn read_settings(fields: &Fields<'_>) -> ApiResult<Settings> {
     let kind = match fields.text("type")?.as_deref() {
         None | Some("") => Kind::default(),
         Some(name) => Kind::from_name(name)
@@ -67,7 +67,7 @@ pub(super) fn read_settings(fields: &Fields<'_>) -> ApiResult<Settings> {
     })
 }
 
-fn auto_rotate_period(fields: &Fields<'_>) -> ApiResult<Option<i64>> {
+pub(super) fn auto_rotate_period(fields: &Fields<'_>) -> ApiResult<Option<i64>> {
     let period = fields.seconds("auto_rotate_period")?;
     if period.is_some_and(|seconds| seconds != 0 && seconds < AUTO_ROTATE_MIN) {
         return Err(ApiError::bad_request(

@@ -3,13 +3,16 @@
 //! | key in the mount's keyspace | value |
 //! |---|---|
 //! | `config` | [`config::Config`] |
+//! | `wrapping-key` | the RSA key that imports are wrapped under |
 //! | `key/<name>` | [`key::Stored`]: rules and all versions of a key |
 //!
 //! What reads keys is served by every cluster; what changes them, by the primary. Encrypting with an
 //! unknown name creates the key, which makes that call the primary's too.
 
+mod agree;
 mod backup;
 mod batch;
+mod certificate;
 mod cipher;
 mod config;
 mod crypt;
@@ -19,6 +22,7 @@ mod derive;
 mod encoding;
 mod export;
 mod hash;
+mod import;
 mod key;
 mod keys;
 mod kind;
@@ -32,6 +36,7 @@ mod secret;
 mod sign;
 mod tools;
 mod wire;
+mod wrapping;
 
 use crate::barrier::View;
 use crate::logical::{Access, ApiResult, Call, EngineHandler, Method, Operation, Response, Route};
@@ -53,6 +58,7 @@ const HMAC: &[Method<Handler>] = &[Method::local(Operation::Write, sign::hmac)];
 const RANDOM: &[Method<Handler>] = &[Method::local(Operation::Write, tools::random)];
 const HASH: &[Method<Handler>] = &[Method::local(Operation::Write, tools::hash)];
 const RESTORE: &[Method<Handler>] = &[Method::primary(Operation::Write, backup::restore)];
+const BYOK: &[Method<Handler>] = &[Method::local(Operation::Read, import::export)];
 const EXPORT: &[Method<Handler>] = &[Method::local(Operation::Read, export::export)];
 
 pub(super) static ROUTES: &[Route<EngineHandler>] = &[
@@ -125,6 +131,38 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[
         "keys/{name}/soft-delete-restore",
         "Bring a key back into use.",
         &[Method::primary(Operation::Write, keys::soft_restore)],
+    ),
+    route(
+        "keys/{name}/import",
+        "Create a key out of wrapped material or a public key.",
+        &[Method::primary(Operation::Write, import::import)],
+    ),
+    route(
+        "keys/{name}/import_version",
+        "Add a version to an imported key.",
+        &[Method::primary(Operation::Write, import::import_version)],
+    ),
+    route(
+        "keys/{name}/csr",
+        "A certificate request signed by a key.",
+        &[Method::local(Operation::Write, certificate::csr)],
+    ),
+    route(
+        "keys/{name}/set-certificate",
+        "Keep a chain of certificates with a key.",
+        &[Method::primary(Operation::Write, certificate::set)],
+    ),
+    route(
+        "wrapping_key",
+        "The public key to wrap imports under.",
+        &[Method::local(Operation::Read, wrapping::read)],
+    ),
+    route("byok-export/{destination}/{source}", "Export a key wrapped under another.", BYOK),
+    route("byok-export/{destination}/{source}/{version}", "Export one version so.", BYOK),
+    route(
+        "derive-key/{name}",
+        "A key out of a key agreement.",
+        &[Method::primary(Operation::Write, agree::derive_key)],
     ),
     route("export/{kind}/{name}", "Export a key that may leave.", EXPORT),
     route("export/{kind}/{name}/{version}", "Export one version.", EXPORT),

@@ -84,16 +84,16 @@ impl<'a> Request<'a> {
     fn options(&self, call: &Call<'_>) -> ApiResult<Options> {
         Options::read(&Words {
             hash: self.hash_name(call),
-            signature_algorithm: word(&self.signature_algorithm),
-            salt_length: word(&self.salt_length),
-            marshaling: word(&self.marshaling_algorithm),
+            signature_algorithm: word(self.signature_algorithm.as_ref()),
+            salt_length: word(self.salt_length.as_ref()),
+            marshaling: word(self.marshaling_algorithm.as_ref()),
             prehashed: self.prehashed.is_some_and(|flag| flag.0),
         })
     }
 }
 
-fn word<'t>(text: &'t Option<Text<'_>>) -> &'t str {
-    text.as_ref().map_or("", |text| &text.0)
+fn word<'t>(text: Option<&'t Text<'_>>) -> &'t str {
+    text.map_or("", |text| &text.0)
 }
 
 impl Item<'_> {

@@ -240,7 +240,9 @@ fn read(backup: Backup) -> ApiResult<Stored> {
         min_available: policy.min_available_version,
         auto_rotate_period: policy.auto_rotate_period / 1_000_000_000,
         key_size: policy.key_size,
-        imported: policy.imported.then_some(Imported { allow_rotation: policy.imported_rotation }),
+        imported: policy
+            .imported
+            .then_some(Imported { allow_rotation: policy.imported_rotation, rotated: false }),
         soft_deleted: policy.soft_deleted,
         backup: policy.backup_info.and_then(event),
         restore: None,

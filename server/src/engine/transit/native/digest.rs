@@ -11,7 +11,6 @@ use aws_lc_sys::{
 use super::super::hash::Hash;
 use super::done;
 
-#[expect(clippy::cast_sign_loss, reason = "the library's constant is 64")]
 const LONGEST: usize = EVP_MAX_MD_SIZE as usize;
 
 /// The library's description of a hash function; `None` for [`Hash::None`].

@@ -8,11 +8,11 @@ use std::ptr::{self, NonNull};
 use aws_lc_sys::{
     CBB, CBB_cleanup, CBB_finish, CBB_init, CBS, CBS_init, EVP_PKEY, EVP_PKEY_CTX,
     EVP_PKEY_CTX_free, EVP_PKEY_CTX_new, EVP_PKEY_CTX_set_rsa_mgf1_md,
-    EVP_PKEY_CTX_set_rsa_oaep_md, EVP_PKEY_CTX_set_rsa_padding, EVP_PKEY_bits, EVP_PKEY_cmp,
-    EVP_PKEY_decrypt, EVP_PKEY_decrypt_init, EVP_PKEY_derive, EVP_PKEY_derive_init,
-    EVP_PKEY_derive_set_peer, EVP_PKEY_encrypt, EVP_PKEY_encrypt_init, EVP_PKEY_free, EVP_PKEY_id,
-    EVP_PKEY_size, EVP_marshal_private_key, EVP_marshal_public_key, EVP_parse_private_key,
-    EVP_parse_public_key, OPENSSL_free, RSA_PKCS1_OAEP_PADDING,
+    EVP_PKEY_CTX_set_rsa_oaep_md, EVP_PKEY_CTX_set_rsa_padding, EVP_PKEY_bits, EVP_PKEY_decrypt,
+    EVP_PKEY_decrypt_init, EVP_PKEY_derive, EVP_PKEY_derive_init, EVP_PKEY_derive_set_peer,
+    EVP_PKEY_encrypt, EVP_PKEY_encrypt_init, EVP_PKEY_free, EVP_PKEY_id, EVP_PKEY_size,
+    EVP_marshal_private_key, EVP_marshal_public_key, EVP_parse_private_key, EVP_parse_public_key,
+    OPENSSL_free, RSA_PKCS1_OAEP_PADDING,
 };
 use zeroize::Zeroizing;
 
@@ -83,12 +83,6 @@ impl Pkey {
     pub(super) fn size(&self) -> usize {
         // SAFETY: reads a live key.
         usize::try_from(unsafe { EVP_PKEY_size(self.as_ptr()) }).unwrap_or(0)
-    }
-
-    /// Whether both have the same public key.
-    pub(in super::super) fn same_public_key(&self, other: &Self) -> bool {
-        // SAFETY: reads two live keys.
-        unsafe { EVP_PKEY_cmp(self.as_ptr(), other.as_ptr()) == 1 }
     }
 
     fn marshal(
