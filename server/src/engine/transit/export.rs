@@ -151,9 +151,9 @@ fn encode(
         (Format::Usual | Format::Raw, true) if private => version.key.to_base64(),
         (Format::Usual | Format::Raw, true) => Zeroizing::new(BASE64.encode(&version.public)),
         (Format::Usual, false) if private => {
-            trimmed(&version.family_pem(kind).ok_or_else(malformed)?)
+            shown(&version.family_pem(kind).ok_or_else(malformed)?, kind)
         }
-        (Format::Usual | Format::Pem, _) => trimmed(&pem::encode(label, &der)),
+        (Format::Usual | Format::Pem, _) => shown(&pem::encode(label, &der), kind),
         (Format::Raw, false) => return Err(no_raw_form(kind)),
     })
 }
@@ -175,7 +175,8 @@ fn no_raw_form(kind: Kind) -> ApiError {
     ))
 }
 
-/// Exported PEM has no line break at its end.
-fn trimmed(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(text.trim_end().to_owned())
+/// PEM as it is exported: that of RSA keys alone has a line break at its end.
+fn shown(text: &str, kind: Kind) -> Zeroizing<String> {
+    let rsa = matches!(kind.family(), Family::Rsa(_));
+    Zeroizing::new(if rsa { text } else { text.trim_end() }.to_owned())
 }

@@ -1,8 +1,11 @@
 //! The engine through its routes.
 
+mod certificate;
 mod crypt;
+mod import;
 mod keys;
 mod sign;
+mod types;
 mod vectors;
 
 use base64::Engine;
