@@ -137,19 +137,11 @@ impl<'a, P: Pages> Bucket<'a, P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::MemPages;
+    use crate::trie::{Change, Trie};
     use proptest::prelude::*;
 
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    struct Key(KeyHash);
-
-    impl Leaf for Key {
-        fn key_hash(&self) -> KeyHash {
-            self.0
-        }
-        fn digest(&self) -> Digest {
-            Digest(self.0.0)
-        }
-    }
+    type Mem = View<MemPages<()>>;
 
     fn hashes() -> impl Strategy<Value = Vec<KeyHash>> {
         // Half of the bytes from a few values: buckets of all sizes.
@@ -159,53 +151,64 @@ mod tests {
             bytes[..8].copy_from_slice(&front);
             KeyHash(bytes)
         });
-        prop::collection::vec(hash, 0..60)
+        prop::collection::vec(hash, 0..120)
     }
 
-    fn trie_of(hashes: impl IntoIterator<Item = KeyHash>) -> Trie<Key> {
-        let mut trie = Trie::new();
-        trie.apply(hashes.into_iter().map(|hash| (hash, Some(Key(hash)))).collect());
-        trie
+    /// Keys are their own hashes.
+    fn trie_of(hashes: &[KeyHash]) -> Mem {
+        let mut view = View::new(Trie::new(), MemPages::new());
+        let put = |hash: &'_ KeyHash| (*hash, Some((Digest(hash.0), ())));
+        let mut changes: Vec<_> = hashes
+            .iter()
+            .map(|hash| {
+                let (at, put) = put(hash);
+                Change { hash: at, key: &hash.0, put, before: None }
+            })
+            .collect();
+        view.trie.apply(&view.pages, &mut changes).unwrap();
+        view
+    }
+
+    fn keys(leaves: Leaves<'_, MemPages<()>>) -> Vec<KeyHash> {
+        leaves.map(|held| KeyHash(held.unwrap().key().try_into().unwrap())).collect()
     }
 
     proptest! {
         #[test]
         fn a_bucket_is_what_shares_its_bits(hashes in hashes(), from: u64, len in 0u8..=56, cut in any::<prop::sample::Index>()) {
-            let trie = trie_of(hashes.clone());
+            let view = trie_of(&hashes);
             let head = if hashes.is_empty() { from } else { hashes[cut.index(hashes.len())].head() };
             let mask = !u64::MAX.checked_shr(u32::from(len)).unwrap_or(0);
             let base = Base::new(head & mask, len).unwrap();
-            let want: Vec<_> = trie.iter().filter(|key| base.contains(&key.0)).copied().collect();
-            prop_assert!(want.iter().all(|key| (key.0.head() & mask) == base.head()));
+            let want: Vec<_> = keys(view.iter()).into_iter().filter(|key| base.contains(key)).collect();
+            prop_assert!(want.iter().all(|key| (key.head() & mask) == base.head()));
 
-            let bucket = Bucket::of(&trie, base);
+            let bucket = Bucket::of(&view, base).unwrap();
             prop_assert_eq!(bucket.count(), want.len());
-            prop_assert_eq!(bucket.leaves(None).copied().collect::<Vec<_>>(), want.clone());
+            prop_assert_eq!(keys(bucket.leaves(None)), want.clone());
             // The digest does not depend on what is outside.
-            let alone = trie_of(want.iter().map(|key| key.0));
-            prop_assert_eq!(Bucket::of(&alone, base).digest(), bucket.digest());
+            let alone = trie_of(&want);
+            prop_assert_eq!(Bucket::of(&alone, base).unwrap().digest(), bucket.digest());
             prop_assert_eq!(bucket.digest() == Digest::ZERO, want.is_empty());
             for (at, after) in want.iter().enumerate() {
-                let leaves = bucket.leaves(Some(&after.0));
-                prop_assert_eq!(leaves.len(), want.len() - at - 1);
-                prop_assert_eq!(leaves.copied().collect::<Vec<_>>(), &want[at + 1..]);
+                prop_assert_eq!(keys(bucket.leaves(Some(after))), &want[at + 1..]);
             }
             let mut last = base.head() | !mask;
             last &= !1;
             let mut bound = [0; 32];
             bound[..8].copy_from_slice(&last.to_be_bytes());
-            let left = want.iter().filter(|key| key.0 > KeyHash(bound)).count();
-            prop_assert_eq!(bucket.leaves(Some(&KeyHash(bound))).len(), left);
+            let left: Vec<_> = want.iter().copied().filter(|key| *key > KeyHash(bound)).collect();
+            prop_assert_eq!(keys(bucket.leaves(Some(&KeyHash(bound)))), left);
         }
 
         #[test]
         fn children_cut_a_bucket_without_gaps(hashes in hashes(), len in 0u8..=8, width in 0u8..=6) {
-            let trie = trie_of(hashes);
+            let view = trie_of(&hashes);
             let base = Base::new(0, len).unwrap();
-            let whole: Vec<_> = Bucket::of(&trie, base).leaves(None).copied().collect();
+            let whole = keys(Bucket::of(&view, base).unwrap().leaves(None));
             let mut parts = Vec::new();
             for index in 0..1 << width {
-                parts.extend(Bucket::of(&trie, base.child(width, index)).leaves(None).copied());
+                parts.extend(keys(Bucket::of(&view, base.child(width, index)).unwrap().leaves(None)));
             }
             prop_assert_eq!(whole, parts);
         }
