@@ -3,6 +3,7 @@
 //! A page is a maximal subtree of at most [`PAGE_LEAVES_MAX`] leaves. It is immutable; its keys are
 //! kept apart from the rest, so that a page whose values changed shares them with the one before.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::digest::{Digest, KeyHash};
@@ -259,21 +260,45 @@ impl<V: Copy> Page<V> {
         &self.entries
     }
 
+    /// Bits of the prefix.
+    pub(crate) fn bits(&self) -> u8 {
+        self.bits
+    }
+
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
 
     /// Position of the leaf at `spot`, or where it would be.
     pub(crate) fn find(&self, spot: &Spot) -> Result<usize, usize> {
-        find(&self.entries, spot)
+        find(&self.entries, self.bits, spot)
     }
 }
 
 /// Position of `spot` among sorted entries, or where it would be.
-pub(crate) fn find<V>(entries: &[Entry<V>], spot: &Spot) -> Result<usize, usize> {
-    entries.binary_search_by(|entry| {
-        spot_head(&entry.spot).cmp(&spot_head(spot)).then_with(|| entry.spot.cmp(spot))
-    })
+///
+/// Spots under a prefix of `bits` bits are spread evenly, so the place that the spot's next bits
+/// point at is off by little, and few cache lines are touched.
+pub(crate) fn find<V>(entries: &[Entry<V>], bits: u8, spot: &Spot) -> Result<usize, usize> {
+    let head = spot_head(spot);
+    let below = |at: usize| {
+        let entry = &entries[at];
+        let order = spot_head(&entry.spot).cmp(&head);
+        order.then_with(|| entry.spot.cmp(spot))
+    };
+    let share = head.checked_shl(u32::from(bits)).unwrap_or(0) >> 32;
+    let len = u64::try_from(entries.len()).unwrap_or(0);
+    let mut at = usize::try_from((share * len) >> 32).unwrap_or(0);
+    if at < entries.len() && below(at) == Ordering::Less {
+        while at < entries.len() && below(at) == Ordering::Less {
+            at += 1;
+        }
+    } else {
+        while at > 0 && below(at - 1) != Ordering::Less {
+            at -= 1;
+        }
+    }
+    if at < entries.len() && below(at) == Ordering::Equal { Ok(at) } else { Err(at) }
 }
 
 impl<V: Copy + std::fmt::Debug> std::fmt::Debug for Page<V> {

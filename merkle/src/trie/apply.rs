@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::build::{Builder, Draft, Items, Loose};
-use super::node::{Fork, Item, Node, PageEnd, Place};
+use super::build::{Builder, Draft, Loose, small};
+use super::node::{Fork, Item, Items, Node, PageEnd, Place, Sum};
 use super::work::{self, Work};
 use super::{Change, Trie};
 use crate::hash;
@@ -144,9 +144,9 @@ fn joined<H>(left: Half<H>, right: Half<H>) -> Item<H> {
             None => Item::Empty,
         }
     });
-    let node = Node::new(count, items);
+    let node = Node::new(items);
     let digest = hash::node([&node.item(2).digest(), &node.item(3).digest()]);
-    Item::Node(digest, Arc::new(node))
+    Item::Node(Sum { digest, count: small(count) }, Arc::new(node))
 }
 
 /// Applies `work`, which is not empty, to what stands at a place where a node begins.
@@ -236,7 +236,7 @@ fn replaced<V: Copy>(page: &Page<V>, work: Work<'_, '_, '_, V>) -> Replaced<V> {
     while !rest.is_empty() {
         let (run, tail) = rest.split_at_mut(work::run(rest));
         let put = run[run.len() - 1].change().put;
-        match (find(&entries, run[0].spot()), put) {
+        match (find(&entries, page.bits(), run[0].spot()), put) {
             (Ok(at), Some((digest, value))) => {
                 let before = Some((entries[at].digest, entries[at].value));
                 run.iter_mut().for_each(|item| item.change_mut().before = before);

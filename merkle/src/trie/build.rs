@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::node::{ENDS, Fork, Item, Node, PageEnd, Place};
+use super::node::{ENDS, Fork, Item, Items, Node, PageEnd, Place, Sum};
 use crate::digest::Digest;
 use crate::hash;
 use crate::page::{Entry, GroupInput, Keys, PAGE_LEAVES_MAX, Page, spot_bit};
@@ -12,9 +12,6 @@ use crate::pages::Pages;
 
 /// Inputs hashed together.
 const GROUP: usize = 16;
-
-/// The places that a node stores.
-pub(super) type Items<H> = [Item<H>; 2 * ENDS - 2];
 
 /// A leaf that is in no page yet.
 #[derive(Clone, Copy)]
@@ -42,8 +39,7 @@ struct PageDraft<V> {
 
 struct ForkDraft<'t, H> {
     depth: usize,
-    count: usize,
-    digest: Digest,
+    sum: Sum,
     sides: [Draft<'t, H>; 2],
 }
 
@@ -72,7 +68,8 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
 
     pub(super) fn fork(&mut self, depth: usize, sides: [Draft<'t, H>; 2]) -> Draft<'t, H> {
         let count = sides.iter().map(|side| self.count(side)).sum();
-        self.forks.push(ForkDraft { depth, count, digest: Digest::ZERO, sides });
+        let sum = Sum { digest: Digest::ZERO, count: small(count) };
+        self.forks.push(ForkDraft { depth, sum, sides });
         Draft::Fork(self.forks.len() - 1)
     }
 
@@ -98,7 +95,7 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
             Draft::Old(place) => place.count(),
             Draft::Done(item) => Place::top(item).count(),
             Draft::Page(at) => self.pages[*at].entries.len(),
-            Draft::Fork(at) => self.forks[*at].count,
+            Draft::Fork(at) => usize::try_from(self.forks[*at].sum.count).unwrap_or(usize::MAX),
         }
     }
 
@@ -174,7 +171,7 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
                 }
                 hash::nodes(&inputs, &mut out[..group.len()]);
                 for ((_, at), digest) in group.iter().zip(out) {
-                    self.forks[*at].digest = digest;
+                    self.forks[*at].sum.digest = digest;
                 }
             }
         }
@@ -186,9 +183,15 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
             Draft::Old(place) => place.digest(),
             Draft::Done(item) => item.digest(),
             Draft::Page(at) => pages[*at],
-            Draft::Fork(at) => self.forks[*at].digest,
+            Draft::Fork(at) => self.forks[*at].sum.digest,
         }
     }
+}
+
+/// A number of leaves as a node keeps it.
+pub(super) fn small(count: usize) -> u32 {
+    let Ok(count) = u32::try_from(count) else { panic!("a trie has fewer than 2^32 leaves") };
+    count
 }
 
 /// Blocks in the input of the digest of so many leaves.
@@ -208,14 +211,14 @@ impl<'t, H: Clone> Packer<'t, H> {
         match draft {
             Draft::Empty | Draft::Old(Place::Empty) => Item::Empty,
             Draft::Old(Place::Page(page)) => Item::Page(page.clone()),
-            Draft::Old(Place::Fork(fork)) => Item::Node(fork.digest, Arc::clone(fork.node)),
+            Draft::Old(Place::Fork(fork)) => Item::Node(fork.sum, Arc::clone(fork.node)),
             Draft::Done(item) => item,
             Draft::Page(at) => Item::Page(taken(&mut self.ends, at)),
             Draft::Fork(at) => {
                 let fork = taken(&mut self.forks, at);
                 let mut items = std::array::from_fn(|_| Item::Empty);
                 self.sides(&mut items, 1, fork.sides);
-                Item::Node(fork.digest, Arc::new(Node::new(fork.count, items)))
+                Item::Node(fork.sum, Arc::new(Node::new(items)))
             }
         }
     }
@@ -233,12 +236,12 @@ impl<'t, H: Clone> Packer<'t, H> {
             Draft::Fork(at) if inner => {
                 let fork = taken(&mut self.forks, at);
                 self.sides(items, position, fork.sides);
-                Item::Inner(fork.digest)
+                Item::Inner(fork.sum)
             }
             Draft::Old(Place::Fork(fork)) if inner => {
                 assert_eq!(fork.position, position, "what stays keeps its depth");
                 copy(items, fork);
-                Item::Inner(fork.digest)
+                Item::Inner(fork.sum)
             }
             other => self.item(other),
         };
@@ -250,8 +253,8 @@ fn copy<H: Clone>(items: &mut Items<H>, fork: Fork<'_, H>) {
     for position in [2 * fork.position, 2 * fork.position + 1] {
         let item = fork.node.item(position);
         items[position - 2] = item.clone();
-        if let Item::Inner(digest) = item {
-            copy(items, Fork { digest: *digest, position, ..fork });
+        if let Item::Inner(sum) = item {
+            copy(items, Fork { sum: *sum, position, ..fork });
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Trie;
-use super::node::{ENDS, Item, Node, PageEnd, Place};
+use super::node::{ENDS, Item, Items, Node, PageEnd, Place, Sum};
 use crate::digest::Digest;
 use crate::hash;
 use crate::page::{PAGE_LEAVES_MAX, SPOT_BYTES};
@@ -34,6 +34,9 @@ pub enum MalformedPages {
     /// Longer than any page's prefix.
     #[error("prefix {0} is too long for a page: the list is damaged")]
     TooDeep(Prefix),
+    /// More leaves than a trie can count.
+    #[error("2^32 leaves or more: the list is damaged")]
+    TooMany,
     /// Pages that together would be one page.
     #[error("the pages under {0} fit into one: the list is damaged")]
     NotMaximal(Prefix),
@@ -103,7 +106,7 @@ fn item<H>(prefix: Prefix, list: &mut [Listed<H>]) -> Result<Item<H>, MalformedP
     let count = check_fork(prefix, list)?;
     let mut items = std::array::from_fn(|_| Item::Empty);
     let digest = sides(prefix, 1, list, &mut items)?;
-    Ok(Item::Node(digest, Arc::new(Node::new(count, items))))
+    Ok(Item::Node(Sum { digest, count }, Arc::new(Node::new(items))))
 }
 
 /// An empty subtree or a page.
@@ -118,14 +121,14 @@ fn end<H>(prefix: Prefix, list: &mut [Listed<H>]) -> Option<Item<H>> {
 }
 
 /// The number of leaves of pages that are to be below a fork.
-fn check_fork<H>(prefix: Prefix, list: &[Listed<H>]) -> Result<usize, MalformedPages> {
-    // Enough to decide the matter; the lists below a fork are not gone through level by level.
-    let len = |page: &Listed<H>| page.as_ref().map_or(0, |(_, page)| page.len);
-    let few: u32 = list.iter().take(PAGE_LEAVES_MAX + 1).map(len).sum();
-    if usize::try_from(few).map_or(true, |few| few <= PAGE_LEAVES_MAX) {
-        return Err(MalformedPages::NotMaximal(prefix));
+fn check_fork<H>(prefix: Prefix, list: &[Listed<H>]) -> Result<u32, MalformedPages> {
+    let lens = list.iter().map(|page| page.as_ref().map_or(0, |(_, page)| page.len));
+    let count = lens.fold(0, u32::saturating_add);
+    match usize::try_from(count) {
+        Ok(many) if many <= PAGE_LEAVES_MAX => Err(MalformedPages::NotMaximal(prefix)),
+        _ if count == u32::MAX => Err(MalformedPages::TooMany),
+        _ => Ok(count),
     }
-    Ok(list.iter().map(|page| usize::try_from(len(page)).unwrap_or(usize::MAX)).sum())
 }
 
 /// Fills in the sides of a fork at `position`; gives the fork's digest.
@@ -133,7 +136,7 @@ fn sides<H>(
     prefix: Prefix,
     position: usize,
     list: &mut [Listed<H>],
-    items: &mut [Item<H>; 2 * ENDS - 2],
+    items: &mut Items<H>,
 ) -> Result<Digest, MalformedPages> {
     let right = prefix.child(1).first();
     let at =
@@ -147,8 +150,8 @@ fn sides<H>(
         } else if let Some(item) = end(prefix, list) {
             item
         } else {
-            check_fork(prefix, list)?;
-            Item::Inner(sides(prefix, position, list, items)?)
+            let count = check_fork(prefix, list)?;
+            Item::Inner(Sum { digest: sides(prefix, position, list, items)?, count })
         };
     }
     let at = 2 * position - 2;

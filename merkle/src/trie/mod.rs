@@ -94,10 +94,7 @@ impl<H: Clone> Trie<H> {
     /// The page that holds the key of this hash, or would if it were there and the pages stayed as
     /// they are; `None` when no page covers it.
     pub fn page_of(&self, hash: &KeyHash) -> Option<&H> {
-        match self.place().end(spot(hash), 0).0 {
-            Place::Page(page) => Some(&page.handle),
-            Place::Empty | Place::Fork(_) => None,
-        }
+        self.top.page_of(spot(hash)).map(|page| &page.handle)
     }
 
     /// Digest and value of a key, given with its hash.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::page::{PAGE_LEAVES_MAX, Spot, spot_bit};
+use crate::page::{Spot, spot_bit};
 
 /// Levels of the binary trie in one node.
 pub(crate) const LEVELS: usize = 2;
@@ -27,9 +27,17 @@ pub(crate) enum Item<H> {
     Empty,
     Page(PageEnd<H>),
     /// A fork whose sides are in the same node.
-    Inner(Digest),
+    Inner(Sum),
     /// A fork with a node of its own.
-    Node(Digest, Arc<Node<H>>),
+    Node(Sum, Arc<Node<H>>),
+}
+
+/// What is known of a fork without a look below it.
+#[derive(Clone, Copy)]
+pub(crate) struct Sum {
+    pub(crate) digest: Digest,
+    /// Leaves below.
+    pub(crate) count: u32,
 }
 
 impl<H> Item<H> {
@@ -37,27 +45,27 @@ impl<H> Item<H> {
         match self {
             Self::Empty => Digest::ZERO,
             Self::Page(page) => page.digest,
-            Self::Inner(digest) | Self::Node(digest, _) => *digest,
+            Self::Inner(sum) | Self::Node(sum, _) => sum.digest,
         }
     }
 }
 
 /// A fork of the trie at a depth that is a multiple of [`LEVELS`], and the forks right below it.
 ///
-/// Invariant: each fork has more than [`PAGE_LEAVES_MAX`] leaves below it, so that the shape
+/// Invariant: each fork has more than [`PAGE_LEAVES_MAX`](crate::PAGE_LEAVES_MAX) leaves below it, so that the shape
 /// follows from the set of key hashes.
 pub(crate) struct Node<H> {
-    /// Leaves below.
-    pub(crate) count: usize,
     /// The sides of the fork at position *p* are at positions 2*p* and 2*p* + 1; the node's own
     /// fork is at position 1, which is not stored, like 0. Unused places are empty.
-    items: [Item<H>; 2 * ENDS - 2],
+    items: Items<H>,
 }
 
+/// The places that a node stores.
+pub(crate) type Items<H> = [Item<H>; 2 * ENDS - 2];
+
 impl<H> Node<H> {
-    pub(crate) fn new(count: usize, items: [Item<H>; 2 * ENDS - 2]) -> Self {
-        assert!(count > PAGE_LEAVES_MAX, "so few leaves make a page");
-        Self { count, items }
+    pub(crate) fn new(items: Items<H>) -> Self {
+        Self { items }
     }
 
     pub(crate) fn item(&self, position: usize) -> &Item<H> {
@@ -74,7 +82,7 @@ pub(crate) enum Place<'a, H> {
 
 /// A fork of the binary trie.
 pub(crate) struct Fork<'a, H> {
-    pub(crate) digest: Digest,
+    pub(crate) sum: Sum,
     pub(crate) node: &'a Arc<Node<H>>,
     /// The fork's position in the node.
     pub(crate) position: usize,
@@ -99,7 +107,7 @@ impl<'a, H> Place<'a, H> {
         match item {
             Item::Empty => Self::Empty,
             Item::Page(page) => Self::Page(page),
-            Item::Node(digest, node) => Self::Fork(Fork { digest: *digest, node, position: 1 }),
+            Item::Node(sum, node) => Self::Fork(Fork { sum: *sum, node, position: 1 }),
             Item::Inner(_) => unreachable!("an inner fork is in a node"),
         }
     }
@@ -108,7 +116,7 @@ impl<'a, H> Place<'a, H> {
         match self {
             Self::Empty => Digest::ZERO,
             Self::Page(page) => page.digest,
-            Self::Fork(fork) => fork.digest,
+            Self::Fork(fork) => fork.sum.digest,
         }
     }
 
@@ -120,31 +128,40 @@ impl<'a, H> Place<'a, H> {
             Self::Fork(fork) => fork.count(),
         }
     }
+}
 
-    /// The first place on the path of `spot`, from here at `depth` on, that is no fork, with its
-    /// depth.
-    pub(crate) fn end(self, spot: &Spot, mut depth: usize) -> (Self, usize) {
-        let mut place = self;
-        while let Self::Fork(fork) = place {
-            place = fork.side(spot_bit(spot, depth));
-            depth += 1;
+impl<H> Item<H> {
+    /// The page on the path of `spot`, from this item on, which is that of a whole trie.
+    pub(crate) fn page_of(&self, spot: &Spot) -> Option<&PageEnd<H>> {
+        let (mut item, mut depth) = (self, 0);
+        while let Self::Node(_, node) = item {
+            let mut position = 1;
+            loop {
+                position = 2 * position + spot_bit(spot, depth);
+                depth += 1;
+                item = node.item(position);
+                if !matches!(item, Self::Inner(_)) {
+                    break;
+                }
+            }
         }
-        (place, depth)
+        match item {
+            Self::Page(page) => Some(page),
+            _ => None,
+        }
     }
 }
 
 impl<'a, H> Fork<'a, H> {
+    #[inline]
     pub(crate) fn count(&self) -> usize {
-        match self.position {
-            1 => self.node.count,
-            _ => self.side(0).count() + self.side(1).count(),
-        }
+        usize::try_from(self.sum.count).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn side(&self, bit: usize) -> Place<'a, H> {
         let position = 2 * self.position + bit;
         match self.node.item(position) {
-            Item::Inner(digest) => Place::Fork(Fork { digest: *digest, node: self.node, position }),
+            Item::Inner(sum) => Place::Fork(Fork { sum: *sum, node: self.node, position }),
             item => Place::top(item),
         }
     }
