@@ -389,7 +389,8 @@ impl<P: Pages> Initiator<P> {
             .iter()
             .zip(absent)
             .take_while(|(leaf, _)| upto.is_none_or(|upto| leaf.entry().spot <= *spot(&upto)))
-            .filter_map(|(leaf, absent)| absent.then(|| leaf.key_hash()));
+            .filter(|(_, absent)| **absent)
+            .map(|(leaf, _)| leaf.key_hash());
         let diff = self.found.entry(keyspace).or_default();
         diff.delete.extend(gone);
         diff.fetch.extend(keys);

@@ -9,6 +9,7 @@ use super::build::{Builder, Draft, Loose, small};
 use super::node::{Fork, Item, Items, Node, PageEnd, Place, Sum};
 use super::work::{self, Work};
 use super::{Change, Trie};
+use crate::digest::Digest;
 use crate::hash;
 use crate::page::{Entry, Page, find};
 use crate::pages::Pages;
@@ -239,16 +240,23 @@ fn replaced<V: Copy>(page: &Page<V>, work: Work<'_, '_, '_, V>) -> Replaced<V> {
         match (find(&entries, page.bits(), run[0].spot()), put) {
             (Ok(at), Some((digest, value))) => {
                 let before = Some((entries[at].digest, entries[at].value));
-                run.iter_mut().for_each(|item| item.change_mut().before = before);
+                note(run, before);
                 (entries[at].digest, entries[at].value) = (digest, value);
                 changed = true;
             }
-            (Err(_), None) => run.iter_mut().for_each(|item| item.change_mut().before = None),
+            (Err(_), None) => note(run, None),
             _ => return Replaced::Keys,
         }
         rest = tail;
     }
     if changed { Replaced::Values(entries) } else { Replaced::Nothing }
+}
+
+/// Notes what was there before these changes, all to one key.
+fn note<V: Copy>(run: Work<'_, '_, '_, V>, before: Option<(Digest, V)>) {
+    for item in run {
+        item.change_mut().before = before;
+    }
 }
 
 fn loose<V: Copy>(page: &Page<V>) -> impl Iterator<Item = Loose<'_, V>> {
@@ -272,7 +280,7 @@ fn merged<'a, 'k: 'a, V: Copy>(
         let standing = old.first().filter(|leaf| leaf.entry.spot == spot);
         old = &old[usize::from(standing.is_some())..];
         let before = standing.map(|leaf| (leaf.entry.digest, leaf.entry.value));
-        run.iter_mut().for_each(|item| item.change_mut().before = before);
+        note(run, before);
         let last = run[run.len() - 1].change();
         if let Some((digest, value)) = last.put {
             out.push(Loose { entry: Entry { spot, digest, value }, key: last.key });
