@@ -171,13 +171,14 @@ fn update<'t, P: Pages>(
     work: Work<'_, '_, '_, P::Value>,
 ) -> Result<Draft<'t, P::Handle>, P::Error> {
     match place {
-        Place::Empty => Ok(builder.leaves(depth, &merged(&[], work))),
+        Place::Empty => Ok(builder.leaves(depth, &merged(&[], work).0)),
         Place::Page(end) => update_page(pages, builder, end, depth, work),
         Place::Fork(fork) if work::may_shrink_to_page(&fork, work) => {
             let mut below = Vec::new();
             load_all(pages, place, &mut below)?;
             let leaves: Vec<_> = below.iter().flat_map(|page| loose(page)).collect();
-            Ok(builder.leaves(depth, &merged(&leaves, work)))
+            let (leaves, changed) = merged(&leaves, work);
+            Ok(if changed { builder.leaves(depth, &leaves) } else { Draft::Old(place) })
         }
         Place::Fork(fork) => {
             let (left, right) = work.split_at_mut(work::split(work, depth));
@@ -217,7 +218,7 @@ fn update_page<'t, P: Pages>(
         Replaced::Values(entries) => Ok(builder.page(depth, entries, page.keys().clone())),
         Replaced::Keys => {
             let leaves: Vec<_> = loose(&page).collect();
-            Ok(builder.leaves(depth, &merged(&leaves, work)))
+            Ok(builder.leaves(depth, &merged(&leaves, work).0))
         }
     }
 }
@@ -264,13 +265,13 @@ fn loose<V: Copy>(page: &Page<V>) -> impl Iterator<Item = Loose<'_, V>> {
     page.entries().iter().enumerate().map(leaf)
 }
 
-/// Leaves in order, and what `work` makes of them.
+/// What `work` makes of leaves in order, and whether it changes anything.
 fn merged<'a, 'k: 'a, V: Copy>(
     leaves: &[Loose<'a, V>],
     work: Work<'_, '_, 'k, V>,
-) -> Vec<Loose<'a, V>> {
+) -> (Vec<Loose<'a, V>>, bool) {
     let mut out = Vec::with_capacity(leaves.len() + work.len());
-    let (mut old, mut rest) = (leaves, work);
+    let (mut old, mut rest, mut changed) = (leaves, work, false);
     while !rest.is_empty() {
         let (run, tail) = rest.split_at_mut(work::run(rest));
         let spot = *run[0].spot();
@@ -282,13 +283,14 @@ fn merged<'a, 'k: 'a, V: Copy>(
         let before = standing.map(|leaf| (leaf.entry.digest, leaf.entry.value));
         note(run, before);
         let last = run[run.len() - 1].change();
+        changed |= before.is_some() || last.put.is_some();
         if let Some((digest, value)) = last.put {
             out.push(Loose { entry: Entry { spot, digest, value }, key: last.key });
         }
         rest = tail;
     }
     out.extend_from_slice(old);
-    out
+    (out, changed)
 }
 
 /// Loads every page below a place.
