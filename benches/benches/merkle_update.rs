@@ -1,5 +1,5 @@
-//! Merkle index: batches of changes in a trie of a million keys, root after each; building,
-//! proving, and reconciling.
+//! Merkle index: batches of changes in a trie of a million keys of 64 bytes, root after each;
+//! memory, point lookups, proofs, and reconciliation.
 #![allow(missing_docs, reason = "criterion's macros")]
 #![allow(clippy::unwrap_used, reason = "a bench may stop at once")]
 
@@ -8,82 +8,109 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use strongroom_merkle::reconcile::{Initiator, Responder};
-use strongroom_merkle::{Digest, KeyHash, Leaf, Trie};
+use strongroom_merkle::{Change, Digest, Join, KeyHash, MemPages, Sequential, Trie, View};
 
 const KEYS: u64 = 1_000_000;
+/// Changes in one batch while a trie is filled.
+const FILL: u64 = 50_000;
 
 /// As much as a store keeps beside the key.
-#[derive(Clone, Copy)]
-struct Entry {
-    key_hash: KeyHash,
-    digest: Digest,
-    _place: [u64; 3],
+type Place = [u64; 3];
+type Mem = View<MemPages<Place>>;
+
+/// A second thread.
+struct Threads;
+
+impl Join for Threads {
+    fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        std::thread::scope(|scope| {
+            let b = scope.spawn(b);
+            (a(), b.join().unwrap())
+        })
+    }
 }
 
-impl Leaf for Entry {
-    fn key_hash(&self) -> KeyHash {
-        self.key_hash
-    }
-
-    fn digest(&self) -> Digest {
-        self.digest
-    }
+struct Key {
+    hash: KeyHash,
+    key: [u8; 64],
 }
 
-fn entry(key: u64, value: u64) -> Entry {
-    let key_hash = KeyHash::of(&key.to_le_bytes());
-    let mut digest = Digest(key_hash.0);
+fn key(number: u64) -> Key {
+    let mut key = *b"secret/data/team-0000/service-0000/environment/production/000000";
+    key[56..].copy_from_slice(&number.to_be_bytes());
+    Key { hash: KeyHash::of(&key), key }
+}
+
+fn change(key: &Key, value: u64) -> Change<'_, Place> {
+    let mut digest = Digest(key.hash.0);
     digest.0[..8].copy_from_slice(&value.to_le_bytes());
-    Entry { key_hash, digest, _place: [key, value, 0] }
+    Change { hash: key.hash, key: &key.key, put: Some((digest, [value; 3])), before: None }
 }
 
-fn sorted(keys: u64) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = (0..keys).map(|key| entry(key, 0)).collect();
-    entries.sort_unstable_by_key(|entry| entry.key_hash);
-    entries
+fn filled(keys: &[Key]) -> Mem {
+    let mut view = View::new(Trie::new(), MemPages::new());
+    for keys in keys.chunks(usize::try_from(FILL).unwrap()) {
+        let mut changes: Vec<_> = keys.iter().map(|key| change(key, 0)).collect();
+        view.trie.apply(&view.pages, &mut changes).unwrap();
+    }
+    view
 }
 
-/// A sequence of numbers below `KEYS` without visible order (xorshift64).
+/// A sequence of numbers without visible order (xorshift64).
 struct Random(u64);
 
 impl Random {
-    fn key(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % KEYS
+        self.0
     }
 
-    fn batch(&mut self, changes: u64) -> Vec<(KeyHash, Option<Entry>)> {
-        let change = |random: &mut Self| {
-            let key = random.key();
-            let entry = entry(key, random.0);
-            (entry.key_hash, Some(entry))
-        };
-        (0..changes).map(|_| change(self)).collect()
+    fn pick<'k>(&mut self, keys: &'k [Key]) -> &'k Key {
+        let at = self.next() % u64::try_from(keys.len()).unwrap();
+        &keys[usize::try_from(at).unwrap()]
+    }
+
+    fn batch<'k>(&mut self, keys: &'k [Key], changes: u64) -> Vec<Change<'k, Place>> {
+        (0..changes).map(|_| change(self.pick(keys), self.next())).collect()
     }
 }
 
 fn update(c: &mut Criterion) {
-    let start = Trie::from_sorted(sorted(KEYS));
+    let keys: Vec<Key> = (0..KEYS).map(key).collect();
     let mut group = c.benchmark_group("merkle/update of 1M keys, root after each batch");
     for changes in [1, 64, 1_000, 8_000] {
         group.throughput(Throughput::Elements(changes));
-        // With a snapshot of the state before, as readers and checkpoints hold one, every touched
-        // node is copied; without, nodes are edited in place.
-        for (name, snapshot) in [("in place", false), ("beside a snapshot", true)] {
+        // Beside a snapshot of the state before, as readers and checkpoints hold one; its release
+        // is timed with the batch after it.
+        for (name, threads, snapshot) in [
+            ("one thread", 1, false),
+            ("one thread beside a snapshot", 1, true),
+            ("two threads beside a snapshot", 2, true),
+        ] {
             let mut random = Random(0x9e37_79b9_7f4a_7c15);
-            let mut trie = Trie::from_sorted(start.iter().copied());
+            let mut view = filled(&keys);
             let mut held = None;
             group.bench_function(BenchmarkId::new(name, changes), |b| {
                 b.iter_batched(
-                    || random.batch(changes),
-                    |batch| {
+                    || random.batch(&keys, changes),
+                    |mut batch| {
                         if snapshot {
-                            held = Some(trie.clone());
+                            held = Some(view.trie.clone());
                         }
-                        trie.apply(batch);
-                        trie.root()
+                        match threads {
+                            1 => view.trie.apply_with(&view.pages, &Sequential, &mut batch),
+                            _ => view.trie.apply_with(&view.pages, &Threads, &mut batch),
+                        }
+                        .unwrap();
+                        (view.root(), batch)
                     },
                     BatchSize::LargeInput,
                 );
@@ -94,41 +121,60 @@ fn update(c: &mut Criterion) {
     group.finish();
 }
 
-fn build_and_prove(c: &mut Criterion) {
-    let entries = sorted(KEYS);
+/// Resident memory of this process, bytes.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+fn look_up_and_prove(c: &mut Criterion) {
+    let keys: Vec<Key> = (0..KEYS).map(key).collect();
+    let before = resident();
+    let view = filled(&keys);
+    println!("memory: {} bytes a key resident, keys included", (resident() - before) / KEYS);
+    let pages: usize = view.trie.pages().map(|page| page.handle.heap_bytes()).sum();
+    println!("memory: {} bytes a key in pages", pages / usize::try_from(KEYS).unwrap());
     let mut group = c.benchmark_group("merkle/1M keys");
-    group.sample_size(10);
-    group.throughput(Throughput::Elements(KEYS));
-    group.bench_function("from_sorted", |b| {
-        b.iter(|| Trie::from_sorted(entries.iter().copied()).root());
-    });
-    let trie = Trie::from_sorted(entries.iter().copied());
     let mut random = Random(7);
-    group.throughput(Throughput::Elements(1));
     group.bench_function("get", |b| {
         b.iter_batched(
-            || entry(random.key(), 0).key_hash,
-            |hash| trie.get(&hash).is_some(),
+            || random.pick(&keys),
+            |key| view.get(&key.hash, &key.key).unwrap().is_some(),
             BatchSize::LargeInput,
         );
     });
     group.bench_function("prove and verify", |b| {
         b.iter(|| {
-            let hash = entry(random.key(), 0).key_hash;
-            trie.prove(&hash).verify(&trie.root(), &hash).unwrap()
+            let hash = random.pick(&keys).hash;
+            view.prove(&hash).unwrap().verify(&view.root(), &hash).unwrap()
         });
+    });
+    let listed: Vec<_> = view
+        .trie
+        .pages()
+        .map(|page| (page.prefix, page.digest, page.len, page.handle.clone()))
+        .collect();
+    group.sample_size(10);
+    group.bench_function("spine from a list of pages", |b| {
+        b.iter_batched(
+            || listed.clone(),
+            |listed| Trie::from_pages(listed).unwrap().root(),
+            BatchSize::LargeInput,
+        );
     });
     group.finish();
 }
 
 fn reconcile(c: &mut Criterion) {
-    let there = Trie::from_sorted(sorted(KEYS));
+    let keys: Vec<Key> = (0..KEYS).map(key).collect();
+    let there = filled(&keys);
     let mut group = c.benchmark_group("merkle/reconcile 1M keys");
     group.sample_size(10);
     for differences in [1, 100, 10_000] {
         let mut here = there.clone();
-        here.apply(Random(differences).batch(differences));
-        let side = |trie: &Trie<Entry>| BTreeMap::from([([1; 16], trie.clone())]);
+        let mut batch = Random(differences).batch(&keys, differences);
+        here.trie.apply(&here.pages, &mut batch).unwrap();
+        let side = |view: &Mem| BTreeMap::from([([1; 16], view.clone())]);
         let run = || {
             let responder = Responder::new(side(&there));
             let mut initiator = Initiator::new(side(&here));
@@ -150,5 +196,5 @@ fn reconcile(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, update, build_and_prove, reconcile);
+criterion_group!(benches, update, look_up_and_prove, reconcile);
 criterion_main!(benches);

@@ -22,19 +22,15 @@ impl Digest {
 pub struct KeyHash(pub [u8; 32]);
 
 impl KeyHash {
-    /// Nibbles of a key hash; no path through a trie is longer.
-    pub const NIBBLES: usize = 64;
-
     /// Hash of `key`.
     pub fn of(key: &[u8]) -> Self {
         Self(*blake3::hash(key).as_bytes())
     }
 
-    /// The nibble (0 to 15) that picks the slot of a node at `depth` (0 to 63), high half first.
+    /// Bit `at` (0 to 255), from the high end of the first byte on.
     #[inline]
-    pub fn nibble(&self, depth: usize) -> usize {
-        let byte = self.0[depth / 2];
-        usize::from(if depth.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
+    pub fn bit(&self, at: usize) -> usize {
+        usize::from(self.0[at / 8] >> (7 - at % 8) & 1)
     }
 
     /// First eight bytes as a number, so that numbers order as hashes do.
@@ -60,23 +56,6 @@ macro_rules! shown_as_hex {
 }
 shown_as_hex!(Digest);
 shown_as_hex!(KeyHash);
-
-/// One entry of a trie.
-///
-/// Leaves are moved and cloned when a shared node is copied: keep them small and their `Clone` a
-/// plain copy where possible. `key_hash` is asked for often; store it rather than compute it.
-pub trait Leaf: Clone {
-    /// Hash of the entry's key. Never changes for a given leaf.
-    fn key_hash(&self) -> KeyHash;
-    /// Digest of the entry's key and value, see [`leaf_digest`].
-    fn digest(&self) -> Digest;
-    /// Whether `other` is this very leaf in everything that a page records, so that a checkpoint
-    /// need not write it again. Only asked for leaves that make up a page alone; "no" is safe.
-    fn same(&self, other: &Self) -> bool {
-        let _ = other;
-        false
-    }
-}
 
 /// Digest of an entry: makes the root, and verifies a value that was read back.
 ///
@@ -110,13 +89,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nibbles_come_high_half_first() {
+    fn bits_come_high_end_first() {
         let mut bytes = [0; 32];
         bytes[0] = 0xa5;
         bytes[31] = 0x3c;
         let hash = KeyHash(bytes);
-        assert_eq!([hash.nibble(0), hash.nibble(1), hash.nibble(2)], [0xa, 5, 0]);
-        assert_eq!([hash.nibble(62), hash.nibble(63)], [3, 0xc]);
+        assert_eq!([0, 1, 2, 7, 8].map(|at| hash.bit(at)), [1, 0, 1, 1, 0]);
+        assert_eq!([249, 250, 253, 255].map(|at| hash.bit(at)), [0, 1, 1, 0]);
         assert_eq!(hash.head(), 0xa5 << 56);
     }
 

@@ -1,21 +1,21 @@
 //! BLAKE3 over many small inputs of one size at once.
 //!
-//! An entry is 64 bytes and a node 512: too short for BLAKE3 to use wide registers within one
-//! input, so several inputs share them. Results are plain keyed BLAKE3; tests hold them equal.
+//! Inputs here are at most a BLAKE3 chunk: too short to use wide registers within one input, so
+//! several inputs share them. Results are plain keyed BLAKE3; tests hold them equal.
 
 use blake3::IncrementCounter;
 use blake3::platform::{Platform, words_from_le_bytes_32};
 
-use crate::digest::{Digest, KeyHash};
+use crate::digest::Digest;
 
-/// Bytes that a node digest is made from: sixteen child digests.
-pub(crate) const NODE_BYTES: usize = 16 * 32;
-/// Bytes that an entry digest is made from: key hash and leaf digest.
-pub(crate) const ENTRY_BYTES: usize = 64;
+/// Bytes of a BLAKE3 block: every input here is a multiple of it.
+pub(crate) const BLOCK_BYTES: usize = 64;
+/// The most blocks of an input.
+pub(crate) const BLOCKS_MAX: usize = 16;
 
 /// BLAKE3 keys: 32 ASCII bytes each, part of the format.
 const NODE_KEY: &[u8; 32] = b"strongroom merkle v1 inner node ";
-const ENTRY_KEY: &[u8; 32] = b"strongroom merkle v1 leaf entry ";
+const PAGE_KEY: &[u8; 32] = b"strongroom merkle v1 leaf group ";
 
 // Flags of a chunk that is a whole keyed input, from the BLAKE3 paper, table 3.
 const CHUNK_START: u8 = 1 << 0;
@@ -26,49 +26,64 @@ const KEYED_HASH: u8 = 1 << 4;
 /// Inputs handed over in one go: the most lanes that any platform has.
 const LANES: usize = 16;
 
-/// Digests of node inputs, in order.
-pub(crate) fn nodes(inputs: &[[u8; NODE_BYTES]], out: &mut [Digest]) {
-    many(NODE_KEY, inputs, out);
+/// Digests of nodes, each of the digests of its two sides, in order.
+pub(crate) fn nodes(inputs: &[[u8; 64]], out: &mut [Digest]) {
+    let lanes: Vec<&[u8; 64]> = inputs.iter().collect();
+    many(NODE_KEY, &lanes, out);
 }
 
-/// Digests of entry inputs, in order.
-pub(crate) fn entries(inputs: &[[u8; ENTRY_BYTES]], out: &mut [Digest]) {
-    many(ENTRY_KEY, inputs, out);
+/// Digest of a node with these two sides.
+pub(crate) fn node(sides: [&Digest; 2]) -> Digest {
+    Digest(*blake3::keyed_hash(NODE_KEY, &node_input(sides)).as_bytes())
 }
 
-/// Digest of one node input.
-pub(crate) fn node(input: &[u8; NODE_BYTES]) -> Digest {
-    Digest(*blake3::keyed_hash(NODE_KEY, input).as_bytes())
-}
-
-/// Digest of one entry: what stands in its parent for a leaf.
-pub(crate) fn entry(key_hash: &KeyHash, leaf: &Digest) -> Digest {
-    Digest(*blake3::keyed_hash(ENTRY_KEY, &entry_input(key_hash, leaf)).as_bytes())
-}
-
-/// What an entry digest is made from.
+/// What a node's digest is made from.
 #[inline]
-pub(crate) fn entry_input(key_hash: &KeyHash, leaf: &Digest) -> [u8; ENTRY_BYTES] {
-    let mut input = [0; ENTRY_BYTES];
-    input[..32].copy_from_slice(&key_hash.0);
-    input[32..].copy_from_slice(&leaf.0);
+pub(crate) fn node_input(sides: [&Digest; 2]) -> [u8; 64] {
+    let mut input = [0; 64];
+    input[..32].copy_from_slice(&sides[0].0);
+    input[32..].copy_from_slice(&sides[1].0);
     input
 }
 
-/// Keyed BLAKE3 of each input. `N` is a multiple of the block (64) and at most a chunk (1024).
-pub(crate) fn many<const N: usize>(key: &[u8; 32], inputs: &[[u8; N]], out: &mut [Digest]) {
-    const { assert!(N > 0 && N.is_multiple_of(64) && N <= 1024) };
+/// Digest of one group of leaves, given its padded input.
+pub(crate) fn group(input: &[u8]) -> Digest {
+    Digest(*blake3::keyed_hash(PAGE_KEY, input).as_bytes())
+}
+
+/// Digests of groups of leaves, whose padded inputs are all `blocks` long, in order.
+pub(crate) fn groups(
+    blocks: usize,
+    inputs: &[&[u8; BLOCKS_MAX * BLOCK_BYTES]],
+    out: &mut [Digest],
+) {
+    macro_rules! by_blocks {
+        ($($blocks:literal)*) => {
+            match blocks {
+                $($blocks => cut::<{ $blocks * BLOCK_BYTES }>(inputs, out),)*
+                _ => panic!("a group has 1 to {BLOCKS_MAX} blocks"),
+            }
+        };
+    }
+    by_blocks!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+}
+
+/// As `groups`, for the first `N` bytes of each input.
+fn cut<const N: usize>(inputs: &[&[u8; BLOCKS_MAX * BLOCK_BYTES]], out: &mut [Digest]) {
+    let short: Vec<&[u8; N]> = inputs.iter().filter_map(|input| input.first_chunk()).collect();
+    many(PAGE_KEY, &short, out);
+}
+
+/// Keyed BLAKE3 of each input. `N` is a multiple of the block and at most a chunk.
+pub(crate) fn many<const N: usize>(key: &[u8; 32], inputs: &[&[u8; N]], out: &mut [Digest]) {
+    const { assert!(N > 0 && N.is_multiple_of(BLOCK_BYTES) && N <= BLOCKS_MAX * BLOCK_BYTES) };
     assert_eq!(inputs.len(), out.len(), "one digest for each input");
     let platform = Platform::detect();
     let key = words_from_le_bytes_32(key);
     let mut bytes = [0; LANES * 32];
     for (inputs, out) in inputs.chunks(LANES).zip(out.chunks_mut(LANES)) {
-        let mut lanes = [&inputs[0]; LANES];
-        for (lane, input) in lanes.iter_mut().zip(inputs) {
-            *lane = input;
-        }
         platform.hash_many(
-            &lanes[..inputs.len()],
+            inputs,
             &key,
             0,
             IncrementCounter::No,
@@ -90,8 +105,9 @@ mod tests {
     fn same_as_plain<const N: usize>() {
         for count in 0..40u8 {
             let inputs: Vec<[u8; N]> = (0..count).map(|i| [i.wrapping_mul(37); N]).collect();
+            let lanes: Vec<&[u8; N]> = inputs.iter().collect();
             let mut out = vec![Digest::ZERO; inputs.len()];
-            many(NODE_KEY, &inputs, &mut out);
+            many(NODE_KEY, &lanes, &mut out);
             for (input, digest) in inputs.iter().zip(&out) {
                 assert_eq!(digest.0, *blake3::keyed_hash(NODE_KEY, input).as_bytes());
             }
@@ -109,12 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn entries_and_nodes_match_their_single_forms() {
-        let (key_hash, leaf) = (KeyHash::of(b"k"), Digest([9; 32]));
+    fn nodes_and_groups_match_their_single_forms() {
+        let (left, right) = (Digest([7; 32]), Digest([9; 32]));
         let mut out = [Digest::ZERO];
-        entries(&[entry_input(&key_hash, &leaf)], &mut out);
-        assert_eq!(out[0], entry(&key_hash, &leaf));
-        nodes(&[[3; NODE_BYTES]], &mut out);
-        assert_eq!(out[0], node(&[3; NODE_BYTES]));
+        nodes(&[node_input([&left, &right])], &mut out);
+        assert_eq!(out[0], node([&left, &right]));
+        assert_ne!(out[0], node([&right, &left]));
+        for blocks in 1..=BLOCKS_MAX {
+            let input = [3; BLOCKS_MAX * BLOCK_BYTES];
+            groups(blocks, &[&input], &mut out);
+            assert_eq!(out[0], group(&input[..blocks * BLOCK_BYTES]));
+        }
     }
 }

@@ -2,21 +2,31 @@
 //!
 //! Pure: no I/O, no clock, no threads, no randomness. The formats are in `docs/merkle.md`.
 //!
-//! - [`Trie`] holds one leaf per key. Its root depends on the set of (key hash, leaf digest) pairs
-//!   alone: not on order, batching, history or page size. A clone is a snapshot and costs O(1).
+//! - [`Trie`] is a spine over [`Page`]s, which a [`Pages`] keeps: in memory ([`MemPages`]), or in a
+//!   buffer pool that drops and reloads them. The root depends on the set of (key hash, leaf digest)
+//!   pairs alone: not on order, batching, history or where pages are. A clone is a snapshot and
+//!   costs O(1).
+//! - [`View`] is a trie and its pages in one value.
 //! - [`Proof`] shows that a key is in, or is not in, a trie to someone who knows the root only.
 //! - [`reconcile`] finds the keys in which two stores differ, over any transport.
-//! - [`Trie::changed_pages`] finds what a checkpointer must write, by structural sharing.
+//! - [`Trie::pages`] and [`Trie::from_pages`] take the spine to pieces for a checkpoint and put it
+//!   together again, without loading a page.
 #![forbid(unsafe_code)]
 
 mod digest;
 mod hash;
+mod page;
+mod pages;
 mod prefix;
 mod proof;
 pub mod reconcile;
 mod trie;
+mod view;
 
-pub use digest::{Digest, KeyHash, Leaf, composite, leaf_digest};
+pub use digest::{Digest, KeyHash, composite, leaf_digest};
+pub use page::{Leaf, PAGE_LEAVES_MAX, Page, PageError};
+pub use pages::{MemPages, Pages};
 pub use prefix::{Prefix, PrefixError};
 pub use proof::{Proof, ProofError};
-pub use trie::{ChangedPages, Iter, Page, Trie};
+pub use trie::{Change, Held, Join, Leaves, MalformedPages, PageRef, Sequential, Trie};
+pub use view::View;

@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::digest::KeyHash;
 
-/// Up to 64 leading nibbles of a key hash.
+/// Up to 255 leading bits of a key hash.
 ///
 /// Ordered as the subtrees are: a prefix comes right before everything under it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
-    /// High half of a byte first; zero beyond `len`.
+    /// High bit of a byte first; zero beyond `len`.
     packed: [u8; 32],
     len: u8,
 }
@@ -20,10 +20,7 @@ pub enum PrefixError {
     /// The bytes end before the prefix does.
     #[error("prefix is cut short: read the whole record again")]
     Short,
-    /// More than 64 nibbles.
-    #[error("prefix of {0} nibbles, at most 64 are possible: the bytes are no prefix")]
-    TooLong(u8),
-    /// The unused half of the last byte is not zero.
+    /// Unused bits of the last byte are not zero.
     #[error("unused bits of the prefix are set: the bytes are no prefix")]
     Padding,
 }
@@ -31,24 +28,24 @@ pub enum PrefixError {
 impl Prefix {
     /// The prefix of everything.
     pub const ROOT: Self = Self { packed: [0; 32], len: 0 };
+    /// The most bits of a prefix.
+    pub const MAX_BITS: usize = 255;
     /// The most bytes that [`Prefix::encode`] appends.
     pub const MAX_ENCODED_BYTES: usize = 33;
 
-    /// The first `len` nibbles of `hash`.
+    /// The first `len` bits of `hash`.
     ///
     /// # Panics
-    /// When `len` is over 64.
+    /// When `len` is over 255.
     pub fn of(hash: &KeyHash, len: usize) -> Self {
-        assert!(len <= KeyHash::NIBBLES, "a key hash has 64 nibbles");
+        let Ok(short) = u8::try_from(len) else { panic!("a prefix has at most 255 bits") };
         let mut packed = [0; 32];
-        packed[..len / 2].copy_from_slice(&hash.0[..len / 2]);
-        if !len.is_multiple_of(2) {
-            packed[len / 2] = hash.0[len / 2] & 0xf0;
-        }
-        Self { packed, len: u8::try_from(len).unwrap_or(u8::MAX) }
+        packed[..len / 8].copy_from_slice(&hash.0[..len / 8]);
+        packed[len / 8] = hash.0[len / 8] & mask(len);
+        Self { packed, len: short }
     }
 
-    /// Nibbles in the prefix.
+    /// Bits in the prefix.
     pub fn len(&self) -> usize {
         usize::from(self.len)
     }
@@ -58,23 +55,23 @@ impl Prefix {
         self.len == 0
     }
 
-    /// Nibble `at`, which must be below `len`.
-    pub fn nibble(&self, at: usize) -> usize {
-        assert!(at < self.len(), "nibble beyond the prefix");
-        KeyHash(self.packed).nibble(at)
+    /// Bit `at`, 0 or 1; `at` must be below `len`.
+    pub fn bit(&self, at: usize) -> usize {
+        assert!(at < self.len(), "bit beyond the prefix");
+        KeyHash(self.packed).bit(at)
     }
 
-    /// This prefix and one more nibble.
+    /// This prefix and one more bit, 0 or 1.
     ///
     /// # Panics
-    /// When the prefix is 64 nibbles long already or `nibble` is over 15.
+    /// When the prefix is 255 bits long already or `bit` is over 1.
     #[must_use]
-    pub fn child(&self, nibble: usize) -> Self {
-        assert!(self.len() < KeyHash::NIBBLES, "a key hash has 64 nibbles");
-        let value = u8::try_from(nibble).unwrap_or(u8::MAX);
-        assert!(value < 16, "a nibble is below 16");
+    pub fn child(&self, bit: usize) -> Self {
+        assert!(self.len() < Self::MAX_BITS && bit < 2, "a prefix has at most 255 bits");
         let mut child = *self;
-        child.packed[self.len() / 2] |= if self.len.is_multiple_of(2) { value << 4 } else { value };
+        if bit == 1 {
+            child.packed[self.len() / 8] |= 0x80 >> (self.len() % 8);
+        }
         child.len += 1;
         child
     }
@@ -84,10 +81,20 @@ impl Prefix {
         Self::of(hash, self.len()) == *self
     }
 
-    /// Appends the length byte and the packed nibbles.
+    /// The first hash under this prefix.
+    pub(crate) fn first(&self) -> KeyHash {
+        KeyHash(self.packed)
+    }
+
+    /// Whether `other` lies under this prefix, or is it.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.len <= other.len && self.contains(&other.first())
+    }
+
+    /// Appends the length byte and the packed bits.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.len);
-        out.extend_from_slice(&self.packed[..self.len().div_ceil(2)]);
+        out.extend_from_slice(&self.packed[..self.len().div_ceil(8)]);
     }
 
     /// Reads one prefix from the front of `bytes`; also returns how many bytes it took.
@@ -96,22 +103,24 @@ impl Prefix {
     /// When the bytes are not what [`Prefix::encode`] writes.
     pub fn decode(bytes: &[u8]) -> Result<(Self, usize), PrefixError> {
         let (&len, rest) = bytes.split_first().ok_or(PrefixError::Short)?;
-        if usize::from(len) > KeyHash::NIBBLES {
-            return Err(PrefixError::TooLong(len));
-        }
-        let taken = usize::from(len).div_ceil(2);
+        let taken = usize::from(len).div_ceil(8);
         let mut packed = [0; 32];
         packed[..taken].copy_from_slice(rest.get(..taken).ok_or(PrefixError::Short)?);
-        if !len.is_multiple_of(2) && packed[taken - 1] & 0x0f != 0 {
+        if packed[usize::from(len) / 8] & !mask(usize::from(len)) != 0 {
             return Err(PrefixError::Padding);
         }
         Ok((Self { packed, len }, 1 + taken))
     }
 }
 
+/// The bits of byte `len / 8` that are among the first `len` of all.
+fn mask(len: usize) -> u8 {
+    !(0xff >> (len % 8))
+}
+
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (0..self.len()).try_for_each(|at| write!(f, "{:x}", self.nibble(at)))
+        (0..self.len()).try_for_each(|at| write!(f, "{}", self.bit(at)))
     }
 }
 
@@ -128,28 +137,30 @@ mod tests {
 
     #[test]
     fn order_is_the_order_of_subtrees() {
-        let [zero, five] = [Prefix::ROOT.child(0), Prefix::ROOT.child(5)];
-        let mut all = [five, zero.child(0), zero, Prefix::ROOT, zero.child(15).child(15)];
+        let [zero, one] = [Prefix::ROOT.child(0), Prefix::ROOT.child(1)];
+        let mut all = [one, zero.child(0), zero, Prefix::ROOT, zero.child(1).child(1)];
         all.sort();
         let shown: Vec<String> = all.iter().map(ToString::to_string).collect();
-        assert_eq!(shown, ["", "0", "00", "0ff", "5"]);
+        assert_eq!(shown, ["", "0", "00", "011", "1"]);
+        assert!(zero.covers(&zero) && zero.covers(&zero.child(1)));
+        assert!(!zero.child(0).covers(&zero) && !zero.covers(&one));
     }
 
     #[test]
     fn malformed_bytes_are_named() {
         assert_eq!(Prefix::decode(&[]), Err(PrefixError::Short));
-        assert_eq!(Prefix::decode(&[3, 0x12]), Err(PrefixError::Short));
-        assert_eq!(Prefix::decode(&[65]), Err(PrefixError::TooLong(65)));
-        assert_eq!(Prefix::decode(&[1, 0x12]), Err(PrefixError::Padding));
+        assert_eq!(Prefix::decode(&[9, 0x12]), Err(PrefixError::Short));
+        assert_eq!(Prefix::decode(&[3, 0x30]), Err(PrefixError::Padding));
+        assert_eq!(Prefix::decode(&[3, 0x20]).map(|(_, taken)| taken), Ok(2));
     }
 
     proptest! {
         #[test]
-        fn round_trip(hash: [u8; 32], len in 0usize..=64, tail: Vec<u8>) {
+        fn round_trip(hash: [u8; 32], len in 0usize..=255, tail: Vec<u8>) {
             let prefix = Prefix::of(&KeyHash(hash), len);
             let mut built = Prefix::ROOT;
             for depth in 0..len {
-                built = built.child(KeyHash(hash).nibble(depth));
+                built = built.child(KeyHash(hash).bit(depth));
             }
             prop_assert_eq!(prefix, built);
             prop_assert!(prefix.contains(&KeyHash(hash)));

@@ -1,11 +1,15 @@
 //! Proofs that a key is, or is not, in a trie, checked with the root alone.
 //!
-//! A proof walks the path of one key hash: for every node on it the digests of the other slots,
-//! and at its end the leaf, an empty slot, or the leaf of another key that stands in the way.
+//! A proof walks the path of one key hash: the digest of the other side of every fork on it, and
+//! at its end the leaves of the group that the key would be in. They are shown as key hashes and
+//! leaf digests; neither keys nor values are.
 
-use crate::digest::{Digest, KeyHash, Leaf};
-use crate::hash::{self, NODE_BYTES};
-use crate::trie::{Node, Slot, Trie};
+use crate::digest::{Digest, KeyHash};
+use crate::hash;
+use crate::page::{ENTRY_BYTES, Entry, GroupInput, PAGE_LEAVES_MAX, SPOT_BYTES, Spot, spot};
+use crate::pages::Pages;
+use crate::prefix::Prefix;
+use crate::trie::{Place, Trie};
 
 /// First byte of an encoded proof.
 const VERSION: u8 = 1;
@@ -13,30 +17,11 @@ const VERSION: u8 = 1;
 /// Shows what is at one key hash. See [`Trie::prove`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
-    /// From the root down; at least one.
-    levels: Vec<Level>,
-    end: End,
+    /// Digests of the sides off the path, from the root down; zero for an empty one.
+    siblings: Vec<Digest>,
+    /// The leaves at the end of the path, in order.
+    group: Vec<(Spot, Digest)>,
 }
-
-/// The other slots of a node on the path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Level {
-    /// Slots that are not empty, without the path's own.
-    map: u16,
-    /// Their digests, ascending by slot; none is zero.
-    digests: Vec<Digest>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum End {
-    Leaf(Digest),
-    Empty,
-    Other(KeyHash, Digest),
-}
-
-const END_LEAF: u8 = 1;
-const END_EMPTY: u8 = 2;
-const END_OTHER: u8 = 3;
 
 /// Why a proof was not accepted. None of them says anything about the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,49 +37,41 @@ pub enum ProofError {
     Mismatch,
 }
 
-impl<L: Leaf> Trie<L> {
+impl<H: Clone> Trie<H> {
     /// Proof of what is at `hash`: the leaf, or that there is none.
-    pub fn prove(&self, hash: &KeyHash) -> Proof {
-        let mut levels = Vec::new();
-        let mut node: &Node<L> = self.root_node();
-        loop {
-            let own = hash.nibble(levels.len());
-            levels.push(Level::around(node, own));
-            let end = match node.slot(own) {
-                Slot::Branch(_, child) => {
-                    node = child;
-                    continue;
-                }
-                Slot::Empty => End::Empty,
-                Slot::Leaf(_, leaf) if leaf.key_hash() == *hash => End::Leaf(leaf.digest()),
-                Slot::Leaf(_, leaf) => End::Other(leaf.key_hash(), leaf.digest()),
-            };
-            return Proof { levels, end };
+    ///
+    /// # Errors
+    /// When the page cannot be loaded.
+    pub fn prove<P: Pages<Handle = H>>(
+        &self,
+        pages: &P,
+        hash: &KeyHash,
+    ) -> Result<Proof, P::Error> {
+        let mut siblings = Vec::new();
+        let mut place = self.place();
+        while let Place::Fork(fork) = place {
+            let own = hash.bit(siblings.len());
+            siblings.push(fork.side(1 - own).digest());
+            place = fork.side(own);
         }
-    }
-}
-
-impl Level {
-    fn around<L: Leaf>(node: &Node<L>, own: usize) -> Self {
-        let map = node.occupied() & !(1 << own);
-        let digests = crate::trie::slots(map).map(|slot| node.slot(slot).digest()).collect();
-        Self { map, digests }
-    }
-
-    /// Digest of the node when `own` holds `digest`.
-    fn node_digest(&self, own: usize, digest: &Digest) -> Digest {
-        let mut input = [0; NODE_BYTES];
-        for (slot, digest) in crate::trie::slots(self.map).zip(&self.digests) {
-            input[slot * 32..][..32].copy_from_slice(&digest.0);
-        }
-        input[own * 32..][..32].copy_from_slice(&digest.0);
-        hash::node(&input)
+        let group = match place {
+            Place::Page(end) => {
+                let page = pages.load(&end.handle)?;
+                page.entries().iter().map(|entry| (entry.spot, entry.digest)).collect()
+            }
+            Place::Empty | Place::Fork(_) => Vec::new(),
+        };
+        Ok(Proof { siblings, group })
     }
 }
 
 impl Proof {
+    /// The most forks on a path.
+    const LEVELS_MAX: usize = 8 * SPOT_BYTES - 1;
+
     /// The most bytes an encoded proof takes.
-    pub const MAX_ENCODED_BYTES: usize = 3 + KeyHash::NIBBLES * (2 + 15 * 32) + 64;
+    pub const MAX_ENCODED_BYTES: usize =
+        3 + SPOT_BYTES + 32 * Self::LEVELS_MAX + ENTRY_BYTES * PAGE_LEAVES_MAX;
 
     /// Checks the proof for `hash` against a trusted `root`: the digest of the leaf that is there,
     /// or `None` when the key is proven absent.
@@ -102,46 +79,48 @@ impl Proof {
     /// # Errors
     /// When the proof is not one of this root and key hash.
     pub fn verify(&self, root: &Digest, hash: &KeyHash) -> Result<Option<Digest>, ProofError> {
-        let (mut digest, found) = match &self.end {
-            End::Leaf(leaf) => (hash::entry(hash, leaf), Some(*leaf)),
-            End::Empty => (Digest::ZERO, None),
-            End::Other(other, leaf) => {
-                let shared = (0..self.levels.len()).all(|at| other.nibble(at) == hash.nibble(at));
-                if other == hash || !shared {
-                    return Err(ProofError::Mismatch);
-                }
-                (hash::entry(other, leaf), None)
-            }
+        let path = Prefix::of(hash, self.siblings.len());
+        let on_path = |(spot, _): &(Spot, Digest)| {
+            let mut front = [0; 32];
+            front[..SPOT_BYTES].copy_from_slice(spot);
+            path.contains(&KeyHash(front))
         };
-        for (depth, level) in self.levels.iter().enumerate().rev() {
-            let own = hash.nibble(depth);
-            if level.map & (1 << own) != 0 {
-                return Err(ProofError::Mismatch);
-            }
-            digest = level.node_digest(own, &digest);
+        if !self.group.iter().all(on_path) {
+            return Err(ProofError::Mismatch);
         }
-        if digest == *root { Ok(found) } else { Err(ProofError::Mismatch) }
+        let mut digest = self.group_digest();
+        for (depth, sibling) in self.siblings.iter().enumerate().rev() {
+            let sides = if hash.bit(depth) == 0 { [&digest, sibling] } else { [sibling, &digest] };
+            digest = hash::node(sides);
+        }
+        if digest != *root {
+            return Err(ProofError::Mismatch);
+        }
+        Ok(self.group.iter().find(|(at, _)| at == spot(hash)).map(|(_, digest)| *digest))
+    }
+
+    fn group_digest(&self) -> Digest {
+        let entry =
+            |(spot, digest): &(Spot, Digest)| Entry { spot: *spot, digest: *digest, value: () };
+        GroupInput::of(&self.group.iter().map(entry).collect::<Vec<_>>()).digest()
     }
 
     /// The proof as bytes, at most [`Proof::MAX_ENCODED_BYTES`].
     pub fn encode(&self) -> Vec<u8> {
-        let levels = u8::try_from(self.levels.len()).unwrap_or(u8::MAX);
-        let mut out = vec![VERSION, levels];
-        for level in &self.levels {
-            out.extend_from_slice(&level.map.to_le_bytes());
-            level.digests.iter().for_each(|digest| out.extend_from_slice(&digest.0));
+        let count = |len: usize| u8::try_from(len).unwrap_or(u8::MAX);
+        let mut out = vec![VERSION, count(self.siblings.len())];
+        let mut map = vec![0; self.siblings.len().div_ceil(8)];
+        for (at, sibling) in self.siblings.iter().enumerate() {
+            map[at / 8] |= u8::from(*sibling != Digest::ZERO) << (at % 8);
         }
-        match &self.end {
-            End::Leaf(leaf) => {
-                out.push(END_LEAF);
-                out.extend_from_slice(&leaf.0);
-            }
-            End::Empty => out.push(END_EMPTY),
-            End::Other(key_hash, leaf) => {
-                out.push(END_OTHER);
-                out.extend_from_slice(&key_hash.0);
-                out.extend_from_slice(&leaf.0);
-            }
+        out.extend(map);
+        for sibling in self.siblings.iter().filter(|sibling| **sibling != Digest::ZERO) {
+            out.extend_from_slice(&sibling.0);
+        }
+        out.push(count(self.group.len()));
+        for (spot, digest) in &self.group {
+            out.extend_from_slice(spot);
+            out.extend_from_slice(&digest.0);
         }
         out
     }
@@ -156,30 +135,43 @@ impl Proof {
         if version != VERSION {
             return Err(ProofError::Version(version));
         }
-        if levels == 0 || usize::from(levels) > KeyHash::NIBBLES {
+        let siblings = decode_siblings(&mut rest, usize::from(levels))?;
+        let [count] = take(&mut rest)?;
+        if usize::from(count) > PAGE_LEAVES_MAX {
             return Err(ProofError::Malformed);
         }
-        let levels = (0..levels).map(|_| decode_level(&mut rest)).collect::<Result<_, _>>()?;
-        let end = match take(&mut rest)? {
-            [END_LEAF] => End::Leaf(Digest(take(&mut rest)?)),
-            [END_EMPTY] => End::Empty,
-            [END_OTHER] => End::Other(KeyHash(take(&mut rest)?), Digest(take(&mut rest)?)),
-            _ => return Err(ProofError::Malformed),
-        };
-        if rest.is_empty() { Ok(Self { levels, end }) } else { Err(ProofError::Malformed) }
+        let group = (0..count)
+            .map(|_| Ok((take(&mut rest)?, Digest(take(&mut rest)?))))
+            .collect::<Result<Vec<_>, _>>()?;
+        let ascend = group.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        if rest.is_empty() && ascend {
+            Ok(Self { siblings, group })
+        } else {
+            Err(ProofError::Malformed)
+        }
     }
 }
 
-fn decode_level(rest: &mut &[u8]) -> Result<Level, ProofError> {
-    let map = u16::from_le_bytes(take(rest)?);
-    let digests = crate::trie::slots(map)
-        .map(|_| match Digest(take(rest)?) {
-            // An empty slot is left out: one content, one encoding.
+fn decode_siblings(rest: &mut &[u8], levels: usize) -> Result<Vec<Digest>, ProofError> {
+    if levels > Proof::LEVELS_MAX {
+        return Err(ProofError::Malformed);
+    }
+    let (map, tail) = rest.split_at_checked(levels.div_ceil(8)).ok_or(ProofError::Malformed)?;
+    *rest = tail;
+    if !levels.is_multiple_of(8) && map.last().is_some_and(|last| last >> (levels % 8) != 0) {
+        return Err(ProofError::Malformed);
+    }
+    let sibling = |at: usize| {
+        if map[at / 8] >> (at % 8) & 1 == 0 {
+            return Ok(Digest::ZERO);
+        }
+        // An empty side is left out: one content, one encoding.
+        match Digest(take(rest)?) {
             Digest::ZERO => Err(ProofError::Malformed),
             digest => Ok(digest),
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Level { map, digests })
+        }
+    };
+    (0..levels).map(sibling).collect()
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], ProofError> {

@@ -3,42 +3,55 @@
 
 mod common;
 
-use common::{batches, crowded_hash, reference_root, spread_hash, spread_leaf};
+use common::{Edit, Mem, Model, apply, batches, crowded_hash, mem, reference_root, spread_hash};
 use proptest::prelude::*;
-use strongroom_merkle::{Digest, KeyHash, Proof, ProofError, Trie};
+use strongroom_merkle::{Digest, KeyHash, Proof, ProofError};
 
 proptest! {
     #[test]
-    fn every_key_can_be_proven_in_or_out(batches in batches(), others in prop::collection::vec(crowded_hash(), 10)) {
-        let mut model = common::Model::new();
-        let mut trie = Trie::new();
+    fn every_key_can_be_proven_in_or_out(
+        batches in batches(),
+        others in prop::collection::vec(crowded_hash(), 10),
+    ) {
+        let mut model = Model::new();
+        let mut view = mem();
         for batch in batches {
             common::apply_to_model(&mut model, &batch);
-            trie.apply(batch);
+            apply(&mut view, &batch);
         }
         let root = reference_root(&model);
         for hash in model.keys().chain(&others) {
-            let bytes = trie.prove(hash).encode();
+            let bytes = view.prove(hash).unwrap().encode();
             prop_assert!(bytes.len() <= Proof::MAX_ENCODED_BYTES);
             let proof = Proof::decode(&bytes).unwrap();
-            prop_assert_eq!(proof.verify(&root, hash), Ok(model.get(hash).copied()));
+            let there = model.get(hash).map(|(digest, _)| *digest);
+            prop_assert_eq!(proof.verify(&root, hash), Ok(there));
+        }
+    }
+
+    // A proof for one key may serve for others of the same page; it never says a wrong thing.
+    #[test]
+    fn a_proof_never_lies_about_another_key(
+        batches in batches(),
+        a in crowded_hash(),
+        b in crowded_hash(),
+    ) {
+        let mut model = Model::new();
+        let mut view = mem();
+        for batch in batches {
+            common::apply_to_model(&mut model, &batch);
+            apply(&mut view, &batch);
+        }
+        if let Ok(found) = view.prove(&a).unwrap().verify(&view.root(), &b) {
+            prop_assert_eq!(found, model.get(&b).map(|(digest, _)| *digest));
         }
     }
 
     #[test]
-    fn a_proof_says_nothing_about_another_key(a in crowded_hash(), b in crowded_hash(), c in crowded_hash()) {
-        prop_assume!(a != b);
-        let mut trie = Trie::new();
-        trie.apply(vec![(a, Some(common::leaf(a, 1))), (c, Some(common::leaf(c, 2)))]);
-        // An empty slot or a leaf in the way may prove the absence of both; presence never.
-        if let Ok(found) = trie.prove(&a).verify(&trie.root(), &b) {
-            prop_assert_eq!(found, None);
-            prop_assert!(trie.get(&b).is_none());
-        }
-    }
-
-    #[test]
-    fn any_bytes_decode_to_themselves_or_not_at_all(bytes in prop::collection::vec(any::<u8>(), 0..300), start: bool) {
+    fn any_bytes_decode_to_themselves_or_not_at_all(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        start: bool,
+    ) {
         let mut bytes = bytes;
         if start {
             bytes.splice(..0, [1, 1]);
@@ -50,29 +63,30 @@ proptest! {
     }
 }
 
-fn sample() -> (Trie<common::TestLeaf>, Vec<KeyHash>) {
-    let mut trie = Trie::new();
-    trie.apply((0..300).map(|key| (spread_hash(key), Some(spread_leaf(key, key)))).collect());
-    let ends = |hash: &KeyHash| trie.prove(hash).encode();
-    // One key of each ending: in the trie, an empty slot, another leaf in the way.
-    let absent = (300..10_000).map(spread_hash);
-    let empty = absent.clone().find(|hash| ends(hash).last_chunk() == Some(&[2u8])).unwrap();
-    let len_of_leaf = |hash: &KeyHash| Proof::decode(&ends(hash)).unwrap();
-    let other =
-        absent.clone().find(|hash| format!("{:?}", len_of_leaf(hash)).contains("Other")).unwrap();
-    (trie, vec![spread_hash(7), empty, other])
+/// A trie, and hashes: of a key in it, of one whose page has others, of one in an empty side.
+fn sample() -> (Mem, Vec<KeyHash>) {
+    let mut view = mem();
+    let mut edits: Vec<Edit> = (0..300).map(|key| Edit::of(key, Some(key))).collect();
+    // Seventeen of one long path leave the sides along it empty.
+    edits.extend((0..17u8).map(|last| {
+        let mut hash = [0xee; 32];
+        hash[5] = last;
+        Edit::at(KeyHash(hash), Some(1))
+    }));
+    apply(&mut view, &edits);
+    (view, vec![spread_hash(7), spread_hash(1_000), KeyHash([0xef; 32])])
 }
 
 #[test]
 fn every_flipped_bit_spoils_a_proof() {
-    let (trie, hashes) = sample();
+    let (view, hashes) = sample();
     for hash in hashes {
-        let bytes = trie.prove(&hash).encode();
+        let bytes = view.prove(&hash).unwrap().encode();
         for at in 0..bytes.len() {
             for bit in 0..8 {
                 let mut bytes = bytes.clone();
                 bytes[at] ^= 1 << bit;
-                let verdict = Proof::decode(&bytes).and_then(|p| p.verify(&trie.root(), &hash));
+                let verdict = Proof::decode(&bytes).and_then(|p| p.verify(&view.root(), &hash));
                 assert!(verdict.is_err(), "byte {at} bit {bit}");
             }
         }
@@ -81,9 +95,9 @@ fn every_flipped_bit_spoils_a_proof() {
 
 #[test]
 fn cut_or_lengthened_proofs_are_malformed() {
-    let (trie, hashes) = sample();
+    let (view, hashes) = sample();
     for hash in hashes {
-        let mut bytes = trie.prove(&hash).encode();
+        let mut bytes = view.prove(&hash).unwrap().encode();
         for len in 0..bytes.len() {
             assert_eq!(Proof::decode(&bytes[..len]), Err(ProofError::Malformed));
         }
@@ -94,26 +108,53 @@ fn cut_or_lengthened_proofs_are_malformed() {
 
 #[test]
 fn a_later_version_is_named() {
-    let (trie, hashes) = sample();
-    let mut bytes = trie.prove(&hashes[0]).encode();
+    let (view, hashes) = sample();
+    let mut bytes = view.prove(&hashes[0]).unwrap().encode();
     bytes[0] = 2;
     assert_eq!(Proof::decode(&bytes), Err(ProofError::Version(2)));
 }
 
 #[test]
 fn an_empty_trie_proves_absence() {
-    let trie = Trie::<common::TestLeaf>::new();
     let hash = spread_hash(1);
-    assert_eq!(trie.prove(&hash).verify(&trie.root(), &hash), Ok(None));
+    let proof = mem().prove(&hash).unwrap();
+    assert_eq!(proof.encode(), [1, 0, 0]);
+    assert_eq!(proof.verify(&Digest::ZERO, &hash), Ok(None));
+    assert_eq!(proof.verify(&Digest([1; 32]), &hash), Err(ProofError::Mismatch));
 }
 
 // Without the zero check a sibling could be listed as "there, but zero": two encodings, one proof.
 #[test]
-fn a_listed_empty_slot_is_malformed() {
-    let trie = Trie::<common::TestLeaf>::new();
-    let mut bytes = trie.prove(&spread_hash(1)).encode();
-    assert_eq!(bytes[..4], [1, 1, 0, 0]);
-    bytes[2] = 1;
-    bytes.splice(4..4, [0; 32]);
-    assert_eq!(Proof::decode(&bytes), Err(ProofError::Malformed));
+fn second_encodings_are_malformed() {
+    let sibling = |digest: u8, rest: &[u8]| [&[1, 1, 1][..], &[digest; 32], rest].concat();
+    assert!(Proof::decode(&sibling(1, &[0])).is_ok());
+    assert_eq!(Proof::decode(&sibling(0, &[0])), Err(ProofError::Malformed));
+    // Bits of the map beyond the levels.
+    assert_eq!(Proof::decode(&[1, 1, 2, 0]), Err(ProofError::Malformed));
+    // Levels that no path has; leaves that no group has; leaves out of order.
+    assert_eq!(Proof::decode(&[&[1, 191][..], &[0; 24], &[0]].concat()).map(|_| ()), Ok(()));
+    assert_eq!(
+        Proof::decode(&[&[1, 192][..], &[0; 24], &[0]].concat()),
+        Err(ProofError::Malformed)
+    );
+    let leaves = |order: &[u8]| {
+        let leaf = |spot: &u8| [vec![*spot; 24], vec![1; 32]].concat();
+        [vec![1, 0, u8::try_from(order.len()).unwrap()], order.iter().flat_map(leaf).collect()]
+            .concat()
+    };
+    assert!(Proof::decode(&leaves(&(0..16).collect::<Vec<_>>())).is_ok());
+    for order in [&(0..17).collect::<Vec<_>>()[..], &[2, 1], &[1, 1]] {
+        assert_eq!(Proof::decode(&leaves(order)), Err(ProofError::Malformed));
+    }
+}
+
+// A leaf of another page in the group would make "not among these" worthless.
+#[test]
+fn leaves_off_the_path_are_refused() {
+    let mut view = mem();
+    apply(&mut view, &(0..40).map(|key| Edit::of(key, Some(key))).collect::<Vec<_>>());
+    let hash = spread_hash(3);
+    let other = (0..40).map(spread_hash).find(|other| other.0[0] >> 7 != hash.0[0] >> 7).unwrap();
+    let proof = view.prove(&hash).unwrap();
+    assert_eq!(proof.verify(&view.root(), &other), Err(ProofError::Mismatch));
 }

@@ -5,14 +5,14 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{TestLeaf, batches, spread_hash, spread_leaf};
+use common::{Edit, Mem, apply, mem, number_batches};
 use proptest::prelude::*;
 use strongroom_merkle::reconcile::{
     Differences, Initiator, KeyspaceDiff, KeyspaceId, MAX_MESSAGE_BYTES, ReconcileError, Responder,
 };
-use strongroom_merkle::{KeyHash, Trie};
+use strongroom_merkle::{Digest, KeyHash};
 
-type Side = BTreeMap<KeyspaceId, Trie<TestLeaf>>;
+type Side = BTreeMap<KeyspaceId, Mem>;
 
 #[derive(Debug, Default)]
 struct Traffic {
@@ -43,11 +43,12 @@ fn expected(here: &Side, there: &Side) -> Differences {
     let mut keyspaces = BTreeMap::new();
     for id in ours.intersection(&theirs) {
         let (here, there) = (&here[id], &there[id]);
-        let fetch = there.iter().filter(|leaf| here.get(&leaf.hash) != Some(leaf));
-        let delete = here.iter().filter(|leaf| there.get(&leaf.hash).is_none());
+        let (ours, theirs) = (content(here), content(there));
+        let fetch = theirs.iter().filter(|(hash, digest)| ours.get(hash) != Some(digest));
+        let delete = ours.keys().filter(|hash| !theirs.contains_key(hash));
         let diff = KeyspaceDiff {
-            fetch: fetch.map(|leaf| leaf.hash).collect(),
-            delete: delete.map(|leaf| leaf.hash).collect(),
+            fetch: fetch.map(|(hash, _)| *hash).collect(),
+            delete: delete.copied().collect(),
         };
         if diff != KeyspaceDiff::default() {
             keyspaces.insert(*id, diff);
@@ -60,24 +61,28 @@ fn expected(here: &Side, there: &Side) -> Differences {
     }
 }
 
+fn content(view: &Mem) -> BTreeMap<KeyHash, Digest> {
+    view.iter().map(|held| held.unwrap()).map(|held| (held.key_hash(), held.digest())).collect()
+}
+
 /// `count` keys of value 0.
-fn many(count: u64) -> Trie<TestLeaf> {
-    let mut trie = Trie::new();
-    trie.apply((0..count).map(|key| (spread_hash(key), Some(spread_leaf(key, 0)))).collect());
-    trie
+fn many(count: u64) -> Mem {
+    let mut view = mem();
+    apply(&mut view, &(0..count).map(|key| Edit::of(key, Some(0))).collect::<Vec<_>>());
+    view
 }
 
 /// Changes every `step`th of `count` keys: most to another value, some removed, some new.
-fn scatter(trie: &mut Trie<TestLeaf>, count: u64, step: u64) {
-    let change = |key: u64| match key / step % 4 {
-        0 => (spread_hash(key), None),
-        1 => (spread_hash(count + key), Some(spread_leaf(count + key, 0))),
-        _ => (spread_hash(key), Some(spread_leaf(key, 1))),
+fn scatter(view: &mut Mem, count: u64, step: u64) {
+    let edit = |key: u64| match key / step % 4 {
+        0 => Edit::of(key, None),
+        1 => Edit::of(count + key, Some(0)),
+        _ => Edit::of(key, Some(1)),
     };
-    trie.apply((0..count).filter(|key| key % step == 0).map(change).collect());
+    apply(view, &(0..count).filter(|key| key % step == 0).map(edit).collect::<Vec<_>>());
 }
 
-fn one(trie: Trie<TestLeaf>) -> Side {
+fn one(trie: Mem) -> Side {
     BTreeMap::from([([1; 16], trie)])
 }
 
@@ -115,9 +120,9 @@ fn up_to_a_thousand_scattered_differences_of_100k_keys_take_two_trips() {
 fn clustered_differences_take_two_trips() {
     let there = many(100_000);
     let mut here = there.clone();
-    let cluster: Vec<_> =
-        there.iter().skip(40_000).take(500).map(|leaf| (leaf.hash, None)).collect();
-    here.apply(cluster);
+    let keys = there.iter().skip(40_000).take(500).map(|held| held.unwrap().key().to_vec());
+    let gone = |key: Vec<u8>| Edit { hash: KeyHash::of(&key), key, put: None };
+    apply(&mut here, &keys.map(gone).collect::<Vec<_>>());
     for (here, there) in [(&here, &there), (&there, &here)] {
         let traffic = checked(&one(here.clone()), &one(there.clone()));
         assert!(traffic.trips <= 2, "{traffic:?}");
@@ -136,7 +141,7 @@ fn everything_differs() {
 // 60,000 hashes of 32 bytes are more than a message holds: the list has to be taken up again.
 #[test]
 fn an_empty_side_takes_as_many_messages_as_its_keys_need() {
-    let (full, empty) = (one(many(60_000)), one(Trie::new()));
+    let (full, empty) = (one(many(60_000)), one(mem()));
     let traffic = checked(&empty, &full);
     assert!((2..=4).contains(&traffic.trips), "{traffic:?}");
     assert!(traffic.bytes < 60_000 * 33, "{traffic:?}");
@@ -190,13 +195,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn any_two_sides(common in batches(), here in batches(), there in batches()) {
-        let mut start = Trie::new();
-        common.into_iter().for_each(|batch| start.apply(batch));
-        let diverge = |batches: Vec<Vec<common::Change>>| {
-            let mut trie = start.clone();
-            batches.into_iter().for_each(|batch| trie.apply(batch));
-            one(trie)
+    fn any_two_sides(common in number_batches(), here in number_batches(), there in number_batches()) {
+        let mut start = mem();
+        common.into_iter().for_each(|batch| drop(apply(&mut start, &batch)));
+        let diverge = |batches: Vec<Vec<Edit>>| {
+            let mut view = start.clone();
+            batches.into_iter().for_each(|batch| drop(apply(&mut view, &batch)));
+            one(view)
         };
         let (here, there) = (diverge(here), diverge(there));
         prop_assert_eq!(reconcile(&here, &there).0, expected(&here, &there));
@@ -235,8 +240,13 @@ fn applied_differences_make_the_roots_equal() {
     scatter(&mut here, 5_000, 3);
     let (found, _) = reconcile(&one(here.clone()), &one(there.clone()));
     let diff = &found.keyspaces[&[1; 16]];
-    let fetched = |key: &KeyHash| (*key, there.get(key).copied());
-    let changes = diff.fetch.iter().map(fetched).chain(diff.delete.iter().map(|key| (*key, None)));
-    here.apply(changes.collect());
+    let edit = |side: &Mem, hash: &KeyHash, fetch: bool| {
+        let held = side.get_by_hash(hash).unwrap().unwrap();
+        let put = fetch.then(|| (held.digest(), held.value()));
+        Edit { hash: *hash, key: held.key().to_vec(), put }
+    };
+    let mut edits: Vec<Edit> = diff.fetch.iter().map(|hash| edit(&there, hash, true)).collect();
+    edits.extend(diff.delete.iter().map(|hash| edit(&here, hash, false)));
+    apply(&mut here, &edits);
     assert_eq!(here.root(), there.root());
 }

@@ -3,29 +3,41 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use common::{
-    Change, Model, TestLeaf, apply_to_model, batches, crowded_hash, leaf, reference_root,
-    spread_hash, spread_leaf,
+    Edit, Entry, Mem, Model, apply, apply_to_model, batches, changes, crowded_hash, entry, mem,
+    of_model, reference_root, spread_hash,
 };
 use proptest::prelude::*;
-use strongroom_merkle::{Digest, KeyHash, Prefix, Trie};
+use strongroom_merkle::{Digest, Join, KeyHash, PAGE_LEAVES_MAX, Prefix};
 
-fn content(trie: &Trie<TestLeaf>) -> Vec<(KeyHash, Digest)> {
-    trie.iter().map(|leaf| (leaf.hash, leaf.digest)).collect()
+/// Keys are their own hashes here, where they are made up.
+fn content(view: &Mem) -> Vec<(KeyHash, Entry)> {
+    view.iter()
+        .map(|held| held.unwrap())
+        .map(|held| (KeyHash(held.key().try_into().unwrap()), (held.digest(), held.value())))
+        .collect()
 }
 
-fn model_content(model: &Model) -> Vec<(KeyHash, Digest)> {
-    model.iter().map(|(hash, digest)| (*hash, *digest)).collect()
+fn model_content(model: &Model) -> Vec<(KeyHash, Entry)> {
+    model.iter().map(|(hash, entry)| (*hash, *entry)).collect()
 }
 
-fn of_model(model: &Model) -> Trie<TestLeaf> {
-    Trie::from_sorted(model.iter().map(|(hash, digest)| TestLeaf { hash: *hash, digest: *digest }))
-}
+/// Two real threads.
+struct Threads;
 
-fn pages(trie: &Trie<TestLeaf>, max: usize) -> BTreeMap<Prefix, Vec<TestLeaf>> {
-    trie.pages(max).iter().map(|page| (page.prefix(), page.iter().copied().collect())).collect()
+impl Join for Threads {
+    fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        std::thread::scope(|scope| {
+            let b = scope.spawn(b);
+            (a(), b.join().unwrap())
+        })
+    }
 }
 
 proptest! {
@@ -34,16 +46,23 @@ proptest! {
     #[test]
     fn agrees_with_the_model_after_every_batch(batches in batches()) {
         let mut model = Model::new();
-        let mut trie = Trie::new();
+        let mut view = mem();
         for batch in batches {
+            let before = apply(&mut view, &batch);
+            for (edit, before) in batch.iter().zip(before) {
+                prop_assert_eq!(before, model.get(&edit.hash).copied());
+            }
             apply_to_model(&mut model, &batch);
-            trie.apply(batch.clone());
-            prop_assert_eq!(trie.len(), model.len());
-            prop_assert_eq!(trie.is_empty(), model.is_empty());
-            prop_assert_eq!(content(&trie), model_content(&model));
-            prop_assert_eq!(trie.root(), reference_root(&model));
-            for (hash, _) in &batch {
-                prop_assert_eq!(trie.get(hash).map(|leaf| leaf.digest), model.get(hash).copied());
+            prop_assert_eq!(view.len(), model.len());
+            prop_assert_eq!(view.is_empty(), model.is_empty());
+            prop_assert_eq!(content(&view), model_content(&model));
+            prop_assert_eq!(view.root(), reference_root(&model));
+            for edit in &batch {
+                let there = model.get(&edit.hash).copied();
+                prop_assert_eq!(view.get(&edit.hash, &edit.key).unwrap(), there);
+                prop_assert_eq!(view.get(&edit.hash, b"other").unwrap(), None);
+                let held = view.get_by_hash(&edit.hash).unwrap();
+                prop_assert_eq!(held.map(|held| (held.digest(), held.value())), there);
             }
         }
     }
@@ -54,33 +73,33 @@ proptest! {
         order in any::<prop::sample::Index>(),
     ) {
         let mut model = Model::new();
-        let mut trie = Trie::new();
+        let mut view = mem();
         for batch in batches {
             apply_to_model(&mut model, &batch);
-            trie.apply(batch);
+            apply(&mut view, &batch);
         }
-        prop_assert_eq!(of_model(&model).root(), trie.root());
-        let mut one_by_one: Vec<Change> =
-            of_model(&model).iter().map(|leaf| (leaf.hash, Some(*leaf))).collect();
+        prop_assert_eq!(of_model(&model).root(), view.root());
+        let mut one_by_one: Vec<Edit> =
+            model.iter().map(|(hash, (_, value))| Edit::at(*hash, Some(*value))).collect();
         if !one_by_one.is_empty() {
             let turn = order.index(one_by_one.len());
             one_by_one.rotate_left(turn);
         }
-        let mut slow = Trie::new();
-        one_by_one.into_iter().for_each(|change| slow.apply(vec![change]));
-        prop_assert_eq!(slow.root(), trie.root());
-        prop_assert_eq!(content(&slow), content(&trie));
+        let mut slow = mem();
+        one_by_one.into_iter().for_each(|edit| drop(apply(&mut slow, &[edit])));
+        prop_assert_eq!(slow.root(), view.root());
+        prop_assert_eq!(content(&slow), content(&view));
     }
 
     #[test]
     fn snapshots_do_not_see_later_changes(batches in batches()) {
         let mut model = Model::new();
-        let mut trie = Trie::new();
+        let mut view = mem();
         let mut snapshots = Vec::new();
         for batch in batches {
-            snapshots.push((trie.clone(), model.clone()));
+            snapshots.push((view.clone(), model.clone()));
             apply_to_model(&mut model, &batch);
-            trie.apply(batch);
+            apply(&mut view, &batch);
         }
         for (snapshot, model) in snapshots {
             prop_assert_eq!(snapshot.len(), model.len());
@@ -93,134 +112,120 @@ proptest! {
     fn prefixes_select_what_starts_with_them(
         batches in batches(),
         hash in crowded_hash(),
-        len in 0usize..=64,
+        len in 0usize..=191,
     ) {
         let mut model = Model::new();
-        let mut trie = Trie::new();
+        let mut view = mem();
         for batch in batches {
             apply_to_model(&mut model, &batch);
-            trie.apply(batch);
+            apply(&mut view, &batch);
         }
         let prefix = Prefix::of(&hash, len);
         let want: Vec<_> = model.keys().copied().filter(|hash| prefix.contains(hash)).collect();
-        prop_assert_eq!(trie.iter_prefix(&prefix).len(), want.len());
-        let got: Vec<_> = trie.iter_prefix(&prefix).map(|leaf| leaf.hash).collect();
+        let got: Vec<_> =
+            view.iter_prefix(&prefix).map(|held| KeyHash(held.unwrap().key().try_into().unwrap())).collect();
         prop_assert_eq!(got, want);
     }
 
     #[test]
-    fn pages_cut_the_trie_without_gaps(batches in batches(), max in 1usize..12) {
-        let mut trie = Trie::new();
-        batches.into_iter().for_each(|batch| trie.apply(batch));
+    fn pages_cut_the_trie_without_gaps(batches in batches()) {
+        let mut view = mem();
+        batches.into_iter().for_each(|batch| drop(apply(&mut view, &batch)));
         let mut leaves = Vec::new();
-        for page in trie.pages(max) {
-            prop_assert!(page.len() <= max && page.len() == page.iter().count());
-            prop_assert!(page.iter().all(|leaf| page.prefix().contains(&leaf.hash)));
+        for listed in view.trie.pages() {
+            let page = listed.handle;
+            prop_assert_eq!((page.prefix(), page.digest()), (listed.prefix, listed.digest));
+            prop_assert_eq!(page.len(), usize::try_from(listed.len).unwrap());
+            prop_assert!(page.len() <= PAGE_LEAVES_MAX && page.len() == page.iter().count());
+            let hashes: Vec<KeyHash> =
+                page.iter().map(|leaf| KeyHash(leaf.key.try_into().unwrap())).collect();
+            prop_assert!(hashes.iter().all(|hash| page.prefix().contains(hash)));
             // Maximal: the subtree one level up is too large.
             if let Some(up) = page.prefix().len().checked_sub(1) {
-                let parent = Prefix::of(&page.iter().next().unwrap().hash, up);
-                prop_assert!(trie.iter_prefix(&parent).len() > max);
+                let parent = Prefix::of(&hashes[0], up);
+                prop_assert!(view.iter_prefix(&parent).count() > PAGE_LEAVES_MAX);
             }
-            for leaf in &page {
-                prop_assert_eq!(trie.page_of(&leaf.hash, max).unwrap().prefix(), page.prefix());
+            for hash in &hashes {
+                prop_assert_eq!(view.trie.page_of(hash).unwrap().prefix(), page.prefix());
             }
-            leaves.extend(page.iter().map(|leaf| (leaf.hash, leaf.digest)));
+            leaves.extend(page.iter().zip(hashes).map(|(leaf, hash)| (hash, (leaf.digest, leaf.value))));
         }
-        prop_assert_eq!(leaves, content(&trie));
+        prop_assert_eq!(leaves, content(&view));
     }
+}
 
-    #[test]
-    fn changed_pages_bring_old_pages_up_to_date(batches in batches(), max in 1usize..12) {
-        let mut trie = Trie::new();
-        for batch in batches {
-            let old = trie.clone();
-            trie.apply(batch);
-            let changed = trie.changed_pages(&old, max);
-            let (old_pages, new_pages) = (pages(&old, max), pages(&trie, max));
-
-            let mut updated = old_pages.clone();
-            for gone in &changed.gone {
-                prop_assert!(updated.remove(gone).is_some(), "{gone} was a page");
-                prop_assert!(!new_pages.contains_key(gone), "{gone} is none any more");
-            }
-            for page in &changed.written {
-                updated.insert(page.prefix(), page.iter().copied().collect());
-            }
-            prop_assert_eq!(updated, new_pages);
-            prop_assert!(changed.gone.is_sorted());
-            prop_assert!(changed.written.is_sorted_by_key(strongroom_merkle::Page::prefix));
-        }
-    }
+fn large_batch(round: u64) -> Vec<Edit> {
+    let put = |key: u64| Edit::of(key, (!(key + round).is_multiple_of(5)).then_some(key ^ round));
+    (0..6_000).map(|i| (i * 7 + round * 13_001) % 20_000).map(put).collect()
 }
 
 #[test]
 fn large_batches_agree_with_the_reference() {
     let mut model = Model::new();
-    let mut trie = Trie::new();
-    for round in 0..4u64 {
-        let batch: Vec<Change> = (0..6_000u64)
-            .map(|i| (i * 7 + round * 13_001) % 20_000)
-            .map(|key| {
-                let put = (key + round) % 5 != 0;
-                (spread_hash(key), put.then(|| spread_leaf(key, key ^ round)))
-            })
-            .collect();
-        let snapshot = (round % 2 == 0).then(|| trie.clone());
+    let mut view = mem();
+    for round in 0..4 {
+        let batch = large_batch(round);
         apply_to_model(&mut model, &batch);
-        trie.apply(batch);
-        assert_eq!(trie.root(), reference_root(&model), "round {round}");
-        assert_eq!(trie.root(), of_model(&model).root());
-        drop(snapshot);
+        apply(&mut view, &batch);
+        assert_eq!(view.root(), reference_root(&model), "round {round}");
+        assert_eq!(view.len(), model.len());
     }
-    let all: Vec<Change> = model.keys().map(|hash| (*hash, None)).collect();
-    trie.apply(all);
-    assert_eq!(trie.root(), Trie::<TestLeaf>::new().root());
-    assert_eq!(trie.pages(10).len(), 0);
-}
-
-// Only subtrees that a batch went through may be reported: a checkpointer pays for each.
-#[test]
-fn changed_pages_are_few_when_changes_are_few() {
-    let mut leaves: Vec<_> = (0..20_000).map(|key| spread_leaf(key, 0)).collect();
-    leaves.sort_by_key(|leaf| leaf.hash);
-    let mut trie = Trie::from_sorted(leaves);
-    let old = trie.clone();
-    assert!(trie.changed_pages(&old, 64).written.is_empty());
-    let batch: Vec<Change> =
-        (0..20).map(|key| (spread_hash(key), Some(spread_leaf(key, 1)))).collect();
-    let touched: BTreeSet<_> =
-        batch.iter().map(|(hash, _)| trie.page_of(hash, 64).unwrap().prefix()).collect();
-    trie.apply(batch);
-    let changed = trie.changed_pages(&old, 64);
-    let written: BTreeSet<_> =
-        changed.written.iter().map(strongroom_merkle::Page::prefix).collect();
-    assert_eq!(written, touched);
-    assert!(changed.gone.is_empty());
+    let all: Vec<Edit> = model.keys().map(|hash| Edit::at(*hash, None)).collect();
+    apply(&mut view, &all);
+    assert_eq!(view.root(), Digest::ZERO);
+    assert_eq!(view.trie.pages().count(), 0);
 }
 
 #[test]
-fn a_page_outlives_the_trie_and_carries_its_digest() {
-    let mut trie = Trie::new();
-    trie.apply((0..50).map(|key| (spread_hash(key), Some(spread_leaf(key, 0)))).collect());
-    let whole = trie.pages(50).remove(0);
-    let root = trie.root();
-    drop(trie);
-    assert_eq!((whole.len(), whole.digest(), whole.prefix()), (50, root, Prefix::ROOT));
+fn two_threads_make_the_same_trie() {
+    let (mut one, mut two) = (mem(), mem());
+    for round in 0..6 {
+        let batch = if round == 4 {
+            // Only one side of the trie, and what is left of it is a page.
+            let left = one.iter_prefix(&Prefix::ROOT.child(0));
+            let keys = left.map(|held| held.unwrap().key().to_vec()).skip(9);
+            keys.map(|key| Edit { hash: KeyHash::of(&key), key, put: None }).collect()
+        } else {
+            large_batch(round)
+        };
+        let before = apply(&mut one, &batch);
+        let mut changes = changes(&batch);
+        two.trie.apply_with(&two.pages, &Threads, &mut changes).unwrap();
+        assert_eq!(changes.iter().map(|change| change.before).collect::<Vec<_>>(), before);
+        let list = |view: &Mem| -> Vec<_> {
+            view.trie.pages().map(|page| (page.prefix, page.digest, page.len)).collect()
+        };
+        assert_eq!((two.root(), two.len()), (one.root(), one.len()), "round {round}");
+        assert_eq!(list(&two), list(&one));
+    }
 }
 
 #[test]
 fn the_last_of_several_changes_of_a_key_counts() {
     let hash = spread_hash(1);
-    let mut trie = Trie::new();
-    trie.apply(vec![(hash, Some(leaf(hash, 1))), (hash, None), (hash, Some(leaf(hash, 3)))]);
-    assert_eq!(trie.get(&hash), Some(&leaf(hash, 3)));
-    trie.apply(vec![(hash, Some(leaf(hash, 4))), (hash, None)]);
-    assert!(trie.is_empty());
+    let mut view = mem();
+    let at = |put: Option<u64>| Edit::at(hash, put);
+    apply(&mut view, &[at(Some(1)), at(None), at(Some(3))]);
+    assert_eq!(view.get(&hash, &hash.0).unwrap(), Some(entry(3)));
+    assert_eq!(apply(&mut view, &[at(Some(4)), at(None)]), [Some(entry(3)); 2]);
+    assert!(view.is_empty());
 }
 
+// A batch that only removes what is not there must not make a page anew: a checkpoint would write it.
 #[test]
-#[should_panic(expected = "leaves out of order")]
-fn from_sorted_refuses_disorder() {
-    let hash = spread_hash(1);
-    Trie::from_sorted([leaf(hash, 1), leaf(hash, 2)]);
+fn what_changes_nothing_keeps_its_pages() {
+    let mut view = mem();
+    apply(&mut view, &(0..500).map(|key| Edit::of(key, Some(key))).collect::<Vec<_>>());
+    let before = view.clone();
+    apply(&mut view, &(1_000..1_020).map(|key| Edit::of(key, None)).collect::<Vec<_>>());
+    let pairs = before.trie.pages().zip(view.trie.pages());
+    assert!(pairs.into_iter().all(|(a, b)| std::sync::Arc::ptr_eq(a.handle, b.handle)));
+    let changed = Edit::of(3, Some(0));
+    apply(&mut view, std::slice::from_ref(&changed));
+    let kept = before.trie.pages().zip(view.trie.pages());
+    let new: Vec<Prefix> = kept
+        .filter(|(a, b)| !std::sync::Arc::ptr_eq(a.handle, b.handle))
+        .map(|(_, b)| b.prefix)
+        .collect();
+    assert_eq!(new, [view.trie.page_of(&changed.hash).unwrap().prefix()]);
 }

@@ -3,9 +3,16 @@
 //! A bucket's digest depends on the leaves in it alone, not on what else is in the trie, so that
 //! both sides get the same for the same content.
 
-use super::{MAX_BUCKET_BITS, MAX_WIDTH_BITS};
-use crate::digest::{Digest, KeyHash, Leaf};
-use crate::trie::{Iter, Node, Slot, Trie, slots};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{MAX_BUCKET_BITS, MAX_WIDTH_BITS, ReconcileError};
+use crate::digest::{Digest, KeyHash};
+use crate::page::{Entry, GroupInput, Page, spot_head};
+use crate::pages::Pages;
+use crate::prefix::Prefix;
+use crate::trie::{Leaves, Place};
+use crate::view::View;
 
 /// The first bits, at most [`MAX_BUCKET_BITS`], that the key hashes of a bucket share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,10 +51,20 @@ impl Base {
         (hash.head() ^ self.head).checked_shr(u32::from(64 - self.len)).unwrap_or(0) == 0
     }
 
-    /// The nibble of the path at `depth`.
-    fn nibble(self, depth: u8) -> usize {
-        let nibble = (self.head >> (60 - 4 * u32::from(depth))) & 15;
-        usize::try_from(nibble).unwrap_or(0)
+    /// Bit `at` of the path.
+    fn bit(self, at: u8) -> usize {
+        usize::from(self.head >> (63 - at) & 1 == 1)
+    }
+
+    /// The last head in the bucket.
+    fn last(self) -> u64 {
+        self.head | u64::MAX.checked_shr(u32::from(self.len)).unwrap_or(0)
+    }
+
+    fn prefix(self) -> Prefix {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&self.head.to_be_bytes());
+        Prefix::of(&KeyHash(hash), usize::from(self.len))
     }
 
     /// Bits by which to cut this bucket when it holds `leaves`, so that the buckets' digests and
@@ -60,110 +77,71 @@ impl Base {
 }
 
 /// The leaves of a trie that are in a bucket.
-pub(super) enum Bucket<'a, L> {
-    Empty,
-    Leaf(&'a Digest, &'a L),
-    /// Some slots of a node, which is at this depth, with two leaves or more.
-    Slots {
-        node: &'a Node<L>,
-        depth: u8,
-        within: u16,
-        /// The node's own, when the bucket is all of it.
-        digest: Option<Digest>,
-    },
+pub(super) struct Bucket<'a, P: Pages> {
+    view: &'a View<P>,
+    base: Base,
+    content: Content<'a, P>,
 }
 
-impl<'a, L: Leaf> Bucket<'a, L> {
-    pub(super) fn of(trie: &'a Trie<L>, base: Base) -> Self {
-        let depth = base.len / 4;
-        let mut slot = trie.whole();
-        for at in 0..depth {
-            let Slot::Branch(_, node) = slot else { break };
-            slot = node.slot(base.nibble(at));
-        }
-        match slot {
-            Slot::Branch(digest, node) => {
-                let digest = base.len.is_multiple_of(4).then_some(*digest);
-                Self::of_slots(node, depth, within(base), digest)
-            }
-            Slot::Leaf(digest, leaf) if base.contains(&leaf.key_hash()) => Self::Leaf(digest, leaf),
-            Slot::Leaf(..) | Slot::Empty => Self::Empty,
-        }
-    }
+enum Content<'a, P: Pages> {
+    /// A subtree of the trie.
+    Whole(Place<'a, P::Handle>),
+    /// Some leaves of a page.
+    Part(Arc<Page<P::Value>>, Range<usize>),
+}
 
-    /// Keeps to the form that the number of leaves asks for: it decides the digest.
-    fn of_slots(node: &'a Node<L>, depth: u8, within: u16, digest: Option<Digest>) -> Self {
-        match node.count_in(within) {
-            0 => Self::Empty,
-            1 => match slots(node.occupied() & within).next().map(|slot| node.slot(slot)) {
-                Some(Slot::Leaf(digest, leaf)) => Self::Leaf(digest, leaf),
-                _ => panic!("a single leaf stands in its slot"),
-            },
-            _ => Self::Slots { node, depth, within, digest },
+impl<'a, P: Pages> Bucket<'a, P> {
+    pub(super) fn of(view: &'a View<P>, base: Base) -> Result<Self, ReconcileError> {
+        let mut place = view.trie.place();
+        let mut depth = 0;
+        while let Place::Fork(fork) = place
+            && depth < base.len
+        {
+            place = fork.side(base.bit(depth));
+            depth += 1;
         }
+        let content = match place {
+            Place::Page(end) if depth < base.len => {
+                let page = view.pages.load(&end.handle).map_err(|_| ReconcileError::Unreadable)?;
+                let head = |entry: &Entry<P::Value>| spot_head(&entry.spot);
+                let from = page.entries().partition_point(|entry| head(entry) < base.head);
+                let upto = page.entries().partition_point(|entry| head(entry) <= base.last());
+                Content::Part(page, from..upto)
+            }
+            place => Content::Whole(place),
+        };
+        Ok(Self { view, base, content })
     }
 
     pub(super) fn count(&self) -> usize {
-        match self {
-            Self::Empty => 0,
-            Self::Leaf(..) => 1,
-            Self::Slots { node, within, .. } => node.count_in(*within),
+        match &self.content {
+            Content::Whole(place) => place.count(),
+            Content::Part(_, range) => range.len(),
         }
     }
 
-    /// Leaves in ascending key hash order, those up to and including `after` left out. `after` is
-    /// in the bucket.
-    pub(super) fn leaves(&self, after: Option<&KeyHash>) -> Iter<'a, L> {
-        match (self, after) {
-            (Self::Leaf(digest, leaf), after)
-                if after.is_none_or(|after| leaf.key_hash() > *after) =>
-            {
-                Iter::new(Slot::Leaf(digest, leaf))
-            }
-            (Self::Empty | Self::Leaf(..), _) => Iter::new(Slot::Empty),
-            (Self::Slots { node, within, .. }, None) => Iter::of_slots(node, *within),
-            (Self::Slots { node, depth, within, .. }, Some(after)) => {
-                Iter::of_slots_after(node, *within, usize::from(*depth), after)
-            }
-        }
+    /// Leaves in ascending key hash order, those up to and including `after` left out.
+    pub(super) fn leaves(&self, after: Option<&KeyHash>) -> Leaves<'a, P> {
+        self.view.trie.iter_after(&self.view.pages, &self.base.prefix(), after)
     }
 
-    /// Zero for an empty bucket, the entry's digest for one leaf, else that of a node that has
-    /// nothing but the bucket's slots.
+    /// That of a trie's subtree which has the bucket's leaves and no others.
     pub(super) fn digest(&self) -> Digest {
-        match self {
-            Self::Empty => Digest::ZERO,
-            Self::Leaf(digest, _) => **digest,
-            Self::Slots { digest: Some(digest), .. } => *digest,
-            Self::Slots { node, within, .. } => node.digest(*within),
+        match &self.content {
+            Content::Whole(place) => place.digest(),
+            Content::Part(page, range) => GroupInput::of(&page.entries()[range.clone()]).digest(),
         }
     }
-}
-
-/// The slots that the last bits of `base`, fewer than a nibble, leave open.
-fn within(base: Base) -> u16 {
-    let odd = base.len % 4;
-    let open = 1u32 << (4 - odd);
-    let first = if odd == 0 { 0 } else { base.nibble(base.len / 4) };
-    u16::try_from(((1u32 << open) - 1) << first).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::MemPages;
+    use crate::trie::{Change, Trie};
     use proptest::prelude::*;
 
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    struct Key(KeyHash);
-
-    impl Leaf for Key {
-        fn key_hash(&self) -> KeyHash {
-            self.0
-        }
-        fn digest(&self) -> Digest {
-            Digest(self.0.0)
-        }
-    }
+    type Mem = View<MemPages<()>>;
 
     fn hashes() -> impl Strategy<Value = Vec<KeyHash>> {
         // Half of the bytes from a few values: buckets of all sizes.
@@ -173,53 +151,64 @@ mod tests {
             bytes[..8].copy_from_slice(&front);
             KeyHash(bytes)
         });
-        prop::collection::vec(hash, 0..60)
+        prop::collection::vec(hash, 0..120)
     }
 
-    fn trie_of(hashes: impl IntoIterator<Item = KeyHash>) -> Trie<Key> {
-        let mut trie = Trie::new();
-        trie.apply(hashes.into_iter().map(|hash| (hash, Some(Key(hash)))).collect());
-        trie
+    /// Keys are their own hashes.
+    fn trie_of(hashes: &[KeyHash]) -> Mem {
+        let mut view = View::new(Trie::new(), MemPages::new());
+        let put = |hash: &'_ KeyHash| (*hash, Some((Digest(hash.0), ())));
+        let mut changes: Vec<_> = hashes
+            .iter()
+            .map(|hash| {
+                let (at, put) = put(hash);
+                Change { hash: at, key: &hash.0, put, before: None }
+            })
+            .collect();
+        view.trie.apply(&view.pages, &mut changes).unwrap();
+        view
+    }
+
+    fn keys(leaves: Leaves<'_, MemPages<()>>) -> Vec<KeyHash> {
+        leaves.map(|held| KeyHash(held.unwrap().key().try_into().unwrap())).collect()
     }
 
     proptest! {
         #[test]
         fn a_bucket_is_what_shares_its_bits(hashes in hashes(), from: u64, len in 0u8..=56, cut in any::<prop::sample::Index>()) {
-            let trie = trie_of(hashes.clone());
+            let view = trie_of(&hashes);
             let head = if hashes.is_empty() { from } else { hashes[cut.index(hashes.len())].head() };
             let mask = !u64::MAX.checked_shr(u32::from(len)).unwrap_or(0);
             let base = Base::new(head & mask, len).unwrap();
-            let want: Vec<_> = trie.iter().filter(|key| base.contains(&key.0)).copied().collect();
-            prop_assert!(want.iter().all(|key| (key.0.head() & mask) == base.head()));
+            let want: Vec<_> = keys(view.iter()).into_iter().filter(|key| base.contains(key)).collect();
+            prop_assert!(want.iter().all(|key| (key.head() & mask) == base.head()));
 
-            let bucket = Bucket::of(&trie, base);
+            let bucket = Bucket::of(&view, base).unwrap();
             prop_assert_eq!(bucket.count(), want.len());
-            prop_assert_eq!(bucket.leaves(None).copied().collect::<Vec<_>>(), want.clone());
+            prop_assert_eq!(keys(bucket.leaves(None)), want.clone());
             // The digest does not depend on what is outside.
-            let alone = trie_of(want.iter().map(|key| key.0));
-            prop_assert_eq!(Bucket::of(&alone, base).digest(), bucket.digest());
+            let alone = trie_of(&want);
+            prop_assert_eq!(Bucket::of(&alone, base).unwrap().digest(), bucket.digest());
             prop_assert_eq!(bucket.digest() == Digest::ZERO, want.is_empty());
             for (at, after) in want.iter().enumerate() {
-                let leaves = bucket.leaves(Some(&after.0));
-                prop_assert_eq!(leaves.len(), want.len() - at - 1);
-                prop_assert_eq!(leaves.copied().collect::<Vec<_>>(), &want[at + 1..]);
+                prop_assert_eq!(keys(bucket.leaves(Some(after))), &want[at + 1..]);
             }
             let mut last = base.head() | !mask;
             last &= !1;
             let mut bound = [0; 32];
             bound[..8].copy_from_slice(&last.to_be_bytes());
-            let left = want.iter().filter(|key| key.0 > KeyHash(bound)).count();
-            prop_assert_eq!(bucket.leaves(Some(&KeyHash(bound))).len(), left);
+            let left: Vec<_> = want.iter().copied().filter(|key| *key > KeyHash(bound)).collect();
+            prop_assert_eq!(keys(bucket.leaves(Some(&KeyHash(bound)))), left);
         }
 
         #[test]
         fn children_cut_a_bucket_without_gaps(hashes in hashes(), len in 0u8..=8, width in 0u8..=6) {
-            let trie = trie_of(hashes);
+            let view = trie_of(&hashes);
             let base = Base::new(0, len).unwrap();
-            let whole: Vec<_> = Bucket::of(&trie, base).leaves(None).copied().collect();
+            let whole = keys(Bucket::of(&view, base).unwrap().leaves(None));
             let mut parts = Vec::new();
             for index in 0..1 << width {
-                parts.extend(Bucket::of(&trie, base.child(width, index)).leaves(None).copied());
+                parts.extend(keys(Bucket::of(&view, base.child(width, index)).unwrap().leaves(None)));
             }
             prop_assert_eq!(whole, parts);
         }

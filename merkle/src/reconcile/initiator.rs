@@ -10,8 +10,11 @@ use super::{
     Differences, KeyspaceDiff, KeyspaceId, MAX_BUCKET_BITS, MAX_DIFFERENCES, MAX_LISTED_LEAVES,
     MAX_TRIPS, ReconcileError,
 };
-use crate::digest::{KeyHash, Leaf};
-use crate::trie::Trie;
+use crate::digest::KeyHash;
+use crate::page::spot;
+use crate::pages::Pages;
+use crate::trie::{Held, Leaves};
+use crate::view::View;
 
 /// The most bytes of digests in the first request. With many keyspaces each gets fewer.
 const FIRST_DIGESTS_BYTES: usize = 64 << 10;
@@ -22,8 +25,8 @@ const CENSUS_IDS: usize = 1 << 12;
 ///
 /// Memory: the local tries (shared), the differences found, and a queue of questions of a few times
 /// what a response can raise.
-pub struct Initiator<L> {
-    tries: BTreeMap<KeyspaceId, Trie<L>>,
+pub struct Initiator<P: Pages> {
+    tries: BTreeMap<KeyspaceId, View<P>>,
     salt: [u8; 16],
     session: Session,
     queue: VecDeque<Task>,
@@ -53,15 +56,15 @@ struct Sent {
     tasks: Vec<Task>,
 }
 
-impl<L: Leaf> Initiator<L> {
+impl<P: Pages> Initiator<P> {
     /// Begins a reconciliation of these keyspaces, with a fixed salt.
-    pub fn new(local: BTreeMap<KeyspaceId, Trie<L>>) -> Self {
+    pub fn new(local: BTreeMap<KeyspaceId, View<P>>) -> Self {
         Self::with_salt(local, [0; 16])
     }
 
     /// Begins with a salt, best a random one: no peer can then prepare a difference that the short
     /// digests hide, and a second try does not repeat the bad luck of the first.
-    pub fn with_salt(local: BTreeMap<KeyspaceId, Trie<L>>, salt: [u8; 16]) -> Self {
+    pub fn with_salt(local: BTreeMap<KeyspaceId, View<P>>, salt: [u8; 16]) -> Self {
         let mut queue = census_tasks(&local);
         queue.extend(first_probes(&local));
         Self {
@@ -83,13 +86,17 @@ impl<L: Leaf> Initiator<L> {
     /// The next request to carry to the responder, at most
     /// [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES); `None` when there is nothing more to ask,
     /// and [`finish`](Self::finish) has the outcome. Gives the same bytes until they are answered,
-    /// so that a request can be sent again.
+    /// so that a request can be sent again. When a page cannot be loaded it is `None` as well, and
+    /// `finish` says so.
     pub fn next_request(&mut self) -> Option<Vec<u8>> {
         if self.failed.is_some() {
             return None;
         }
         if self.sent.is_none() {
-            self.sent = self.build();
+            match self.build() {
+                Ok(sent) => self.sent = sent,
+                Err(error) => self.failed = Some(error),
+            }
         }
         self.sent.as_ref().map(|sent| sent.bytes.clone())
     }
@@ -142,14 +149,14 @@ impl<L: Leaf> Initiator<L> {
     }
 
     /// Fills a request with as many questions as go into it.
-    fn build(&mut self) -> Option<Sent> {
+    fn build(&mut self) -> Result<Option<Sent>, ReconcileError> {
         let mut request = RequestBuilder::new();
         let mut tasks = Vec::new();
         while let Some(task) = self.queue.pop_front() {
             if task.keyspace().is_some_and(|id| self.extra_here.contains(&id)) {
                 continue;
             }
-            let asked = self.ask(task, request.room()).filter(|(ask, _)| request.push(ask));
+            let asked = self.ask(task, request.room())?.filter(|(ask, _)| request.push(ask));
             let Some((_, task)) = asked else {
                 self.queue.push_front(task);
                 break;
@@ -157,52 +164,50 @@ impl<L: Leaf> Initiator<L> {
             tasks.push(task);
         }
         if tasks.is_empty() {
-            self.failed = (!self.queue.is_empty()).then_some(ReconcileError::TooCrowded);
-            return None;
+            let crowded = !self.queue.is_empty();
+            return if crowded { Err(ReconcileError::TooCrowded) } else { Ok(None) };
         }
         if self.trips == MAX_TRIPS {
-            self.failed = Some(ReconcileError::TooManyTrips);
-            return None;
+            return Err(ReconcileError::TooManyTrips);
         }
         self.trips += 1;
-        Some(Sent { bytes: request.finish(&self.salt), tasks })
+        Ok(Some(Sent { bytes: request.finish(&self.salt), tasks }))
     }
 
     /// The question for `task`, and the part of the task that it covers: as much as goes into
     /// `room` bytes; the rest goes back to the queue. `None` when none of it does.
-    fn ask(&mut self, task: Task, room: usize) -> Option<(Ask, Task)> {
+    fn ask(&mut self, task: Task, room: usize) -> Result<Option<(Ask, Task)>, ReconcileError> {
         match task {
             Task::Census { after, upto } => {
                 let from = after.map_or(Bound::Unbounded, Bound::Excluded);
                 let to = upto.map_or(Bound::Unbounded, Bound::Included);
                 let ids = self.tries.range((from, to)).map(|(id, _)| *id).collect();
-                Some((Ask::Census { after, upto, ids }, task))
+                Ok(Some((Ask::Census { after, upto, ids }, task)))
             }
             Task::Probe { keyspace, base, width, first, end } => {
-                let most = room.checked_sub(Ask::MAX_FIXED_BYTES)? / DIGEST_BYTES;
+                let most = room.saturating_sub(Ask::MAX_FIXED_BYTES) / DIGEST_BYTES;
                 let stop = end.min(first.saturating_add(u32::try_from(most).unwrap_or(u32::MAX)));
-                if stop == first {
-                    return None;
-                }
+                let Some(trie) = self.tries.get(&keyspace).filter(|_| stop > first) else {
+                    return Ok(None);
+                };
                 if stop < end {
                     self.queue.push_front(Task::Probe { keyspace, base, width, first: stop, end });
                 }
-                let trie = self.tries.get(&keyspace)?;
-                let digests = self.session.buckets(trie, base, width, first..stop);
+                let digests = self.session.buckets(trie, base, width, first..stop)?;
                 let task = Task::Probe { keyspace, base, width, first, end: stop };
-                Some((Ask::Probe { keyspace, base, width, first, digests }, task))
+                Ok(Some((Ask::Probe { keyspace, base, width, first, digests }, task)))
             }
             Task::List { keyspace, base, after } => {
-                let leaves = Bucket::of(self.tries.get(&keyspace)?, base).leaves(after.as_ref());
-                if leaves.len() > room / FINGERPRINT_BYTES {
-                    return None;
-                }
-                let mut fingerprints = Vec::with_capacity(leaves.len());
+                let Some(trie) = self.tries.get(&keyspace) else { return Ok(None) };
+                let most = room / FINGERPRINT_BYTES;
+                let mut fingerprints = Vec::new();
+                let leaves = Bucket::of(trie, base)?.leaves(after.as_ref());
                 self.session.fingerprints(leaves, |_, print| {
                     fingerprints.push(print);
-                    true
-                });
-                Some((Ask::List { keyspace, base, after, fingerprints }, task))
+                    fingerprints.len() <= most
+                })?;
+                let fits = fingerprints.len() <= most;
+                Ok(fits.then_some((Ask::List { keyspace, base, after, fingerprints }, task)))
             }
         }
     }
@@ -344,13 +349,14 @@ impl<L: Leaf> Initiator<L> {
         theirs: u64,
     ) -> Result<(), ReconcileError> {
         let trie = self.tries.get(&keyspace).ok_or(ReconcileError::Unasked)?;
-        let bucket = Bucket::of(trie, base);
+        let bucket = Bucket::of(trie, base)?;
         if self.session.bucket(&bucket) == theirs {
             return Ok(());
         }
         let count = bucket.count();
         if theirs == 0 {
-            let keys = bucket.leaves(None).map(Leaf::key_hash);
+            let leaves = read(bucket.leaves(None))?;
+            let keys = leaves.iter().map(Held::key_hash);
             self.found.entry(keyspace).or_default().delete.extend(keys);
         } else if count <= MAX_LISTED_LEAVES || base.len() == MAX_BUCKET_BITS {
             self.fresh.push(Task::List { keyspace, base, after: None });
@@ -370,7 +376,7 @@ impl<L: Leaf> Initiator<L> {
         absent: &[bool],
     ) -> Result<(), ReconcileError> {
         let trie = self.tries.get(&keyspace).ok_or(ReconcileError::Unasked)?;
-        let leaves = Bucket::of(trie, base).leaves(after.as_ref());
+        let leaves = read(Bucket::of(trie, base)?.leaves(after.as_ref()))?;
         let asked = |key: &KeyHash| {
             base.contains(key)
                 && after.is_none_or(|after| after < *key)
@@ -380,10 +386,11 @@ impl<L: Leaf> Initiator<L> {
             return Err(ReconcileError::Unasked);
         }
         let gone = leaves
+            .iter()
             .zip(absent)
-            .map(|(leaf, absent)| (leaf.key_hash(), *absent))
-            .take_while(|(key, _)| upto.is_none_or(|upto| *key <= upto))
-            .filter_map(|(key, absent)| absent.then_some(key));
+            .take_while(|(leaf, _)| upto.is_none_or(|upto| leaf.entry().spot <= *spot(&upto)))
+            .filter(|(_, absent)| **absent)
+            .map(|(leaf, _)| leaf.key_hash());
         let diff = self.found.entry(keyspace).or_default();
         diff.delete.extend(gone);
         diff.fetch.extend(keys);
@@ -430,6 +437,11 @@ impl Task {
     }
 }
 
+/// All of these leaves.
+fn read<P: Pages>(leaves: Leaves<'_, P>) -> Result<Vec<Held<P::Value>>, ReconcileError> {
+    leaves.map(|leaf| leaf.map_err(|_| ReconcileError::Unreadable)).collect()
+}
+
 /// Takes the parts that answer question `index` off the front of `tells`.
 fn take_tells<'a>(tells: &mut &'a [(u32, Tell)], index: u32) -> &'a [(u32, Tell)] {
     let len = tells.iter().take_while(|(ask, _)| *ask == index).count();
@@ -439,7 +451,7 @@ fn take_tells<'a>(tells: &mut &'a [(u32, Tell)], index: u32) -> &'a [(u32, Tell)
 }
 
 /// Questions that together cover all ids there can be.
-fn census_tasks<L>(local: &BTreeMap<KeyspaceId, Trie<L>>) -> VecDeque<Task> {
+fn census_tasks<P: Pages>(local: &BTreeMap<KeyspaceId, View<P>>) -> VecDeque<Task> {
     let ids: Vec<KeyspaceId> = local.keys().copied().collect();
     let mut after = None;
     let mut tasks = VecDeque::new();
@@ -455,7 +467,7 @@ fn census_tasks<L>(local: &BTreeMap<KeyspaceId, Trie<L>>) -> VecDeque<Task> {
 }
 
 /// One probe a keyspace, as fine as the bytes for all of them allow.
-fn first_probes<L: Leaf>(local: &BTreeMap<KeyspaceId, Trie<L>>) -> Vec<Task> {
+fn first_probes<P: Pages>(local: &BTreeMap<KeyspaceId, View<P>>) -> Vec<Task> {
     let mut widths: Vec<(KeyspaceId, u8)> =
         local.iter().map(|(id, trie)| (*id, Base::ALL.width_for(trie.len()))).collect();
     let bytes = |widths: &[(KeyspaceId, u8)]| -> usize {

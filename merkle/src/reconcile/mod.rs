@@ -113,6 +113,9 @@ pub enum ReconcileError {
     /// More keys than a message holds share 56 bits of their hashes.
     #[error("too many keys of nearly equal hash: copy the keyspace whole instead")]
     TooCrowded,
+    /// A page of this side could not be loaded.
+    #[error("a page of this side cannot be read: see to the store, then begin again")]
+    Unreadable,
     /// `finish` was called while there was more to ask.
     #[error("reconciliation is not finished: go on until next_request returns None")]
     Unfinished,

@@ -7,15 +7,17 @@ use super::bucket::{Base, Bucket};
 use super::session::{DIGEST_BYTES, Session};
 use super::wire::{Ask, Request, Response, Resume, Tell};
 use super::{KeyspaceId, MAX_MESSAGE_BYTES, ReconcileError};
-use crate::digest::{KeyHash, Leaf};
-use crate::trie::Trie;
+use crate::digest::KeyHash;
+use crate::pages::Pages;
+use crate::trie::Held;
+use crate::view::View;
 
 /// Answers an [`Initiator`](super::Initiator)'s requests.
 ///
 /// Answers of one reconciliation should be over one snapshot: over a changing store it still ends,
 /// with differences that belong to no single moment.
-pub struct Responder<L> {
-    tries: BTreeMap<KeyspaceId, Trie<L>>,
+pub struct Responder<P: Pages> {
+    tries: BTreeMap<KeyspaceId, View<P>>,
 }
 
 /// A bucket of a probe that differs.
@@ -39,9 +41,9 @@ enum Done {
     UpTo(Option<Resume>),
 }
 
-impl<L: Leaf> Responder<L> {
+impl<P: Pages> Responder<P> {
     /// A responder over these keyspaces. Tries are cheap to clone: hand over a snapshot.
-    pub fn new(tries: BTreeMap<KeyspaceId, Trie<L>>) -> Self {
+    pub fn new(tries: BTreeMap<KeyspaceId, View<P>>) -> Self {
         Self { tries }
     }
 
@@ -49,18 +51,18 @@ impl<L: Leaf> Responder<L> {
     /// fit is left for the next one.
     ///
     /// # Errors
-    /// When the bytes are no request.
+    /// When the bytes are no request, or a page cannot be loaded.
     pub fn answer(&self, request: &[u8]) -> Result<Vec<u8>, ReconcileError> {
         let request = Request::decode(request)?;
         let session = Session::new(&request.salt);
-        let mut differing = self.compare(&session, &request.asks).into_iter();
+        let mut differing = self.compare(&session, &request.asks)?.into_iter();
         let mut answer = Answer {
             response: Response::default(),
             room: MAX_MESSAGE_BYTES - Response::MAX_FIXED_BYTES,
         };
         for ask in &request.asks {
             let differing = differing.next().unwrap_or_default();
-            match self.answer_one(&session, ask, &differing, &mut answer) {
+            match self.answer_one(&session, ask, &differing, &mut answer)? {
                 Done::Yes => answer.response.answered += 1,
                 Done::UpTo(resume) => {
                     answer.response.resume = resume;
@@ -72,7 +74,11 @@ impl<L: Leaf> Responder<L> {
     }
 
     /// The buckets that differ, for each question; none for those that are no probe.
-    fn compare(&self, session: &Session, asks: &[Ask]) -> Vec<Vec<Differing>> {
+    fn compare(
+        &self,
+        session: &Session,
+        asks: &[Ask],
+    ) -> Result<Vec<Vec<Differing>>, ReconcileError> {
         let (mut compared, mut differ) = (0, 0);
         let mut lists = false;
         let mut found: Vec<Vec<(Differing, Base, usize)>> = Vec::with_capacity(asks.len());
@@ -84,7 +90,7 @@ impl<L: Leaf> Responder<L> {
             {
                 for (index, theirs) in (*first..).zip(digests) {
                     let child = base.child(*width, index);
-                    let bucket = Bucket::of(trie, child);
+                    let bucket = Bucket::of(trie, child)?;
                     compared += 1;
                     if session.bucket(&bucket) != *theirs {
                         differ += 1;
@@ -104,7 +110,7 @@ impl<L: Leaf> Responder<L> {
             .map(|buckets| buckets.into_iter().map(|(differing, ..)| differing).collect())
             .collect();
         narrow(&mut found, if lists { MAX_MESSAGE_BYTES / 2 } else { MAX_MESSAGE_BYTES });
-        found
+        Ok(found)
     }
 
     fn answer_one(
@@ -113,8 +119,8 @@ impl<L: Leaf> Responder<L> {
         ask: &Ask,
         differing: &[Differing],
         answer: &mut Answer,
-    ) -> Done {
-        match ask {
+    ) -> Result<Done, ReconcileError> {
+        Ok(match ask {
             Ask::Census { after, upto, ids } => self.census(*after, *upto, ids, answer),
             Ask::Probe { keyspace, base, width, first, .. } => match self.tries.get(keyspace) {
                 None => answer.unknown(),
@@ -123,9 +129,10 @@ impl<L: Leaf> Responder<L> {
                         let base = base.child(*width, each.bucket);
                         if answer.room < each.bytes() {
                             let resume = Resume::Probe(each.bucket);
-                            return Done::UpTo((each.bucket > *first).then_some(resume));
+                            return Ok(Done::UpTo((each.bucket > *first).then_some(resume)));
                         }
-                        let digests = session.buckets(trie, base, each.width, 0..1 << each.width);
+                        let digests =
+                            session.buckets(trie, base, each.width, 0..1 << each.width)?;
                         let (bucket, width) = (each.bucket, each.width);
                         answer.tell(each.bytes(), Tell::Refine { bucket, width, digests });
                     }
@@ -135,10 +142,10 @@ impl<L: Leaf> Responder<L> {
             Ask::List { keyspace, base, after, fingerprints } => match self.tries.get(keyspace) {
                 None => answer.unknown(),
                 Some(trie) => {
-                    list(session, &Bucket::of(trie, *base), after.as_ref(), fingerprints, answer)
+                    list(session, &Bucket::of(trie, *base)?, after.as_ref(), fingerprints, answer)?
                 }
             },
-        }
+        })
     }
 
     fn census(
@@ -196,40 +203,41 @@ impl Answer {
 ///
 /// Each leaf that is looked at either has a fingerprint in the request or takes 32 bytes of the
 /// answer, so the work is bounded by the length of both.
-fn list<L: Leaf>(
+fn list<P: Pages>(
     session: &Session,
-    bucket: &Bucket<'_, L>,
+    bucket: &Bucket<'_, P>,
     after: Option<&KeyHash>,
     fingerprints: &[u64],
     answer: &mut Answer,
-) -> Done {
+) -> Result<Done, ReconcileError> {
     let fixed = Tell::MAX_FIXED_BYTES + fingerprints.len().div_ceil(8);
-    let Some(room) = answer.room.checked_sub(fixed) else { return Done::UpTo(None) };
+    let Some(room) = answer.room.checked_sub(fixed) else { return Ok(Done::UpTo(None)) };
     let mut theirs: Vec<(u64, usize)> =
         fingerprints.iter().enumerate().map(|(at, print)| (*print, at)).collect();
     theirs.sort_unstable();
     let mut absent = vec![true; fingerprints.len()];
     let mut keys = Vec::new();
-    let mut last = None;
+    let mut last: Option<Held<P::Value>> = None;
     let mut cut = false;
-    session.fingerprints(bucket.leaves(after), |key_hash, print| {
+    session.fingerprints(bucket.leaves(after), |leaf, print| {
         let first = theirs.partition_point(|(other, _)| *other < print);
         let same = theirs[first..].iter().take_while(|(other, _)| *other == print);
         let found = same.map(|(_, at)| absent[*at] = false).count() > 0;
         cut = !found && room < 32 * (keys.len() + 1);
         if !cut {
-            last = Some(key_hash);
+            last = Some(leaf.clone());
             if !found {
-                keys.push(key_hash);
+                keys.push(leaf.key_hash());
             }
         }
         !cut
-    });
-    if cut && last.is_none() {
-        return Done::UpTo(None);
+    })?;
+    let resume = last.filter(|_| cut).map(|leaf| Resume::List(leaf.key_hash()));
+    if cut && resume.is_none() {
+        return Ok(Done::UpTo(None));
     }
     answer.tell(fixed + 32 * keys.len(), Tell::Exact { keys, absent });
-    if cut { Done::UpTo(last.map(Resume::List)) } else { Done::Yes }
+    Ok(if cut { Done::UpTo(resume) } else { Done::Yes })
 }
 
 /// About how many differences a bucket has that differs, when `differ` of `compared` do.

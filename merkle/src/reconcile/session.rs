@@ -2,10 +2,13 @@
 //!
 //! The salt makes a collision that hid a difference once unlikely to hide it again.
 
+use super::ReconcileError;
 use super::bucket::{Base, Bucket};
-use crate::digest::{Digest, KeyHash, Leaf};
+use crate::digest::Digest;
 use crate::hash;
-use crate::trie::{Iter, Trie};
+use crate::pages::Pages;
+use crate::trie::{Held, Leaves};
+use crate::view::View;
 
 /// BLAKE3 keys from which a salt makes the session's own.
 const BUCKET_KEY: &[u8; 32] = b"strongroom merkle v1 bucket salt";
@@ -33,7 +36,7 @@ impl Session {
     }
 
     /// Short digest of a bucket; zero if, and only if, it is empty.
-    pub(super) fn bucket<L: Leaf>(&self, bucket: &Bucket<'_, L>) -> u64 {
+    pub(super) fn bucket<P: Pages>(&self, bucket: &Bucket<'_, P>) -> u64 {
         match bucket.digest() {
             Digest::ZERO => 0,
             digest => short(&Digest(*blake3::keyed_hash(&self.bucket_key, &digest.0).as_bytes())),
@@ -41,42 +44,41 @@ impl Session {
     }
 
     /// Short digests of those of the `2^width` buckets under `base` that are in `range`.
-    pub(super) fn buckets<L: Leaf>(
+    pub(super) fn buckets<P: Pages>(
         &self,
-        trie: &Trie<L>,
+        view: &View<P>,
         base: Base,
         width: u8,
         range: std::ops::Range<u32>,
-    ) -> Vec<u64> {
-        range.map(|index| self.bucket(&Bucket::of(trie, base.child(width, index)))).collect()
+    ) -> Result<Vec<u64>, ReconcileError> {
+        range.map(|index| Ok(self.bucket(&Bucket::of(view, base.child(width, index))?))).collect()
     }
 
     /// Goes through `leaves` with the fingerprint of each, until `visit` says no.
-    pub(super) fn fingerprints<L: Leaf>(
+    pub(super) fn fingerprints<P: Pages>(
         &self,
-        leaves: Iter<'_, L>,
-        mut visit: impl FnMut(KeyHash, u64) -> bool,
-    ) {
+        mut leaves: Leaves<'_, P>,
+        mut visit: impl FnMut(&Held<P::Value>, u64) -> bool,
+    ) -> Result<(), ReconcileError> {
         let mut group = Vec::with_capacity(GROUP);
-        let mut leaves = leaves.peekable();
-        let mut inputs = Vec::with_capacity(GROUP);
-        let mut digests = Vec::with_capacity(GROUP);
-        while leaves.peek().is_some() {
+        let mut digests = [Digest::ZERO; GROUP];
+        loop {
             group.clear();
-            inputs.clear();
             for leaf in leaves.by_ref().take(GROUP) {
-                let key_hash = leaf.key_hash();
-                inputs.push(hash::entry_input(&key_hash, &leaf.digest()));
-                group.push(key_hash);
+                group.push(leaf.map_err(|_| ReconcileError::Unreadable)?);
             }
-            digests.resize(inputs.len(), Digest::ZERO);
-            hash::many(&self.leaf_key, &inputs, &mut digests);
-            for (key_hash, digest) in group.iter().zip(&digests) {
+            let inputs: Vec<_> = group.iter().map(|leaf| leaf.entry().block()).collect();
+            let lanes: Vec<_> = inputs.iter().collect();
+            hash::many(&self.leaf_key, &lanes, &mut digests[..group.len()]);
+            for (leaf, digest) in group.iter().zip(&digests) {
                 let mut print = [0; 8];
                 print[..FINGERPRINT_BYTES].copy_from_slice(&digest.0[..FINGERPRINT_BYTES]);
-                if !visit(*key_hash, u64::from_le_bytes(print)) {
-                    return;
+                if !visit(leaf, u64::from_le_bytes(print)) {
+                    return Ok(());
                 }
+            }
+            if group.len() < GROUP {
+                return Ok(());
             }
         }
     }

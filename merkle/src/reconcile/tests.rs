@@ -7,29 +7,22 @@ use proptest::prelude::*;
 use super::bucket::Base;
 use super::wire::{Ask, Request, RequestBuilder, Response, Resume, Tell};
 use super::*;
-use crate::digest::{Digest, Leaf};
-use crate::trie::Trie;
+use crate::digest::Digest;
+use crate::pages::MemPages;
+use crate::trie::{Change, Trie};
+use crate::view::View;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Key(KeyHash, u8);
+type Mem = View<MemPages<()>>;
 
-impl Leaf for Key {
-    fn key_hash(&self) -> KeyHash {
-        self.0
-    }
-    fn digest(&self) -> Digest {
-        Digest([self.1; 32])
-    }
-}
-
-fn side(keys: impl IntoIterator<Item = (u64, u8)>) -> BTreeMap<KeyspaceId, Trie<Key>> {
-    let mut trie = Trie::new();
-    let put = |(key, value): (u64, u8)| {
-        let hash = KeyHash::of(&key.to_le_bytes());
-        (hash, Some(Key(hash, value)))
-    };
-    trie.apply(keys.into_iter().map(put).collect());
-    BTreeMap::from([([5; 16], trie)])
+fn side(keys: impl IntoIterator<Item = (u64, u8)>) -> BTreeMap<KeyspaceId, Mem> {
+    let keys: Vec<_> = keys.into_iter().map(|(key, value)| (key.to_le_bytes(), value)).collect();
+    let mut changes: Vec<_> = keys
+        .iter()
+        .map(|(key, value)| Change::new(key, Some((Digest([*value; 32]), ()))))
+        .collect();
+    let mut view = View::new(Trie::new(), MemPages::new());
+    view.trie.apply(&view.pages, &mut changes).unwrap();
+    BTreeMap::from([([5; 16], view)])
 }
 
 impl Request {
@@ -211,7 +204,7 @@ proptest! {
 }
 
 /// An initiator of 400 keys whose first request is out.
-fn asked() -> Initiator<Key> {
+fn asked() -> Initiator<MemPages<()>> {
     let mut initiator = Initiator::new(side((0..400).map(|key| (key, 1))));
     let request = Request::decode(&initiator.next_request().unwrap()).unwrap();
     assert!(matches!(request.asks[..], [Ask::Census { .. }, Ask::Probe { width: 4, .. }]));

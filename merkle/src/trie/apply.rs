@@ -1,108 +1,311 @@
-//! A batch of changes, applied to a subtree in one pass.
+//! A batch of changes, applied in one pass.
 //!
-//! Changes are put in hash order first, so each node on a shared path is visited, and copied if it
-//! is shared with a snapshot, once a batch.
+//! Changes are put in hash order first, so each page and node on a shared path is made once a
+//! batch. What was there is never changed: on an error the trie stays as it is.
 
-use crate::digest::{KeyHash, Leaf};
-use crate::trie::node::{Node, Slot};
-use crate::trie::settle;
+use std::sync::Arc;
 
-/// From this many changes under one node on, the node's subtree is hashed as soon as it is
-/// changed: enough to fill vector registers, few enough to be in the processor's cache still.
-const SETTLE_FROM_CHANGES: usize = 24;
+use super::build::{Builder, Draft, Loose, small};
+use super::node::{Fork, Item, Items, Node, PageEnd, Place, Sum};
+use super::work::{self, Work};
+use super::{Change, Trie};
+use crate::digest::Digest;
+use crate::hash;
+use crate::page::{Entry, Page, find};
+use crate::pages::Pages;
 
-/// Where a change is in the batch, with the front of its hash to sort and descend by.
-struct Item {
-    head: u64,
-    at: usize,
+/// From this many changes below a node on, the node is finished as soon as what is below it is:
+/// enough to fill vector registers, few enough to be in the processor's cache still.
+const FINISH_FROM: usize = 48;
+/// From this many changes on, the two sides of a trie are worth two threads.
+const JOIN_FROM: usize = 256;
+
+/// Runs two pieces of work, at the same time if it can.
+pub trait Join {
+    /// The results of both.
+    fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send;
 }
 
-/// Changes by key hash: a leaf to put or `None` to remove.
-pub(crate) struct Batch<L> {
-    changes: Vec<(KeyHash, Option<L>)>,
+/// One after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sequential;
+
+impl Join for Sequential {
+    fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        (a(), b())
+    }
 }
 
-impl<L: Leaf> Batch<L> {
-    /// Applies `changes` to the node of a whole trie. Leaves digests stale.
-    pub(crate) fn apply(root: &mut Node<L>, changes: Vec<(KeyHash, Option<L>)>) {
-        let order = order(&changes);
-        let mut batch = Self { changes };
-        batch.apply_node(root, 0, &order);
+impl<H: Clone> Trie<H> {
+    /// Applies a batch: puts and removals, in any order, and notes what was there `before` in each
+    /// change. When a key comes more than once its last change counts; removing what is not there
+    /// does nothing.
+    ///
+    /// Each page and each node on the way to a change is made anew once, whatever the number of
+    /// changes below it; all others are shared with the trie before.
+    ///
+    /// # Errors
+    /// When a page cannot be loaded. The trie is as before then.
+    pub fn apply<P: Pages<Handle = H>>(
+        &mut self,
+        pages: &P,
+        changes: &mut [Change<'_, P::Value>],
+    ) -> Result<(), P::Error> {
+        let mut work = work::sorted(changes);
+        if !work.is_empty() {
+            self.top = finish(pages, self.place(), 0, &mut work)?;
+        }
+        Ok(())
     }
 
-    fn hash(&self, item: &Item) -> &KeyHash {
-        &self.changes[item.at].0
-    }
-
-    fn nibble(&self, item: &Item, depth: usize) -> usize {
-        if depth < 16 {
-            let shifted = item.head >> (60 - 4 * depth);
-            usize::from(u8::try_from(shifted & 15).unwrap_or(u8::MAX))
-        } else {
-            self.hash(item).nibble(depth)
+    /// As [`apply`](Self::apply), with the two halves of a large batch in `join`.
+    ///
+    /// # Errors
+    /// When a page cannot be loaded. The trie is as before then.
+    pub fn apply_with<P, J>(
+        &mut self,
+        pages: &P,
+        join: &J,
+        changes: &mut [Change<'_, P::Value>],
+    ) -> Result<(), P::Error>
+    where
+        P: Pages<Handle = H> + Sync,
+        J: Join,
+        H: Send + Sync,
+        P::Value: Send,
+        P::Error: Send,
+    {
+        let mut work = work::sorted(changes);
+        if work.is_empty() {
+            return Ok(());
         }
-    }
-
-    /// `items`: all changes under `node`, in hash order.
-    fn apply_node(&mut self, node: &mut Node<L>, depth: usize, items: &[Item]) {
-        let mut rest = items;
-        while let Some(first) = rest.first() {
-            let slot = self.nibble(first, depth);
-            let len = rest.iter().take_while(|item| self.nibble(item, depth) == slot).count();
-            let (group, tail) = rest.split_at(len);
-            rest = tail;
-            self.apply_slot(node, slot, depth, group);
-        }
-        if items.len() >= SETTLE_FROM_CHANGES {
-            settle::settle(node);
-        }
-    }
-
-    fn apply_slot(&mut self, node: &mut Node<L>, slot: usize, depth: usize, group: &[Item]) {
-        if node.edit_branch(slot, |child| self.apply_node(child, depth + 1, group)) {
-            return;
-        }
-        let standing = match node.slot(slot) {
-            Slot::Leaf(_, leaf) => Some(leaf.key_hash()),
-            Slot::Empty | Slot::Branch(..) => None,
-        };
-        if let [only] = group
-            && standing.is_none_or(|hash| hash == *self.hash(only))
-        {
-            let leaf = self.changes[only.at].1.take();
-            match (standing, leaf) {
-                (Some(_), Some(leaf)) => node.replace_leaf(slot, leaf),
-                (Some(_), None) => drop(node.remove_leaf(slot)),
-                (None, Some(leaf)) => node.insert_leaf(slot, leaf),
-                (None, None) => {}
+        self.top = match self.place() {
+            Place::Fork(fork)
+                if work.len() >= JOIN_FROM && !work::may_shrink_to_page(&fork, &work) =>
+            {
+                let (left, right) = {
+                    let at = work::split(&work, 0);
+                    work.split_at_mut(at)
+                };
+                let (left, right) = join.join(
+                    || finish_side(pages, fork, 0, left),
+                    || finish_side(pages, fork, 1, right),
+                );
+                joined(left?, right?)
             }
-            return;
-        }
-        // Several hashes meet in this slot: they need a node of their own.
-        let mut child = Node::empty();
-        if let Some(hash) = standing {
-            child.insert_leaf(hash.nibble(depth + 1), node.remove_leaf(slot));
-        }
-        self.apply_node(&mut child, depth + 1, group);
-        node.place(slot, child);
+            place => finish(pages, place, 0, &mut work)?,
+        };
+        Ok(())
     }
 }
 
-/// Hash order of the changes; of several for the same hash only the last one stays.
-fn order<L>(changes: &[(KeyHash, Option<L>)]) -> Vec<Item> {
-    let mut items: Vec<Item> =
-        changes.iter().enumerate().map(|(at, (hash, _))| Item { head: hash.head(), at }).collect();
-    let hash = |item: &Item| &changes[item.at].0;
-    // Heads of different keys hardly ever agree, so most comparisons end with them.
-    items.sort_unstable_by(|a, b| {
-        a.head.cmp(&b.head).then_with(|| hash(a).cmp(hash(b))).then_with(|| a.at.cmp(&b.at))
-    });
-    items.dedup_by(|later, kept| {
-        let same = later.head == kept.head && hash(later) == hash(kept);
-        if same {
-            kept.at = later.at;
+/// One side of a trie's first fork, as far as it is in the first node, with its digest and count.
+struct Half<H> {
+    items: Items<H>,
+    count: usize,
+}
+
+fn finish_side<P: Pages>(
+    pages: &P,
+    fork: Fork<'_, P::Handle>,
+    bit: usize,
+    work: Work<'_, '_, '_, P::Value>,
+) -> Result<Half<P::Handle>, P::Error> {
+    let mut builder = Builder::new();
+    let draft = match work {
+        [] => Draft::Old(fork.side(bit)),
+        work => update(pages, &mut builder, fork.side(bit), 1, work)?,
+    };
+    let count = builder.count(&draft);
+    Ok(Half { items: builder.finish_within(pages, draft, 2 + bit), count })
+}
+
+fn joined<H>(left: Half<H>, right: Half<H>) -> Item<H> {
+    let count = left.count + right.count;
+    let mut position = 2u32;
+    let mut pairs = left.items.into_iter().zip(right.items);
+    let items = std::array::from_fn(|_| {
+        // The leading bits of a position say which side it is on.
+        let right_side = position >> (position.ilog2() - 1) & 1 == 1;
+        position += 1;
+        match pairs.next() {
+            Some((_, right)) if right_side => right,
+            Some((left, _)) => left,
+            None => Item::Empty,
         }
-        same
     });
-    items
+    let node = Node::new(items);
+    let digest = hash::node([&node.item(2).digest(), &node.item(3).digest()]);
+    Item::Node(Sum { digest, count: small(count) }, Arc::new(node))
+}
+
+/// Applies `work`, which is not empty, to what stands at a place where a node begins.
+fn finish<P: Pages>(
+    pages: &P,
+    place: Place<'_, P::Handle>,
+    depth: usize,
+    work: Work<'_, '_, '_, P::Value>,
+) -> Result<Item<P::Handle>, P::Error> {
+    let mut builder = Builder::new();
+    let draft = update(pages, &mut builder, place, depth, work)?;
+    Ok(builder.finish(pages, draft))
+}
+
+/// Drafts what stands at a place after `work`, which is not empty.
+fn update<'t, P: Pages>(
+    pages: &P,
+    builder: &mut Builder<'t, P::Handle, P::Value>,
+    place: Place<'t, P::Handle>,
+    depth: usize,
+    work: Work<'_, '_, '_, P::Value>,
+) -> Result<Draft<'t, P::Handle>, P::Error> {
+    match place {
+        Place::Empty => Ok(builder.leaves(depth, &merged(&[], work).0)),
+        Place::Page(end) => update_page(pages, builder, end, depth, work),
+        Place::Fork(fork) if work::may_shrink_to_page(&fork, work) => {
+            let mut below = Vec::new();
+            load_all(pages, place, &mut below)?;
+            let leaves: Vec<_> = below.iter().flat_map(|page| loose(page)).collect();
+            let (leaves, changed) = merged(&leaves, work);
+            Ok(if changed { builder.leaves(depth, &leaves) } else { Draft::Old(place) })
+        }
+        Place::Fork(fork) => {
+            let (left, right) = work.split_at_mut(work::split(work, depth));
+            let left = update_side(pages, builder, fork.side(0), depth + 1, left)?;
+            let right = update_side(pages, builder, fork.side(1), depth + 1, right)?;
+            Ok(builder.fork(depth, [left, right]))
+        }
+    }
+}
+
+fn update_side<'t, P: Pages>(
+    pages: &P,
+    builder: &mut Builder<'t, P::Handle, P::Value>,
+    place: Place<'t, P::Handle>,
+    depth: usize,
+    work: Work<'_, '_, '_, P::Value>,
+) -> Result<Draft<'t, P::Handle>, P::Error> {
+    match place {
+        place if work.is_empty() => Ok(Draft::Old(place)),
+        Place::Fork(Fork { position: 1, .. }) if work.len() >= FINISH_FROM => {
+            finish(pages, place, depth, work).map(Draft::Done)
+        }
+        place => update(pages, builder, place, depth, work),
+    }
+}
+
+fn update_page<'t, P: Pages>(
+    pages: &P,
+    builder: &mut Builder<'t, P::Handle, P::Value>,
+    end: &'t PageEnd<P::Handle>,
+    depth: usize,
+    work: Work<'_, '_, '_, P::Value>,
+) -> Result<Draft<'t, P::Handle>, P::Error> {
+    let page = pages.load(&end.handle)?;
+    match replaced(&page, work) {
+        Replaced::Nothing => Ok(Draft::Old(Place::Page(end))),
+        Replaced::Values(entries) => Ok(builder.page(depth, entries, page.keys().clone())),
+        Replaced::Keys => {
+            let leaves: Vec<_> = loose(&page).collect();
+            Ok(builder.leaves(depth, &merged(&leaves, work).0))
+        }
+    }
+}
+
+/// What a batch does to a page.
+enum Replaced<V> {
+    Nothing,
+    /// The keys stay.
+    Values(Vec<Entry<V>>),
+    /// Keys come or go.
+    Keys,
+}
+
+fn replaced<V: Copy>(page: &Page<V>, work: Work<'_, '_, '_, V>) -> Replaced<V> {
+    let mut entries = page.entries().to_vec();
+    let (mut rest, mut changed) = (work, false);
+    while !rest.is_empty() {
+        let (run, tail) = rest.split_at_mut(work::run(rest));
+        let put = run[run.len() - 1].change().put;
+        match (find(&entries, page.bits(), run[0].spot()), put) {
+            (Ok(at), Some((digest, value))) => {
+                let before = Some((entries[at].digest, entries[at].value));
+                note(run, before);
+                (entries[at].digest, entries[at].value) = (digest, value);
+                changed = true;
+            }
+            (Err(_), None) => note(run, None),
+            _ => return Replaced::Keys,
+        }
+        rest = tail;
+    }
+    if changed { Replaced::Values(entries) } else { Replaced::Nothing }
+}
+
+/// Notes what was there before these changes, all to one key.
+fn note<V: Copy>(run: Work<'_, '_, '_, V>, before: Option<(Digest, V)>) {
+    for item in run {
+        item.change_mut().before = before;
+    }
+}
+
+fn loose<V: Copy>(page: &Page<V>) -> impl Iterator<Item = Loose<'_, V>> {
+    let leaf = |(at, entry): (usize, &Entry<V>)| Loose { entry: *entry, key: page.key(at) };
+    page.entries().iter().enumerate().map(leaf)
+}
+
+/// What `work` makes of leaves in order, and whether it changes anything.
+fn merged<'a, 'k: 'a, V: Copy>(
+    leaves: &[Loose<'a, V>],
+    work: Work<'_, '_, 'k, V>,
+) -> (Vec<Loose<'a, V>>, bool) {
+    let mut out = Vec::with_capacity(leaves.len() + work.len());
+    let (mut old, mut rest, mut changed) = (leaves, work, false);
+    while !rest.is_empty() {
+        let (run, tail) = rest.split_at_mut(work::run(rest));
+        let spot = *run[0].spot();
+        let kept = old.iter().take_while(|leaf| leaf.entry.spot < spot).count();
+        out.extend_from_slice(&old[..kept]);
+        old = &old[kept..];
+        let standing = old.first().filter(|leaf| leaf.entry.spot == spot);
+        old = &old[usize::from(standing.is_some())..];
+        let before = standing.map(|leaf| (leaf.entry.digest, leaf.entry.value));
+        note(run, before);
+        let last = run[run.len() - 1].change();
+        changed |= before.is_some() || last.put.is_some();
+        if let Some((digest, value)) = last.put {
+            out.push(Loose { entry: Entry { spot, digest, value }, key: last.key });
+        }
+        rest = tail;
+    }
+    out.extend_from_slice(old);
+    (out, changed)
+}
+
+/// Loads every page below a place.
+fn load_all<P: Pages>(
+    pages: &P,
+    place: Place<'_, P::Handle>,
+    out: &mut Vec<Arc<Page<P::Value>>>,
+) -> Result<(), P::Error> {
+    match place {
+        Place::Empty => {}
+        Place::Page(end) => out.push(pages.load(&end.handle)?),
+        Place::Fork(fork) => {
+            load_all(pages, fork.side(0), out)?;
+            load_all(pages, fork.side(1), out)?;
+        }
+    }
+    Ok(())
 }

@@ -1,99 +1,177 @@
-//! Leaves in hash order.
+//! Leaves in hash order, page by page.
 
-use crate::digest::{KeyHash, Leaf};
-use crate::trie::node::{Node, Slot, slots};
+use std::sync::Arc;
 
-/// Iterator over leaves in ascending key hash order.
-///
-/// Holds one position a level, so its memory is bounded by the depth of the trie.
-pub struct Iter<'a, L> {
-    /// A leaf to yield before anything else.
-    first: Option<&'a L>,
-    /// Nodes on the path, each with the slots that are still to come.
-    path: Vec<(&'a Node<L>, u16)>,
-    left: usize,
+use super::Trie;
+use super::node::Place;
+use crate::digest::{Digest, KeyHash};
+use crate::page::{Entry, Leaf, Page, Spot, spot, spot_bit};
+use crate::pages::Pages;
+use crate::prefix::Prefix;
+
+/// A leaf that holds on to its page.
+#[derive(Clone)]
+pub struct Held<V> {
+    page: Arc<Page<V>>,
+    at: usize,
 }
 
-impl<'a, L: Leaf> Iter<'a, L> {
-    pub(crate) fn new(slot: Slot<'a, L>) -> Self {
-        match slot {
-            Slot::Empty => Self { first: None, path: Vec::new(), left: 0 },
-            Slot::Leaf(_, leaf) => Self { first: Some(leaf), path: Vec::new(), left: 1 },
-            Slot::Branch(_, node) => Self::of_node(node),
+impl<V: Copy> Held<V> {
+    pub(super) fn find(page: Arc<Page<V>>, spot: &Spot) -> Option<Self> {
+        let at = page.find(spot).ok()?;
+        Some(Self { page, at })
+    }
+
+    /// The leaf.
+    pub fn leaf(&self) -> Leaf<'_, V> {
+        self.page.leaf(self.at)
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &[u8] {
+        self.page.key(self.at)
+    }
+
+    /// Hash of its key; computed when asked for.
+    pub fn key_hash(&self) -> KeyHash {
+        KeyHash::of(self.key())
+    }
+
+    /// Digest of key and value.
+    pub fn digest(&self) -> Digest {
+        self.entry().digest
+    }
+
+    /// What is kept with the leaf.
+    pub fn value(&self) -> V {
+        self.entry().value
+    }
+
+    pub(crate) fn entry(&self) -> &Entry<V> {
+        &self.page.entries()[self.at]
+    }
+}
+
+impl<V: Copy + std::fmt::Debug> std::fmt::Debug for Held<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.leaf().fmt(f)
+    }
+}
+
+/// Iterator over leaves in ascending key hash order. Loads a page when its first leaf is asked for
+/// and holds one at a time; goes on behind a page that cannot be loaded.
+pub struct Leaves<'a, P: Pages> {
+    pages: &'a P,
+    /// Places that are still to come, the next one last.
+    stack: Vec<Place<'a, P::Handle>>,
+    page: Option<Held<P::Value>>,
+    /// Leaves outside are skipped, both ends included.
+    from: Spot,
+    upto: Spot,
+}
+
+impl<H: Clone> Trie<H> {
+    /// All leaves in ascending key hash order.
+    pub fn iter<'a, P: Pages<Handle = H>>(&'a self, pages: &'a P) -> Leaves<'a, P> {
+        self.iter_prefix(pages, &Prefix::ROOT)
+    }
+
+    /// The leaves whose key hashes start with `prefix`, in ascending key hash order.
+    pub fn iter_prefix<'a, P: Pages<Handle = H>>(
+        &'a self,
+        pages: &'a P,
+        prefix: &Prefix,
+    ) -> Leaves<'a, P> {
+        self.iter_after(pages, prefix, None)
+    }
+
+    /// As `iter_prefix`, without the leaves up to and including `after`.
+    pub(crate) fn iter_after<'a, P: Pages<Handle = H>>(
+        &'a self,
+        pages: &'a P,
+        prefix: &Prefix,
+        after: Option<&KeyHash>,
+    ) -> Leaves<'a, P> {
+        let (first, last) = range(prefix);
+        let from = after.and_then(|after| next(spot(after))).unwrap_or(first).max(first);
+        let past_all = after.is_some_and(|after| *spot(after) >= last);
+        let stack = if past_all { Vec::new() } else { open(self.place(), prefix, &from) };
+        Leaves { pages, stack, page: None, from, upto: last }
+    }
+}
+
+/// The first and the last spot under a prefix.
+fn range(prefix: &Prefix) -> (Spot, Spot) {
+    let first = *spot(&prefix.first());
+    let mut last = first;
+    for at in prefix.len()..8 * last.len() {
+        last[at / 8] |= 0x80 >> (at % 8);
+    }
+    (first, last)
+}
+
+/// The spot right after this one; `None` after the last.
+fn next(spot: &Spot) -> Option<Spot> {
+    let mut next = *spot;
+    for byte in next.iter_mut().rev() {
+        let (sum, over) = byte.overflowing_add(1);
+        *byte = sum;
+        if !over {
+            return Some(next);
         }
     }
+    None
+}
 
-    pub(crate) fn of_node(node: &'a Node<L>) -> Self {
-        Self { first: None, path: vec![(node, node.occupied())], left: node.count() }
+/// The places under `prefix` with leaves from `from`, which is under it, on. Costs the depth.
+fn open<'a, H>(place: Place<'a, H>, prefix: &Prefix, from: &Spot) -> Vec<Place<'a, H>> {
+    let (mut place, mut depth) = (place, 0);
+    let mut stack = Vec::new();
+    while let Place::Fork(fork) = place {
+        let bit = spot_bit(from, depth);
+        if depth >= prefix.len() && bit == 0 {
+            stack.push(fork.side(1));
+        }
+        place = fork.side(bit);
+        depth += 1;
     }
+    stack.push(place);
+    stack
+}
 
-    /// The leaves in those slots of `node` that are in `within`.
-    pub(crate) fn of_slots(node: &'a Node<L>, within: u16) -> Self {
-        let todo = node.occupied() & within;
-        Self { first: None, path: vec![(node, todo)], left: node.count_in(todo) }
+impl<P: Pages> Leaves<'_, P> {
+    /// The next leaf of the page at hand.
+    fn in_page(&mut self) -> Option<Held<P::Value>> {
+        let held = self.page.as_mut()?;
+        if held.at == held.page.len() || held.entry().spot > self.upto {
+            self.page = None;
+            return None;
+        }
+        let leaf = held.clone();
+        held.at += 1;
+        Some(leaf)
     }
+}
 
-    /// As `of_slots`, without the leaves up to and including `after`, whose first `depth` nibbles
-    /// are the path of `node`. Costs the depth, not what is skipped.
-    pub(crate) fn of_slots_after(
-        node: &'a Node<L>,
-        within: u16,
-        mut depth: usize,
-        after: &KeyHash,
-    ) -> Self {
-        let mut iter = Self { first: None, path: Vec::new(), left: 0 };
-        let (mut node, mut within) = (node, within);
+impl<P: Pages> Iterator for Leaves<'_, P> {
+    type Item = Result<Held<P::Value>, P::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let own = after.nibble(depth);
-            let beyond = !(u16::MAX >> (15 - own));
-            let todo = node.occupied() & within & beyond;
-            iter.left += node.count_in(todo);
-            iter.path.push((node, todo));
-            match node.slot(own) {
-                Slot::Branch(_, child) if within & (1 << own) != 0 => {
-                    (node, within, depth) = (child, u16::MAX, depth + 1);
-                }
-                Slot::Leaf(_, leaf) if within & (1 << own) != 0 && leaf.key_hash() > *after => {
-                    iter.first = Some(leaf);
-                    iter.left += 1;
-                    return iter;
-                }
-                _ => return iter,
+            if let Some(leaf) = self.in_page() {
+                return Some(Ok(leaf));
+            }
+            match self.stack.pop()? {
+                Place::Empty => {}
+                Place::Fork(fork) => self.stack.extend([fork.side(1), fork.side(0)]),
+                Place::Page(end) => match self.pages.load(&end.handle) {
+                    Ok(page) => {
+                        let at = page.find(&self.from).unwrap_or_else(|at| at);
+                        self.page = Some(Held { page, at });
+                    }
+                    Err(error) => return Some(Err(error)),
+                },
             }
         }
     }
 }
-
-impl<'a, L: Leaf> Iterator for Iter<'a, L> {
-    type Item = &'a L;
-
-    fn next(&mut self) -> Option<&'a L> {
-        if let Some(leaf) = self.first.take() {
-            self.left -= 1;
-            return Some(leaf);
-        }
-        while let Some((node, todo)) = self.path.last_mut() {
-            let Some(slot) = slots(*todo).next() else {
-                self.path.pop();
-                continue;
-            };
-            *todo &= !(1 << slot);
-            let node: &'a Node<L> = node;
-            match node.slot(slot) {
-                Slot::Leaf(_, leaf) => {
-                    self.left -= 1;
-                    return Some(leaf);
-                }
-                Slot::Branch(_, node) => self.path.push((node, node.occupied())),
-                Slot::Empty => {}
-            }
-        }
-        None
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl<L: Leaf> ExactSizeIterator for Iter<'_, L> {}

@@ -1,68 +1,83 @@
-//! The canonical persistent 16-way trie over key hashes.
+//! The canonical persistent trie: a spine of nodes over pages.
 //!
-//! A leaf stands at the first depth where no other key hash shares its path, so the shape, and
-//! with it the root, follows from the set of (key hash, leaf digest) pairs. Nodes are shared
-//! between a trie and its clones and are copied when one of them changes.
+//! The shape, and with it the root, follows from the set of (key hash, leaf digest) pairs: a
+//! subtree of at most [`PAGE_LEAVES_MAX`](crate::PAGE_LEAVES_MAX) leaves is a page, a larger one a
+//! fork on the next bit.
 
 mod apply;
+mod build;
 mod iter;
+mod list;
 mod node;
-mod pages;
-mod settle;
+mod work;
 
 use std::fmt;
-use std::sync::Arc;
 
-pub use iter::Iter;
-pub(crate) use node::{Node, Slot, slots};
-pub use pages::{ChangedPages, Page};
+pub use apply::{Join, Sequential};
+pub use iter::{Held, Leaves};
+pub use list::{MalformedPages, PageRef};
+pub(crate) use node::Place;
 
-use crate::digest::{Digest, KeyHash, Leaf};
-use crate::prefix::Prefix;
+use crate::digest::{Digest, KeyHash};
+use crate::page::spot;
+use crate::pages::Pages;
+use node::Item;
 
-/// A set of leaves by key hash, with a root over all of them.
-///
-/// A clone is a snapshot: it costs O(1), and neither sees the other's later changes.
-#[derive(Clone)]
-pub struct Trie<L> {
-    digest: Digest,
-    node: Arc<Node<L>>,
+/// A change of one key in a batch.
+#[derive(Clone, Debug)]
+pub struct Change<'k, V> {
+    /// Hash of `key`.
+    pub hash: KeyHash,
+    /// The key.
+    pub key: &'k [u8],
+    /// Leaf digest and value to put; `None` removes the key.
+    pub put: Option<(Digest, V)>,
+    /// What was there before the batch; [`Trie::apply`] fills it in.
+    pub before: Option<(Digest, V)>,
 }
 
-impl<L: Leaf> Default for Trie<L> {
-    fn default() -> Self {
-        Self::new()
+impl<'k, V> Change<'k, V> {
+    /// A change of `key`, whose hash is computed.
+    pub fn new(key: &'k [u8], put: Option<(Digest, V)>) -> Self {
+        Self { hash: KeyHash::of(key), key, put, before: None }
     }
 }
 
-impl<L: Leaf> fmt::Debug for Trie<L> {
+/// A set of leaves by key hash, with a root over all of them.
+///
+/// Holds handles of pages; the pages are with a [`Pages`]. A clone is a snapshot: it costs O(1),
+/// and neither sees the other's later changes.
+pub struct Trie<H> {
+    top: Item<H>,
+}
+
+impl<H: Clone> Clone for Trie<H> {
+    fn clone(&self) -> Self {
+        Self { top: self.top.clone() }
+    }
+}
+
+impl<H> Default for Trie<H> {
+    fn default() -> Self {
+        Self { top: Item::Empty }
+    }
+}
+
+impl<H: Clone> fmt::Debug for Trie<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trie").field("len", &self.len()).field("root", &self.root()).finish()
     }
 }
 
-impl<L: Leaf> Trie<L> {
+impl<H: Clone> Trie<H> {
     /// A trie without leaves.
     pub fn new() -> Self {
-        let node = Node::empty();
-        Self { digest: node.digest(u16::MAX), node: Arc::new(node) }
-    }
-
-    /// Builds a trie from leaves in strictly ascending key hash order, in linear time.
-    ///
-    /// # Panics
-    /// When the leaves are out of order.
-    pub fn from_sorted(leaves: impl IntoIterator<Item = L>) -> Self {
-        let leaves: Vec<_> = leaves.into_iter().map(|leaf| (leaf.key_hash(), Some(leaf))).collect();
-        assert!(leaves.windows(2).all(|pair| pair[0].0 < pair[1].0), "leaves out of order");
-        let mut trie = Self::new();
-        trie.apply(leaves);
-        trie
+        Self::default()
     }
 
     /// Number of leaves.
     pub fn len(&self) -> usize {
-        self.node.count()
+        self.place().count()
     }
 
     /// True when there is no leaf.
@@ -70,87 +85,48 @@ impl<L: Leaf> Trie<L> {
         self.len() == 0
     }
 
-    /// Digest over all leaves. Kept up to date, so asking for it costs nothing.
+    /// Digest over all leaves; all zero when there are none. Kept up to date, so asking for it
+    /// costs nothing.
     pub fn root(&self) -> Digest {
-        self.digest
+        self.top.digest()
     }
 
-    /// The leaf of key hash `hash`.
-    pub fn get(&self, hash: &KeyHash) -> Option<&L> {
-        let mut node = &*self.node;
-        for depth in 0..KeyHash::NIBBLES {
-            match node.slot(hash.nibble(depth)) {
-                Slot::Empty => return None,
-                Slot::Leaf(_, leaf) => return (leaf.key_hash() == *hash).then_some(leaf),
-                Slot::Branch(_, child) => node = child,
-            }
-        }
-        None
+    /// The page that holds the key of this hash, or would if it were there and the pages stayed as
+    /// they are; `None` when no page covers it.
+    pub fn page_of(&self, hash: &KeyHash) -> Option<&H> {
+        self.top.page_of(spot(hash)).map(|page| &page.handle)
     }
 
-    /// Applies a batch: puts (`Some`) and removals (`None`), in any order. When a hash comes more
-    /// than once its last change counts; removing what is not there does nothing.
+    /// Digest and value of a key, given with its hash.
     ///
-    /// Nodes shared with a clone are copied, others are edited in place. Each node on the way to a
-    /// change is visited and hashed once, whatever the number of changes below it.
+    /// # Errors
+    /// When the page cannot be loaded.
+    pub fn get<P: Pages<Handle = H>>(
+        &self,
+        pages: &P,
+        hash: &KeyHash,
+        key: &[u8],
+    ) -> Result<Option<(Digest, P::Value)>, P::Error> {
+        let Some(handle) = self.page_of(hash) else { return Ok(None) };
+        let page = pages.load(handle)?;
+        Ok(page.get(hash, key).map(|leaf| (leaf.digest, leaf.value)))
+    }
+
+    /// The leaf whose key has this hash.
     ///
-    /// A leaf must be given under its own key hash; this is checked in debug builds only.
-    pub fn apply(&mut self, changes: Vec<(KeyHash, Option<L>)>) {
-        debug_assert!(
-            changes
-                .iter()
-                .all(|(hash, leaf)| { leaf.as_ref().is_none_or(|leaf| leaf.key_hash() == *hash) }),
-            "a leaf was given under another key's hash"
-        );
-        if changes.is_empty() {
-            return;
-        }
-        let node = Arc::make_mut(&mut self.node);
-        apply::Batch::apply(node, changes);
-        settle::settle(node);
-        self.digest = node.digest(u16::MAX);
+    /// # Errors
+    /// When the page cannot be loaded.
+    pub fn get_by_hash<P: Pages<Handle = H>>(
+        &self,
+        pages: &P,
+        hash: &KeyHash,
+    ) -> Result<Option<Held<P::Value>>, P::Error> {
+        let Some(handle) = self.page_of(hash) else { return Ok(None) };
+        Ok(Held::find(pages.load(handle)?, spot(hash)))
     }
 
-    /// All leaves in ascending key hash order.
-    pub fn iter(&self) -> Iter<'_, L> {
-        Iter::of_node(&self.node)
-    }
-
-    /// The leaves under `prefix` in ascending key hash order.
-    pub fn iter_prefix(&self, prefix: &Prefix) -> Iter<'_, L> {
-        Iter::new(self.at(prefix))
-    }
-
-    /// The subtree under `prefix`: empty, one leaf, or the node at that very depth.
-    pub(crate) fn at(&self, prefix: &Prefix) -> Slot<'_, L> {
-        let mut slot = self.whole();
-        for depth in 0..prefix.len() {
-            slot = match slot {
-                Slot::Branch(_, node) => node.slot(prefix.nibble(depth)),
-                Slot::Leaf(..) | Slot::Empty => break,
-            };
-        }
-        match slot {
-            Slot::Leaf(_, leaf) if !prefix.contains(&leaf.key_hash()) => Slot::Empty,
-            other => other,
-        }
-    }
-
-    /// The trie as the slot of a node above it.
-    pub(crate) fn whole(&self) -> Slot<'_, L> {
-        Slot::Branch(&self.digest, &self.node)
-    }
-
-    pub(crate) fn root_node(&self) -> &Node<L> {
-        &self.node
-    }
-}
-
-impl<'a, L: Leaf> IntoIterator for &'a Trie<L> {
-    type Item = &'a L;
-    type IntoIter = Iter<'a, L>;
-
-    fn into_iter(self) -> Iter<'a, L> {
-        self.iter()
+    /// The trie as a place.
+    pub(crate) fn place(&self) -> Place<'_, H> {
+        Place::top(&self.top)
     }
 }

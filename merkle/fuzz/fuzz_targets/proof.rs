@@ -1,0 +1,13 @@
+//! A proof is what it encodes to, or none; checking one never panics.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use strongroom_merkle::{Digest, KeyHash, Proof};
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(proof) = Proof::decode(bytes) {
+        assert_eq!(proof.encode(), bytes);
+        assert!(bytes.len() <= Proof::MAX_ENCODED_BYTES);
+        assert!(proof.verify(&Digest([1; 32]), &KeyHash([0x5a; 32])).is_err());
+    }
+});

@@ -1,0 +1,159 @@
+//! The pages of a trie as a list: what a checkpoint writes, and what a restart begins with.
+
+use std::sync::Arc;
+
+use super::Trie;
+use super::node::{ENDS, Item, Items, Node, PageEnd, Place, Sum};
+use crate::digest::Digest;
+use crate::hash;
+use crate::page::{PAGE_LEAVES_MAX, SPOT_BYTES};
+use crate::prefix::Prefix;
+
+/// A page as the trie knows it without loading it.
+#[derive(Debug)]
+pub struct PageRef<'a, H> {
+    /// What the key hashes in it start with.
+    pub prefix: Prefix,
+    /// See [`Page::digest`](crate::Page::digest).
+    pub digest: Digest,
+    /// Number of leaves.
+    pub len: u32,
+    /// The page itself.
+    pub handle: &'a H,
+}
+
+/// Why a list of pages makes no trie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedPages {
+    /// Not in strictly ascending order of prefixes, or one under another.
+    #[error("page {0} is out of order or under another page: the list is damaged")]
+    OutOfOrder(Prefix),
+    /// No leaves, or more than a page holds.
+    #[error("page {0} of {1} leaves, 1 to 16 are possible: the list is damaged")]
+    Size(Prefix, u32),
+    /// Longer than any page's prefix.
+    #[error("prefix {0} is too long for a page: the list is damaged")]
+    TooDeep(Prefix),
+    /// More leaves than a trie can count.
+    #[error("2^32 leaves or more: the list is damaged")]
+    TooMany,
+    /// Pages that together would be one page.
+    #[error("the pages under {0} fit into one: the list is damaged")]
+    NotMaximal(Prefix),
+}
+
+impl<H: Clone> Trie<H> {
+    /// All pages, in prefix order, without loading them.
+    pub fn pages(&self) -> impl Iterator<Item = PageRef<'_, H>> {
+        let mut stack = vec![(Prefix::ROOT, self.place())];
+        std::iter::from_fn(move || {
+            while let Some((prefix, place)) = stack.pop() {
+                match place {
+                    Place::Empty => {}
+                    Place::Page(PageEnd { digest, len, handle }) => {
+                        return Some(PageRef { prefix, digest: *digest, len: *len, handle });
+                    }
+                    Place::Fork(fork) => {
+                        stack.push((prefix.child(1), fork.side(1)));
+                        stack.push((prefix.child(0), fork.side(0)));
+                    }
+                }
+            }
+            None
+        })
+    }
+
+    /// The trie of these pages (prefix, digest, number of leaves, handle), as
+    /// [`pages`](Self::pages) lists them. Loads none; whether they hold what is said of them shows
+    /// when they are loaded, and in the root.
+    ///
+    /// # Errors
+    /// When the list is not that of a trie. Memory is bounded by the length of the list.
+    pub fn from_pages(
+        pages: impl IntoIterator<Item = (Prefix, Digest, u32, H)>,
+    ) -> Result<Self, MalformedPages> {
+        let mut list = Vec::new();
+        for (prefix, digest, len, handle) in pages {
+            check(list.last(), &prefix, len)?;
+            list.push(Some((prefix, PageEnd { digest, len, handle })));
+        }
+        Ok(Self { top: item(Prefix::ROOT, &mut list)? })
+    }
+}
+
+type Listed<H> = Option<(Prefix, PageEnd<H>)>;
+
+fn check<H>(last: Option<&Listed<H>>, prefix: &Prefix, len: u32) -> Result<(), MalformedPages> {
+    if let Some(Some((last, _))) = last
+        && (last >= prefix || last.covers(prefix))
+    {
+        return Err(MalformedPages::OutOfOrder(*prefix));
+    }
+    if len == 0 || usize::try_from(len).map_or(true, |len| len > PAGE_LEAVES_MAX) {
+        return Err(MalformedPages::Size(*prefix, len));
+    }
+    if prefix.len() >= 8 * SPOT_BYTES {
+        return Err(MalformedPages::TooDeep(*prefix));
+    }
+    Ok(())
+}
+
+/// The subtree under `prefix`, at whose depth a node may begin, of those pages.
+fn item<H>(prefix: Prefix, list: &mut [Listed<H>]) -> Result<Item<H>, MalformedPages> {
+    if let Some(item) = end(prefix, list) {
+        return Ok(item);
+    }
+    let count = check_fork(prefix, list)?;
+    let mut items = std::array::from_fn(|_| Item::Empty);
+    let digest = sides(prefix, 1, list, &mut items)?;
+    Ok(Item::Node(Sum { digest, count }, Arc::new(Node::new(items))))
+}
+
+/// An empty subtree or a page.
+fn end<H>(prefix: Prefix, list: &mut [Listed<H>]) -> Option<Item<H>> {
+    match list {
+        [] => Some(Item::Empty),
+        [only] if only.as_ref().is_some_and(|(own, _)| *own == prefix) => {
+            only.take().map(|(_, page)| Item::Page(page))
+        }
+        _ => None,
+    }
+}
+
+/// The number of leaves of pages that are to be below a fork.
+fn check_fork<H>(prefix: Prefix, list: &[Listed<H>]) -> Result<u32, MalformedPages> {
+    let lens = list.iter().map(|page| page.as_ref().map_or(0, |(_, page)| page.len));
+    let count = lens.fold(0, u32::saturating_add);
+    match usize::try_from(count) {
+        Ok(many) if many <= PAGE_LEAVES_MAX => Err(MalformedPages::NotMaximal(prefix)),
+        _ if count == u32::MAX => Err(MalformedPages::TooMany),
+        _ => Ok(count),
+    }
+}
+
+/// Fills in the sides of a fork at `position`; gives the fork's digest.
+fn sides<H>(
+    prefix: Prefix,
+    position: usize,
+    list: &mut [Listed<H>],
+    items: &mut Items<H>,
+) -> Result<Digest, MalformedPages> {
+    let right = prefix.child(1).first();
+    let at =
+        list.partition_point(|page| page.as_ref().is_none_or(|(prefix, _)| prefix.first() < right));
+    let (left, right) = list.split_at_mut(at);
+    for (bit, list) in [left, right].into_iter().enumerate() {
+        let position = 2 * position + bit;
+        let prefix = prefix.child(bit);
+        items[position - 2] = if position >= ENDS {
+            item(prefix, list)?
+        } else if let Some(item) = end(prefix, list) {
+            item
+        } else {
+            let count = check_fork(prefix, list)?;
+            Item::Inner(Sum { digest: sides(prefix, position, list, items)?, count })
+        };
+    }
+    let at = 2 * position - 2;
+    Ok(hash::node([&items[at].digest(), &items[at + 1].digest()]))
+}

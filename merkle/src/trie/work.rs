@@ -1,0 +1,70 @@
+//! A batch in the order of the trie.
+
+use super::Change;
+use super::node::{Fork, Place};
+use crate::page::{Spot, spot, spot_bit};
+
+/// A change with the front of its hash, to sort by.
+pub(crate) struct Item<'c, 'k, V> {
+    head: u64,
+    change: &'c mut Change<'k, V>,
+}
+
+/// Changes under one place of the trie, in hash order; those of one key in the order given.
+pub(crate) type Work<'w, 'c, 'k, V> = &'w mut [Item<'c, 'k, V>];
+
+/// All changes of a batch, in hash order.
+pub(crate) fn sorted<'c, 'k, V>(changes: &'c mut [Change<'k, V>]) -> Vec<Item<'c, 'k, V>> {
+    let mut items: Vec<Item<'c, 'k, V>> =
+        changes.iter_mut().map(|change| Item { head: change.hash.head(), change }).collect();
+    // Heads of different keys hardly ever agree, so most comparisons end with them. The sort is
+    // stable, as the last of several changes to a key counts.
+    items.sort_by(|a, b| a.head.cmp(&b.head).then_with(|| a.spot().cmp(b.spot())));
+    items
+}
+
+impl<'k, V> Item<'_, 'k, V> {
+    pub(crate) fn spot(&self) -> &Spot {
+        spot(&self.change.hash)
+    }
+
+    pub(crate) fn change(&self) -> &Change<'k, V> {
+        self.change
+    }
+
+    pub(crate) fn change_mut(&mut self) -> &mut Change<'k, V> {
+        self.change
+    }
+
+    fn bit(&self, depth: usize) -> usize {
+        if depth < 64 {
+            usize::from(self.head >> (63 - depth) & 1 == 1)
+        } else {
+            spot_bit(self.spot(), depth)
+        }
+    }
+}
+
+/// How many changes go to side 0 of a fork at `depth`.
+pub(crate) fn split<V>(work: &[Item<'_, '_, V>], depth: usize) -> usize {
+    work.partition_point(|item| item.bit(depth) == 0)
+}
+
+/// Whether removals in `work` may leave so few leaves below a fork that it becomes a page.
+pub(crate) fn may_shrink_to_page<H, V>(fork: &Fork<'_, H>, work: &[Item<'_, '_, V>]) -> bool {
+    let spare = fork.count() - crate::page::PAGE_LEAVES_MAX;
+    work.len() >= spare && work.iter().filter(|item| item.change.put.is_none()).count() >= spare
+}
+
+/// The end of the changes to the key of the first one.
+pub(crate) fn run<V>(work: &[Item<'_, '_, V>]) -> usize {
+    let same = |item: &&Item<'_, '_, V>| item.head == work[0].head && item.spot() == work[0].spot();
+    work.iter().take_while(same).count()
+}
+
+/// Shown for debugging only.
+impl<H> std::fmt::Debug for Place<'_, H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "place of {} leaves", self.count())
+    }
+}
