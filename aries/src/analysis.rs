@@ -36,25 +36,26 @@ impl Analysis {
         }
     }
 
-    /// Takes in one record. `page_of` tells the page on which an entry lives.
+    /// Takes in one record. `page_of` tells the page on which an entry lives, given its keyspace,
+    /// whether it is meant as an uncommitted write, and its key.
     pub fn see(
         &mut self,
         lsn: Lsn,
         record: &Record<'_>,
-        mut page_of: impl FnMut(u32, &[u8]) -> PageId,
+        mut page_of: impl FnMut(u32, bool, &[u8]) -> PageId,
     ) {
         match record {
             Record::Update(u) => {
-                self.dirty.note(page_of(u.keyspace, u.key), lsn);
+                self.dirty.note(page_of(u.keyspace, u.txn.is_some(), u.key), lsn);
                 if let Some((txn, _)) = u.txn {
                     self.transactions.updated(txn, lsn);
                 }
             }
             Record::Compensation(c) => {
-                self.dirty.note(page_of(c.keyspace, c.key), lsn);
+                self.dirty.note(page_of(c.keyspace, true, c.key), lsn);
                 self.transactions.compensated(c.txn, lsn, c.undo_next);
             }
-            Record::Relocation(r) => self.dirty.note(page_of(r.keyspace, r.key), lsn),
+            Record::Relocation(r) => self.dirty.note(page_of(r.keyspace, false, r.key), lsn),
             Record::Commit(txn) => self.transactions.committed(*txn, lsn),
             Record::End(txn) => self.transactions.ended(*txn),
             Record::CheckpointEnd(end) if end.begin == self.checkpoint_begin => {

@@ -11,14 +11,17 @@ use crate::codec::{Reader, put_varint};
 use crate::error::RecordError;
 use crate::{DirtyPageTable, Lsn, Transaction, TransactionTable, TxnId};
 
-/// A page of the index: the entries of a keyspace whose key hashes start with a path of nibbles.
+/// A page of the index: the entries of a tree whose key hashes start with a path of bits. Each
+/// keyspace has two trees: of what is committed, and of what transactions wrote that have not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageId {
     /// Handle of the keyspace in this log.
     pub keyspace: u32,
-    /// The path's nibbles from the most significant end; unused low bits are zero.
+    /// Of the tree of uncommitted writes.
+    pub pending: bool,
+    /// The path's bits from the most significant end; unused low bits are zero.
     pub path: u64,
-    /// Nibbles in the path, 0 to 16.
+    /// Bits in the path, 0 to 64.
     pub depth: u8,
 }
 
@@ -205,6 +208,9 @@ impl Relocation<'_> {
         1 + numbers + key + varint_len(self.version)
     }
 }
+
+/// Bit of a page's depth byte: the page is of the tree of uncommitted writes.
+const DEPTH_PENDING: u8 = 0x80;
 
 const BEFORE_LEN: usize = 8 + 4 + 8 + 32;
 
@@ -414,7 +420,7 @@ fn encode_checkpoint_end(end: &CheckpointEnd, out: &mut Vec<u8>) {
     put_varint(out, end.dirty.len() as u64);
     for (page, recovery) in end.dirty.iter() {
         put_varint(out, u64::from(page.keyspace));
-        out.push(page.depth);
+        out.push(page.depth | if page.pending { DEPTH_PENDING } else { 0 });
         out.extend_from_slice(&page.path.to_le_bytes());
         put_varint(out, recovery);
     }
@@ -438,8 +444,10 @@ fn decode_checkpoint_end(mut r: Reader<'_>) -> Result<Record<'_>, RecordError> {
     for _ in 0..bounded_count(&mut r)? {
         let keyspace = r.varint_u32()?;
         let depth = r.u8()?;
-        let page = PageId { keyspace, depth, path: r.u64()? };
-        if depth > 16 {
+        let pending = depth & DEPTH_PENDING != 0;
+        let depth = depth & !DEPTH_PENDING;
+        let page = PageId { keyspace, pending, depth, path: r.u64()? };
+        if depth > 64 {
             return Err(RecordError::Malformed);
         }
         dirty.note(page, r.varint()?);

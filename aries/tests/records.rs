@@ -89,8 +89,8 @@ fn record(p: &Parts) -> Record<'_> {
                 let state =
                     Transaction { committed: *committed, last: *last, undo_next: *undo_next };
                 transactions.insert(TxnId(*txn), state);
-                let depth = u8::try_from(last % 17).unwrap();
-                dirty.note(PageId { keyspace, path: *txn, depth }, *last);
+                let depth = u8::try_from(last % 65).unwrap();
+                dirty.note(PageId { keyspace, pending: *committed, path: *txn, depth }, *last);
             }
             let map = MapLocation { segment: at, offset: at / 2, len: at / 3 };
             Record::CheckpointEnd(CheckpointEnd { begin: at, map, transactions, dirty })

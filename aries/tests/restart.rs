@@ -14,7 +14,7 @@ use strongroom_aries::{
 const PAGES: u8 = 4;
 
 fn page_of(key: &[u8]) -> PageId {
-    PageId { keyspace: 1, path: u64::from(key[0] % PAGES) << 60, depth: 1 }
+    PageId { keyspace: 1, pending: false, path: u64::from(key[0] % PAGES) << 60, depth: 1 }
 }
 
 /// A value stands in for where it lies: its position.
@@ -112,7 +112,7 @@ impl World {
         self.memory = self.disk.clone();
         let mut analysis = Analysis::new(1);
         for (lsn, bytes) in &self.log {
-            analysis.see(*lsn, &Record::decode(bytes).unwrap(), |_, key| page_of(key));
+            analysis.see(*lsn, &Record::decode(bytes).unwrap(), |_, _, key| page_of(key));
         }
         let outcome = analysis.finish();
         for (lsn, bytes) in self.log.clone() {
@@ -246,12 +246,12 @@ fn a_checkpoint_brings_in_what_was_dirty_and_active_before_it() {
     let map = strongroom_aries::MapLocation { segment: 1, offset: 0, len: 9 };
     let end = strongroom_aries::CheckpointEnd { begin: 100, map, transactions, dirty };
     let mut analysis = Analysis::new(100);
-    analysis.see(110, &Record::Commit(TxnId(30)), |_, k| page_of(k));
-    analysis.see(120, &Record::CheckpointEnd(end.clone()), |_, k| page_of(k));
+    analysis.see(110, &Record::Commit(TxnId(30)), |_, _, k| page_of(k));
+    analysis.see(120, &Record::CheckpointEnd(end.clone()), |_, _, k| page_of(k));
     // Another checkpoint's end says nothing about this one.
     let other = strongroom_aries::CheckpointEnd { begin: 7, ..end };
-    analysis.see(130, &Record::CheckpointEnd(other), |_, k| page_of(k));
-    analysis.see(140, &Record::End(TxnId(20)), |_, k| page_of(k));
+    analysis.see(130, &Record::CheckpointEnd(other), |_, _, k| page_of(k));
+    analysis.see(140, &Record::End(TxnId(20)), |_, _, k| page_of(k));
     let outcome = analysis.finish();
     assert_eq!((outcome.redo_from, outcome.map), (40, Some(map)));
     assert!(outcome.transactions.get(TxnId(30)).unwrap().committed);

@@ -1,14 +1,16 @@
 //! The change stream: committed transactions of replicated keyspaces, in commit order, read from
 //! the log. A slow reader costs nothing but its place in the log, and that is bounded.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use strongroom_aries::{After, Record};
+use strongroom_aries::{After, Record, TxnId};
 use strongroom_merkle::Digest;
 use strongroom_wal::{Frame, Frames, LogReader, Lsn, ReadError};
 
 use crate::error::ChangesError;
 use crate::id::{Class, KeyspaceId};
+use crate::logged::updates_of;
 use crate::shared::Shared;
 
 /// One change of a replicated keyspace. Values are as they were put.
@@ -113,19 +115,52 @@ impl ChangeReader {
             Change { start: frame.start(), end: frame.end(), mark: None, ops: Vec::new() };
         for (lsn, bytes) in frame.records() {
             let record = Record::decode(bytes).map_err(|e| self.unreadable(lsn, &e))?;
-            if let Record::RootMark(mark) = &record {
-                change.mark = Some((Lsn(mark.at), Digest(mark.replicated)));
+            match &record {
+                Record::RootMark(mark) => {
+                    change.mark = Some((Lsn(mark.at), Digest(mark.replicated)));
+                }
+                Record::Commit(txn) => self.logged_ops(*txn, frame.start(), &mut change.ops)?,
+                Record::Update(u) if u.txn.is_some() => {}
+                record => change.ops.extend(self.op(record)),
             }
-            change.ops.extend(self.op(&record));
         }
         Ok(change)
     }
 
-    /// The replicated change in a record. Updates of transactions that span frames never come up
-    /// here: only a recovery meets them, and it takes them back.
+    /// What a transaction did that was logged before it committed, in the frame at `committed`. The
+    /// log is kept from its first record on as long as from its commit.
+    fn logged_ops(
+        &self,
+        txn: TxnId,
+        committed: Lsn,
+        ops: &mut Vec<ChangeOp>,
+    ) -> Result<(), ChangesError> {
+        let unreadable = |e: ReadError| match e {
+            ReadError::Gone { oldest } => ChangesError::Behind { oldest },
+            e => self.unreadable(Lsn(txn.0), &e),
+        };
+        let from = Lsn(txn.0);
+        let updates = updates_of(&self.log, from, Some(committed), &|id| id == txn);
+        let kept: HashSet<Lsn> = updates.map_err(unreadable)?.effective(txn).into_iter().collect();
+        let segment = Lsn(from.0 / self.log.segment_size() * self.log.segment_size());
+        for frame in self.log.frames(segment) {
+            let frame = frame.map_err(unreadable)?;
+            if frame.start() > committed {
+                break;
+            }
+            let wanted = frame.records().filter(|(lsn, _)| kept.contains(lsn));
+            for (lsn, bytes) in wanted {
+                let record = Record::decode(bytes).map_err(|e| self.unreadable(lsn, &e))?;
+                ops.extend(self.op(&record));
+            }
+        }
+        Ok(())
+    }
+
+    /// The replicated change in a record.
     fn op(&self, record: &Record<'_>) -> Option<ChangeOp> {
         match record {
-            Record::Update(u) if u.txn.is_none() => {
+            Record::Update(u) => {
                 let keyspace = self.replicated(u.keyspace)?;
                 let key = u.key.to_vec();
                 Some(match u.after {

@@ -1,38 +1,42 @@
-//! Checkpoints: the changed pages of one consistent state, written beside the traffic.
+//! Checkpoints: the pages of one consistent state, written beside the traffic.
 //!
-//! The published state is persistent, so a checkpoint pins it and writes at leisure; commits go on.
-//! What changed since the last checkpoint is what the two states do not share.
+//! The published state is persistent, so a checkpoint pins it and writes at leisure; commits go on
+//! and no transaction is waited for. Pages that have an image already are listed where they lie;
+//! the others are written. Behind each checkpoint the cleaner makes room in the log.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use strongroom_aries::{CheckpointEnd, DirtyPageTable, MapLocation, PageId, TransactionTable};
+use strongroom_aries::MapLocation;
 use strongroom_wal::Lsn;
 use strongroom_wal::disk::Disk;
 use tokio::sync::oneshot;
 
 use crate::block_on::block_on;
-use crate::cleaner;
+use crate::cleaner::{self, Effort};
+use crate::commit::job::{Answer, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
-use crate::index::{IndexEntry, Keyspace, State};
-use crate::job::{Answer, Job, Pinned, Submit};
-use crate::master;
-use crate::page::{MapKeyspace, Master, PageMap};
-use crate::pages::{PAGE_ENTRIES_MAX, PageIndex, PageWriter, page_id};
+use crate::index::State;
+use crate::master::{self, Master};
+use crate::pages::{Handle, Image, Listed, MapKeyspace, PageMap};
 use crate::shared::{Counters, Shared};
+
+/// Page segments with less than this share of live bytes are written anew, percent.
+const PAGE_LIVE_PERCENT_BUSY: u64 = 50;
+/// The same while the store is idle.
+const PAGE_LIVE_PERCENT_IDLE: u64 = 90;
 
 /// Writes checkpoints, one at a time.
 pub(crate) struct Checkpointer {
     disk: Arc<dyn Disk>,
     shared: Arc<Shared>,
     submit: Submit,
-    writer: PageWriter,
-    pages: PageIndex,
-    /// The state of the last complete checkpoint.
-    last: Arc<State>,
     master: Master,
+    /// What the master record's map lists, and the map: it must not be removed.
+    durable: Vec<Arc<Image>>,
     retention_bytes: u64,
+    /// End of the log when this store had last nothing more to gain from cleaning.
+    settled_at: Lsn,
 }
 
 impl Checkpointer {
@@ -41,108 +45,135 @@ impl Checkpointer {
         shared: Arc<Shared>,
         submit: Submit,
         master: Master,
-        last: Option<(PageIndex, Arc<State>)>,
+        durable: Vec<Arc<Image>>,
         retention_bytes: u64,
-    ) -> std::io::Result<Self> {
-        let map = last.is_some().then_some(master.map);
-        let writer = PageWriter::new(Arc::clone(&disk), map)?;
-        let (pages, last) =
-            last.unwrap_or_else(|| (PageIndex::default(), Arc::new(State::empty(Lsn::ZERO))));
-        Ok(Self { disk, shared, submit, writer, pages, last, master, retention_bytes })
+    ) -> Self {
+        let settled_at = Lsn::ZERO;
+        Self { disk, shared, submit, master, durable, retention_bytes, settled_at }
     }
 
     /// Makes a checkpoint of the state published now. Blocks until it is durable.
-    pub(crate) fn run(&mut self) -> Result<Lsn, CheckpointError> {
-        let result = self.attempt();
-        if result.is_err() {
-            self.writer.abandon();
+    pub(crate) fn run(&mut self, effort: Effort) -> Result<Lsn, CheckpointError> {
+        let pinned: Pinned = self.ask(|done| Job::BeginCheckpoint { done })?;
+        self.write(&pinned, effort)?;
+        self.shared.pool.files.remove_dead().map_err(CheckpointError::io("remove old pages"))?;
+        self.clean_log(pinned, effort)?;
+        let counters = &self.shared.counters;
+        Counters::add(&counters.checkpoints, 1);
+        counters.checkpoint_lsn.store(self.master.checkpoint.0, Ordering::Relaxed);
+        Ok(self.master.checkpoint)
+    }
+
+    /// One step towards the least room that the store can take, if there is something to gain.
+    /// Answers whether it did anything.
+    pub(crate) fn compact(&mut self) -> Result<bool, CheckpointError> {
+        let now = self.shared.state().lsn;
+        if now == self.settled_at || !self.has_garbage() {
+            return Ok(false);
         }
-        result
+        let before = self.shared.log.segments_len();
+        self.run(Effort::Idle)?;
+        // Values that were moved let their segments go behind the next checkpoint.
+        self.run(Effort::Idle)?;
+        if self.shared.log.segments_len() >= before {
+            self.settled_at = self.shared.state().lsn;
+        }
+        Ok(true)
+    }
+
+    /// Whether log and pages take notably more room than what is live in them.
+    fn has_garbage(&self) -> bool {
+        let live = Counters::get(&self.shared.counters.live_bytes);
+        let size = self.shared.log.segment_size();
+        let log = self.shared.log.segments_len() as u64 * size;
+        let (pages, live_pages) = self.shared.pool.files.bytes();
+        log > live + live / 20 + 2 * size || pages > live_pages + live_pages / 10 + (1 << 20)
     }
 
     /// The whole protocol. Until the master record is replaced the last checkpoint stands: its
     /// pages, its map and the log from its begin record are all still there.
-    fn attempt(&mut self) -> Result<Lsn, CheckpointError> {
-        let pinned: Pinned = self.ask(|done| Job::BeginCheckpoint { done })?;
-        let (pages, map) = self.write_pages(&pinned)?;
-        let end = Box::new(CheckpointEnd {
-            begin: pinned.begin.0,
-            map,
-            transactions: TransactionTable::default(),
-            dirty: DirtyPageTable::default(),
-        });
-        let durable = self.ask(|done| Job::EndCheckpoint { end, done })?;
-        let master = Master { checkpoint: pinned.begin, durable, map, ..self.master };
+    fn write(&mut self, pinned: &Pinned, effort: Effort) -> Result<(), CheckpointError> {
+        let (images, map) = self.write_pages(&pinned.state, effort)?;
+        let begin = pinned.begin;
+        let durable = self.ask(|done| Job::EndCheckpoint { begin, map, done })?;
+        let master = Master { checkpoint: begin, durable, map, ..self.master };
         master::write(&self.disk, &master).map_err(CheckpointError::io("write MASTER"))?;
-        (self.master, self.pages, self.last) = (master, pages, Arc::clone(&pinned.state));
-        self.writer.remove_others().map_err(CheckpointError::io("remove old pages"))?;
-        self.clean_log(pinned)?;
-        Counters::add(&self.shared.counters.checkpoints, 1);
-        self.shared.counters.checkpoint_lsn.store(self.master.checkpoint.0, Ordering::Relaxed);
-        Ok(self.master.checkpoint)
+        (self.master, self.durable) = (master, images);
+        Ok(())
     }
 
-    /// Writes the pages that differ from the last checkpoint, and the map of all.
+    /// Gives an image to every page that has none, then writes the map of all.
     fn write_pages(
-        &mut self,
-        pinned: &Pinned,
-    ) -> Result<(PageIndex, MapLocation), CheckpointError> {
+        &self,
+        state: &State,
+        effort: Effort,
+    ) -> Result<(Vec<Arc<Image>>, MapLocation), CheckpointError> {
         let io = CheckpointError::io;
-        let all = self.writer.wants_rewrite(&self.pages);
-        if all {
-            self.writer.start_segment().map_err(io("create a page segment"))?;
-        }
-        let mut pages = if all { PageIndex::default() } else { self.pages.clone() };
-        let live: BTreeMap<u32, &Keyspace> =
-            pinned.state.keyspaces.values().map(|k| (k.handle, &**k)).collect();
-        pages.0.retain(|page, _| live.contains_key(&page.keyspace));
-        for (handle, keyspace) in live {
-            let before = self.last.keyspaces.values().find(|k| k.handle == handle).filter(|_| !all);
-            let changes = Changed::of(keyspace, before.map(|k| &**k));
-            for page in changes.gone {
-                pages.0.remove(&page);
-            }
-            for (page, entries) in changes.written {
-                let at = self
-                    .writer
-                    .write(page, pinned.begin.0, &entries)
-                    .map_err(io("write a page"))?;
-                pages.0.insert(page, at);
-            }
-        }
-        let map = PageMap {
-            keyspaces: self.keyspaces(&pinned.state),
-            pages: pages.0.iter().map(|(page, at)| (*page, *at)).collect(),
+        let files = &self.shared.pool.files;
+        let sparse = files.sparse(match effort {
+            Effort::Busy => PAGE_LIVE_PERCENT_BUSY,
+            Effort::Idle => PAGE_LIVE_PERCENT_IDLE,
+        });
+        let wanting = |cell: &&Handle| {
+            cell.image()
+                .is_none_or(|image| image.is_doubtful() || sparse.contains(&image.segment.no))
         };
-        let at = self.writer.finish(&map).map_err(io("write the page map"))?;
-        Ok((pages, at))
+        let mut images = Vec::new();
+        let mut pages = Vec::new();
+        for (_, trie) in state.trees() {
+            let cells: Vec<Handle> =
+                trie.pages().map(|page| page.handle).filter(wanting).cloned().collect();
+            self.shared.pool.write(&cells).map_err(io("write pages"))?;
+            for page in trie.pages() {
+                let Some(image) = page.handle.image() else {
+                    return Err(io("write pages")(std::io::Error::other("a page has no image")));
+                };
+                pages.push(Listed {
+                    page: page.handle.id(),
+                    segment: image.segment.no,
+                    offset: image.offset,
+                    len: image.len,
+                    entries: page.len,
+                    page_lsn: page.handle.page_lsn,
+                    digest: page.digest,
+                });
+                images.push(image);
+            }
+        }
+        pages.sort_by_key(|at| (at.page.keyspace, at.page.pending));
+        let map = PageMap { keyspaces: self.keyspaces(state), pages };
+        let placed = files.append(&[map.encode()]).map_err(io("write the page map"))?;
+        files.sync().map_err(io("make pages durable"))?;
+        images.extend(placed);
+        let Some(map) = images.last() else {
+            return Err(io("write the page map")(std::io::Error::other("no map")));
+        };
+        let (segment, offset, len) = (map.segment.no, map.offset, u64::from(map.len));
+        Ok((images, MapLocation { segment, offset, len }))
     }
 
     fn keyspaces(&self, state: &State) -> Vec<MapKeyspace> {
-        let mut all: Vec<MapKeyspace> = self
-            .shared
-            .catalog()
-            .into_iter()
-            .map(|(handle, (id, class))| MapKeyspace {
-                handle,
-                id,
-                class,
-                live: state.keyspaces.get(&id).is_some_and(|k| k.handle == handle),
-            })
-            .collect();
+        let catalog = self.shared.catalog().into_iter();
+        let listed = catalog.map(|(handle, (id, class))| {
+            let live = state.keyspaces.get(&id).is_some_and(|k| k.handle == handle);
+            MapKeyspace { handle, id, class, live }
+        });
+        let mut all: Vec<MapKeyspace> = listed.collect();
         all.sort_by_key(|k| k.handle);
         all
     }
 
     /// Cleans the log behind the checkpoint: see [`crate::cleaner`].
-    fn clean_log(&mut self, pinned: Pinned) -> Result<(), CheckpointError> {
+    fn clean_log(&mut self, pinned: Pinned, effort: Effort) -> Result<(), CheckpointError> {
         let kept = Lsn(pinned.state.lsn.0.saturating_sub(self.retention_bytes));
-        let needed_from = pinned.begin.min(kept);
-        let chosen = cleaner::choose(&self.shared.log, &pinned.live, needed_from);
-        for moves in cleaner::moves(&self.shared, &pinned, &chosen) {
-            let bytes: usize = moves.iter().map(|m| m.value.len()).sum();
-            self.ask(|done| Job::Relocate { moves, done })?;
-            Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
+        let active = pinned.oldest_active.unwrap_or(pinned.begin);
+        let needed_from = pinned.begin.min(kept).min(active);
+        for segment in cleaner::choose(&self.shared.log, &pinned.live, needed_from, effort) {
+            for moves in cleaner::moves(&self.shared, &pinned.state, segment) {
+                let bytes: usize = moves.iter().map(|m| m.value.len()).sum();
+                self.ask(|done| Job::Relocate { moves, done })?;
+                Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
+            }
         }
         // Someone may still read an older state, whose values must stay.
         if self.shared.oldest_read() < pinned.state.lsn {
@@ -158,28 +189,5 @@ impl Checkpointer {
         let (done, answer) = oneshot::channel();
         self.submit.send(job(done));
         block_on(answer).unwrap_or(Err(CommitError::Closed))
-    }
-}
-
-/// Pages of a keyspace that differ between two states.
-struct Changed {
-    written: Vec<(PageId, Vec<IndexEntry>)>,
-    gone: Vec<PageId>,
-}
-
-impl Changed {
-    fn of(now: &Keyspace, before: Option<&Keyspace>) -> Self {
-        let empty = strongroom_merkle::Trie::new();
-        let old = before.map_or(&empty, |k| &k.trie);
-        let changed = now.trie.changed_pages(old, PAGE_ENTRIES_MAX);
-        let id = |prefix: &strongroom_merkle::Prefix| page_id(now.handle, prefix);
-        Self {
-            written: changed
-                .written
-                .iter()
-                .map(|page| (id(&page.prefix()), page.iter().cloned().collect()))
-                .collect(),
-            gone: changed.gone.iter().map(id).collect(),
-        }
     }
 }

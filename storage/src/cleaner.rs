@@ -1,39 +1,77 @@
 //! The cleaner: makes log segments free by moving the few live values that keep them.
 //!
 //! It works behind each checkpoint, on sealed segments that neither recovery nor a change stream
-//! within its bound needs. Live values of mostly dead segments are logged again at the end of the
-//! log, verbatim; once the next checkpoint's pages point there, the old segment holds nothing live
-//! and is given back. Cleaning a segment of which a share `u` is live costs `u / (1 - u)` bytes
-//! written for each byte freed (M. Rosenblum and J. Ousterhout, "The Design and Implementation of a
-//! Log-Structured File System", TOCS 10(1), 1992): at the bound below, at most one.
+//! within its bound needs. A chosen segment is read once; each value in it that the index still
+//! points to is logged again at the end of the log, verbatim. Once the next checkpoint's pages point
+//! there, the old segment holds nothing live and is given back.
+//!
+//! Cleaning segments of which a share `u` is live costs `u / (1 - u)` bytes written for each byte
+//! freed (M. Rosenblum and J. Ousterhout, "The Design and Implementation of a Log-Structured File
+//! System", TOCS 10(1), 1992). Under load only half-empty segments are touched, and only once the
+//! log is twice what is live: at most one byte for each byte freed. An idle store goes further.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use strongroom_wal::{LogReader, Lsn};
+use strongroom_aries::{After, Record};
+use strongroom_merkle::KeyHash;
+use strongroom_wal::{Frame, LogReader, Lsn};
 
-use crate::index::LiveBytes;
-use crate::job::{Move, Pinned};
+use crate::commit::job::Move;
+use crate::index::{LiveBytes, State};
 use crate::shared::Shared;
-use crate::system::move_size;
-use crate::values::Values;
 
-/// A segment is cleaned when less than this share of it is live: one in `LIVE_SHARE_MAX`.
-const LIVE_SHARE_MAX: u64 = 2;
-/// Live bytes moved behind one checkpoint, at most.
-const BUDGET_BYTES: u64 = 64 << 20;
+/// Live bytes moved behind one checkpoint under load, at most.
+const BUDGET_BUSY_BYTES: u64 = 32 << 20;
+/// The same while the store is idle.
+const BUDGET_IDLE_BYTES: u64 = 256 << 20;
 /// Bytes of values in one frame of moves.
 const FRAME_BYTES: usize = 1 << 20;
 
+/// How hard to work for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// There is traffic: only what pays.
+    Busy,
+    /// There is none: as little room as can be.
+    Idle,
+}
+
+impl Effort {
+    /// Segments are cleaned of which less than this is live, percent.
+    fn live_percent(self) -> u64 {
+        match self {
+            Effort::Busy => 50,
+            Effort::Idle => 92,
+        }
+    }
+
+    fn budget(self) -> u64 {
+        match self {
+            Effort::Busy => BUDGET_BUSY_BYTES,
+            Effort::Idle => BUDGET_IDLE_BYTES,
+        }
+    }
+}
+
 /// Segments to clean, the emptiest first, within the budget.
-pub(crate) fn choose(log: &LogReader, live: &LiveBytes, needed_from: Lsn) -> BTreeSet<u64> {
+pub(crate) fn choose(
+    log: &LogReader,
+    live: &LiveBytes,
+    needed_from: Lsn,
+    effort: Effort,
+) -> Vec<u64> {
     let size = log.segment_size();
     let sealed = log.oldest().0 / size..needed_from.0 / size;
+    let bytes = log.segments_len() as u64 * size;
+    if effort == Effort::Busy && bytes < 2 * live.total() {
+        return Vec::new();
+    }
     let mut sparse: Vec<(u64, u64)> = sealed
         .map(|segment| (live.of_segment(segment), segment))
-        .filter(|(bytes, _)| *bytes > 0 && *bytes < size / LIVE_SHARE_MAX)
+        .filter(|(bytes, _)| *bytes > 0 && *bytes * 100 < size * effort.live_percent())
         .collect();
     sparse.sort_unstable();
-    let mut budget = BUDGET_BYTES;
+    let mut budget = effort.budget();
     let within = |(bytes, segment): (u64, u64)| {
         budget = budget.checked_sub(bytes)?;
         Some(segment)
@@ -41,35 +79,59 @@ pub(crate) fn choose(log: &LogReader, live: &LiveBytes, needed_from: Lsn) -> BTr
     sparse.into_iter().map_while(within).collect()
 }
 
-/// The live values of these segments, in frames. A value that cannot be read stays where it is, and
-/// its segment with it: it is not for the cleaner to drop what a backup may repair.
-pub(crate) fn moves<'a>(
-    shared: &Shared,
-    pinned: &'a Pinned,
-    segments: &'a BTreeSet<u64>,
-) -> impl Iterator<Item = Vec<Move>> + use<'a> {
-    let values = Values::new(shared.log.clone());
-    let entries = pinned.state.keyspaces.iter().filter(|_| !segments.is_empty());
-    let mut single = entries
-        .flat_map(|(id, k)| k.trie.iter().map(move |entry| (*id, entry)))
-        .filter(|(_, entry)| {
-            entry.slot().len > 0 && segments.contains(&pinned.live.segment_of(entry.slot()))
-        })
-        .filter_map(move |(keyspace, entry)| {
-            let value = values.read(entry.slot()).ok()?;
-            Some(Move { keyspace, entry: entry.clone(), value })
-        })
-        .peekable();
+/// The live values of a segment, in frames. A segment that cannot be read stays where it is: it is
+/// not for the cleaner to drop what a backup may repair.
+pub(crate) fn moves(
+    shared: &Arc<Shared>,
+    state: &Arc<State>,
+    segment: u64,
+) -> impl Iterator<Item = Vec<Move>> + use<> {
+    let size = shared.log.segment_size();
+    let end = Lsn((segment + 1) * size);
     // What came out of one frame fits one frame again; together they must not outgrow it.
-    let frame_max = FRAME_BYTES.min(usize::try_from(shared.log.segment_size() / 4).unwrap_or(0));
+    let frame_max = FRAME_BYTES.min(usize::try_from(size / 4).unwrap_or(0));
+    let (shared, state) = (Arc::clone(shared), Arc::clone(state));
+    let mut single = shared
+        .log
+        .frames(Lsn(segment * size))
+        .map_while(Result::ok)
+        .take_while(move |frame| frame.start() < end)
+        .flat_map(move |frame| live_in(&shared, &state, &frame))
+        .peekable();
     std::iter::from_fn(move || {
         let mut frame: Vec<Move> = Vec::new();
         let mut size = 0;
-        while let Some(m) = single.next_if(|m| frame.is_empty() || size + move_size(m) <= frame_max)
-        {
-            size += move_size(&m);
+        while let Some(m) = single.next_if(|m| frame.is_empty() || size + m.size() <= frame_max) {
+            size += m.size();
             frame.push(m);
         }
         (!frame.is_empty()).then_some(frame)
     })
+}
+
+/// Values of a frame that the index points to.
+fn live_in(shared: &Shared, state: &State, frame: &Frame) -> Vec<Move> {
+    let mut live = Vec::new();
+    for (lsn, bytes) in frame.records() {
+        let (handle, key, value, offset) = match Record::decode(bytes) {
+            Ok(Record::Update(u)) => match u.after {
+                After::Value(value) => (u.keyspace, u.key, value, u.value_offset()),
+                After::Deleted => continue,
+            },
+            Ok(Record::Relocation(r)) => (r.keyspace, r.key, r.value, r.value_offset()),
+            _ => continue,
+        };
+        let Some((keyspace, _)) = shared.keyspace(handle).filter(|_| !value.is_empty()) else {
+            continue;
+        };
+        let at = Lsn(lsn.0 + offset as u64);
+        // An entry whose page cannot be read keeps its value, and so its segment.
+        let entry = state.get_committed(&shared.pool, handle, &KeyHash::of(key), key);
+        if let Ok(Some(entry)) = entry
+            && entry.slot.at == at
+        {
+            live.push(Move { keyspace, key: key.into(), entry, value: value.to_vec() });
+        }
+    }
+    live
 }

@@ -14,6 +14,12 @@ pub enum ReadError {
         /// What the device said.
         cause: String,
     },
+    /// A page of the index could not be read. Restart from the log, or from a backup.
+    #[error("{cause}")]
+    Page {
+        /// Which, and why.
+        cause: String,
+    },
     /// The bytes are not the ones that were written: rot. They are not served.
     #[error("the value at {at} does not match its digest; restore it from a backup or a secondary")]
     Corrupt {
@@ -35,6 +41,9 @@ pub enum CommitError {
     /// More than the log takes in one transaction; split it.
     #[error("the transaction is too large: {0} bytes")]
     TooLarge(usize),
+    /// The index or the log could not be read; nothing of the transaction was committed.
+    #[error("cannot commit: {0}")]
+    Unreadable(String),
     /// The device is full; the store goes on as soon as there is room.
     #[error("no space left on the device")]
     NoSpace,

@@ -6,9 +6,8 @@ use strongroom_wal::disk::Disk;
 use strongroom_wal::{Log, LogOptions, Lsn, OpenHint};
 
 use crate::error::OpenError;
-use crate::master;
-use crate::page::Master;
-use crate::store::Options;
+use crate::master::{self, Master};
+use crate::options::Options;
 
 /// Name of the file whose lock the owner of a folder holds.
 pub(crate) const LOCK: &str = "LOCK";

@@ -4,9 +4,11 @@
 //! and recovery (`strongroom-aries`):
 //!
 //! - the log is written once and is the store: index entries point to values in it;
-//! - the Merkle trie is the index; an ordered directory beside it serves lists and scans;
+//! - the Merkle trie is the index, in pages that may leave memory; an ordered directory beside it
+//!   serves lists and scans;
 //! - published states are persistent: readers, snapshots and checkpoints hold one and block nobody;
 //! - one thread validates, logs and publishes transactions in batches;
+//! - transactions of any size commit, with savepoints: large ones are logged before they commit;
 //! - checkpoints write the pages that changed, beside the traffic;
 //! - a restart repeats history from the last checkpoint and must arrive at the promised roots.
 //!
@@ -18,7 +20,6 @@
 //! - A failed durable write ends all acknowledgement until the store is opened again.
 
 mod backup;
-mod batch;
 mod block_on;
 mod changes;
 mod checkpoint;
@@ -29,21 +30,22 @@ mod error;
 mod folder;
 mod id;
 mod index;
-mod job;
+mod logged;
 mod look;
 mod master;
-mod page;
+mod options;
 mod pages;
-mod queue;
-mod record;
 mod recovery;
+mod sealed;
 mod shared;
 mod snapshot;
+mod stats;
 mod store;
-mod system;
 mod threads;
+mod tree;
 mod txn;
 mod values;
+mod worker;
 
 pub use backup::{
     BackupError, BackupReport, KeyspaceReport, RestoreError, VerifyError, restore, restore_on,
@@ -52,11 +54,15 @@ pub use backup::{
 pub use changes::{Change, ChangeOp, ChangeReader};
 pub use error::{ChangesError, CheckpointError, CommitError, OpenError, ReadError};
 pub use id::{Class, Committed, Entry, KeyspaceId, Published, Version};
-pub use index::IndexEntry;
+pub use index::Slot;
 pub use look::{Look, log_hint, look, look_at};
+pub use options::Options;
+pub use pages::{Cell, PageError};
 pub use recovery::RecoveryReport;
-pub use snapshot::{KeyValue, Snapshot};
-pub use store::{Options, Stats, Store};
+pub use snapshot::{IndexEntry, KeyValue, Snapshot};
+pub use stats::Stats;
+pub use store::Store;
 pub use strongroom_merkle::Digest;
 pub use strongroom_wal::Lsn;
-pub use txn::{KEY_MAX, Txn, VALUE_MAX};
+pub use tree::{Index, IndexPages};
+pub use txn::{KEY_MAX, Savepoint, Txn, VALUE_MAX};

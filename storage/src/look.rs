@@ -8,8 +8,8 @@ use strongroom_wal::{LogReader, OpenHint};
 
 use crate::error::OpenError;
 use crate::folder::{LOCK, take_lock};
-use crate::master;
-use crate::page::Master;
+use crate::master::{self, Master};
+use crate::pages::{PageFiles, Pool};
 use crate::recovery::{RecoveryReport, recover};
 use crate::snapshot::Snapshot;
 use crate::values::Values;
@@ -59,10 +59,13 @@ pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
     })?;
     let hint = OpenHint { scan_from: master.checkpoint, known_durable: master.durable };
     let log = LogReader::open(Arc::clone(disk), hint)?;
-    let recovered = recover(disk, &log, &master)?;
+    let files = PageFiles::new(Arc::clone(disk)).map_err(OpenError::io("list the folder"))?;
+    // Nothing is written while pages are not evicted.
+    let pool = Arc::new(Pool::new(files, log.clone(), usize::MAX));
+    let recovered = recover(&pool, &log, &master)?;
     Ok(Look {
         losers: if recovered.losers.is_empty() { 0 } else { recovered.losers.count() },
         recovery: recovered.report,
-        snapshot: Snapshot::new(Arc::new(recovered.state), Values::new(log)),
+        snapshot: Snapshot::new(Arc::new(recovered.state), Values::new(log, pool)),
     })
 }

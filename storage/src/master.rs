@@ -3,15 +3,61 @@
 use std::io;
 use std::sync::Arc;
 
+use strongroom_aries::MapLocation;
+use strongroom_wal::Lsn;
 use strongroom_wal::disk::Disk;
 
 use crate::error::OpenError;
-use crate::page::Master;
+use crate::sealed::{Damaged, open, seal};
 
-const NAME: &str = "MASTER";
+const MAGIC: &[u8; 4] = b"SRMS";
+pub(crate) const NAME: &str = "MASTER";
 const NEW: &str = "MASTER.new";
 /// More than a master record can be.
 const LEN_MAX: u64 = 4096;
+
+/// The one record that is found without any other: where recovery starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Master {
+    pub(crate) log_id: [u8; 16],
+    pub(crate) segment_size: u64,
+    /// LSN of the begin record of the last complete checkpoint; zero before the first.
+    pub(crate) checkpoint: Lsn,
+    /// The log was durable up to here.
+    pub(crate) durable: Lsn,
+    /// The checkpoint's page map.
+    pub(crate) map: MapLocation,
+}
+
+impl Master {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut body = self.log_id.to_vec();
+        for n in [
+            self.segment_size,
+            self.checkpoint.0,
+            self.durable.0,
+            self.map.segment,
+            self.map.offset,
+            self.map.len,
+        ] {
+            body.extend_from_slice(&n.to_le_bytes());
+        }
+        seal(*MAGIC, &body)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut c = open(*MAGIC, bytes)?;
+        let master = Master {
+            log_id: c.array()?,
+            segment_size: c.u64()?,
+            checkpoint: Lsn(c.u64()?),
+            durable: Lsn(c.u64()?),
+            map: MapLocation { segment: c.u64()?, offset: c.u64()?, len: c.u64()? },
+        };
+        c.end()?;
+        Ok(master)
+    }
+}
 
 /// Replaces the master record; durable when it returns. A crash leaves the old or the new one.
 pub(crate) fn write(disk: &Arc<dyn Disk>, master: &Master) -> io::Result<()> {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::id::{Class, KeyspaceId, Published};
 use crate::index::State;
+use crate::pages::Pool;
 
 /// Published states that are remembered before the dead ones among them are swept out.
 const RETIRED_SWEEP: usize = 1024;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     failure: Mutex<Option<String>>,
     catalog: RwLock<Catalog>,
     pub(crate) log: LogReader,
+    pub(crate) pool: Arc<Pool>,
     pub(crate) counters: Counters,
 }
 
@@ -40,12 +42,18 @@ pub(crate) struct Counters {
     pub(crate) checkpoint_lsn: AtomicU64,
     pub(crate) relocated_bytes: AtomicU64,
     pub(crate) recycled_segments: AtomicU64,
+    pub(crate) compensations: AtomicU64,
     /// Bytes logged since the last checkpoint began.
     pub(crate) since_checkpoint: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(state: Arc<State>, catalog: Catalog, log: LogReader) -> Self {
+    pub(crate) fn new(
+        state: Arc<State>,
+        catalog: Catalog,
+        log: LogReader,
+        pool: Arc<Pool>,
+    ) -> Self {
         let first = Published { lsn: state.lsn, replicated_root: state.replicated_root };
         Self {
             retired: Mutex::new(VecDeque::from([Arc::downgrade(&state)])),
@@ -54,6 +62,7 @@ impl Shared {
             failure: Mutex::new(None),
             catalog: RwLock::new(catalog),
             log,
+            pool,
             counters: Counters::default(),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use strongroom_merkle::{Digest, KeyHash, Trie};
+use strongroom_merkle::{Digest, KeyHash};
 use strongroom_wal::Lsn;
 
 use crate::error::ReadError;
-use crate::id::{Class, KeyspaceId};
-use crate::index::{IndexEntry, State};
+use crate::id::{Class, KeyspaceId, Version};
+use crate::index::{Indexed, State};
+use crate::tree::{Index, index_of};
 use crate::values::Values;
 
 /// A key and its value.
@@ -19,6 +20,21 @@ pub type KeyValue = (Vec<u8>, Vec<u8>);
 pub struct Snapshot {
     state: Arc<State>,
     values: Values,
+}
+
+/// An index entry: everything about a key but its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The digest that the index has for key and value together.
+    pub digest: Digest,
+    /// Version of the entry.
+    pub version: Version,
+    /// Position of the value's first byte in the log.
+    pub position: Lsn,
+    /// Length of the value, bytes.
+    pub value_len: u32,
 }
 
 impl Snapshot {
@@ -47,8 +63,9 @@ impl Snapshot {
     }
 
     /// The Merkle index of a keyspace; a cheap clone.
-    pub fn trie(&self, keyspace: KeyspaceId) -> Option<Trie<IndexEntry>> {
-        self.state.keyspaces.get(&keyspace).map(|k| k.trie.clone())
+    pub fn trie(&self, keyspace: KeyspaceId) -> Option<Index> {
+        let keyspace = self.state.keyspaces.get(&keyspace)?;
+        Some(index_of(keyspace, &self.values.pool))
     }
 
     /// Key and value of the entry with this key hash.
@@ -60,8 +77,14 @@ impl Snapshot {
         keyspace: KeyspaceId,
         hash: &KeyHash,
     ) -> Result<Option<KeyValue>, ReadError> {
-        let entry = self.state.keyspaces.get(&keyspace).and_then(|k| k.trie.get(hash));
-        entry.map(|e| Ok((e.key().to_vec(), self.values.read(e.slot())?))).transpose()
+        let Some(keyspace) = self.state.keyspaces.get(&keyspace) else { return Ok(None) };
+        let Some(cell) = keyspace.trie.page_of(hash) else { return Ok(None) };
+        let page = self.values.pool.load(cell)?;
+        let Some(leaf) = page.iter().find(|leaf| KeyHash::of(leaf.key) == *hash) else {
+            return Ok(None);
+        };
+        let entry = Indexed { digest: leaf.digest, slot: leaf.value };
+        Ok(Some((leaf.key.to_vec(), self.values.read(leaf.key, &entry)?)))
     }
 
     /// The value of a key.
@@ -69,6 +92,44 @@ impl Snapshot {
     /// # Errors
     /// See [`ReadError`].
     pub fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.state.get(keyspace, key).map(|entry| self.values.read(entry.slot())).transpose()
+        let entry = self.values.entry(&self.state, keyspace, key)?;
+        entry.map(|entry| self.values.read(key, &entry)).transpose()
+    }
+
+    /// All index entries of a keyspace, in the order of their key hashes.
+    pub fn index(
+        &self,
+        keyspace: KeyspaceId,
+    ) -> impl Iterator<Item = Result<IndexEntry, ReadError>> + use<'_> {
+        let trie = self.state.keyspaces.get(&keyspace).map(|k| &k.trie);
+        let pages = trie.into_iter().flat_map(|trie| trie.pages().map(|page| page.handle));
+        pages.flat_map(|cell| match self.values.pool.load(cell) {
+            Err(e) => vec![Err(ReadError::from(e))],
+            Ok(page) => page
+                .iter()
+                .map(|leaf| {
+                    Ok(IndexEntry {
+                        key: leaf.key.to_vec(),
+                        digest: leaf.digest,
+                        version: leaf.value.version(),
+                        position: leaf.value.at,
+                        value_len: leaf.value.len,
+                    })
+                })
+                .collect(),
+        })
+    }
+
+    /// All entries of a keyspace, each verified, in the order of their key hashes.
+    pub fn entries(
+        &self,
+        keyspace: KeyspaceId,
+    ) -> impl Iterator<Item = Result<KeyValue, ReadError>> + use<'_> {
+        self.index(keyspace).map(|entry| {
+            let IndexEntry { key, digest, version, position, value_len } = entry?;
+            let slot = crate::index::Slot { at: position, version: version.0, len: value_len };
+            let value = self.values.read(&key, &Indexed { digest, slot })?;
+            Ok((key, value))
+        })
     }
 }

@@ -11,72 +11,22 @@ use tokio::sync::watch;
 
 use crate::changes::ChangeReader;
 use crate::checkpoint::Checkpointer;
-use crate::commit::Committer;
+use crate::cleaner::Effort;
+use crate::commit::job::Submit;
+use crate::commit::{Active, Committer, Queue, Start};
 use crate::error::{ChangesError, CheckpointError, OpenError, ReadError};
 use crate::folder;
 use crate::id::{Class, Entry, KeyspaceId, Published, Version};
-use crate::index::LiveBytes;
-use crate::job::Submit;
-use crate::master;
-use crate::page::Master;
-use crate::queue::Queue;
+use crate::master::{self, Master};
+use crate::options::Options;
+use crate::pages::{PageFiles, Pool};
 use crate::recovery::{Recovered, RecoveryReport, recover};
-use crate::shared::{Counters, Shared, lock};
+use crate::shared::{Shared, lock};
 use crate::snapshot::Snapshot;
+use crate::stats::Stats;
 use crate::threads::{Signal, Threads};
 use crate::txn::Txn;
 use crate::values::Values;
-
-/// Default bytes of a log segment: a value of the largest size must fit.
-const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
-
-/// How a store is run.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Size of a log segment, bytes. Fixed when the store is made.
-    pub segment_size: u64,
-    /// How much of the log is kept for change streams, bytes.
-    pub retention_bytes: u64,
-    /// A checkpoint begins after so many bytes of log.
-    pub checkpoint_every: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            segment_size: SEGMENT_BYTES_DEFAULT,
-            retention_bytes: 1 << 30,
-            checkpoint_every: 64 << 20,
-        }
-    }
-}
-
-/// Figures for operators.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Entries in all keyspaces.
-    pub keys: u64,
-    /// Bytes of their values.
-    pub live_bytes: u64,
-    /// Frames written since the store was opened.
-    pub frames: u64,
-    /// Transactions committed.
-    pub commits: u64,
-    /// Transactions refused because of a conflict.
-    pub conflicts: u64,
-    /// Bytes written to the log.
-    pub log_bytes: u64,
-    /// Checkpoints completed.
-    pub checkpoints: u64,
-    /// Where recovery would start.
-    pub checkpoint_lsn: Lsn,
-    /// Bytes of live values that the cleaner moved.
-    pub relocated_bytes: u64,
-    /// Log segments given back.
-    pub recycled_segments: u64,
-    /// What the last restart did.
-    pub recovery: RecoveryReport,
-}
 
 /// An open store. Clones are the same store; the last one dropped stops its threads, without the
 /// checkpoint that [`Store::close`] makes (recovery does the rest).
@@ -141,36 +91,37 @@ impl Store {
         lock: Box<dyn Send + Sync>,
     ) -> Result<Self, OpenError> {
         let reader = log.reader();
-        let recovered = recover(disk, &reader, &master)?;
-        let Recovered { mut state, catalog, checkpoint, losers, mut report } = recovered;
+        let files = PageFiles::new(Arc::clone(disk)).map_err(OpenError::io("list the folder"))?;
+        let pool = Arc::new(Pool::new(files, reader.clone(), options.pool_pages));
+        let recovered = recover(&pool, &reader, &master)?;
+        let Recovered { mut state, catalog, live, durable, losers, report } = recovered;
         if !losers.is_empty() {
-            report.undone = losers.count();
-            losers.undo(&mut log, &mut state)?;
+            losers.undo(&pool, &mut log, &mut state)?;
         }
-        let live = LiveBytes::of(&state, master.segment_size);
-        let shared = Arc::new(Shared::new(Arc::new(state), catalog, reader.clone()));
+        let state = Arc::new(state);
+        let shared = Shared::new(Arc::clone(&state), catalog, reader.clone(), Arc::clone(&pool));
+        let shared = Arc::new(shared);
         shared.counters.live_bytes.store(live.total(), Ordering::Relaxed);
         shared.counters.checkpoint_lsn.store(master.checkpoint.0, Ordering::Relaxed);
         let submit: Submit = Queue::new();
-        let checkpointer = Checkpointer::new(
+        let checkpointer = Arc::new(Mutex::new(Checkpointer::new(
             Arc::clone(disk),
             Arc::clone(&shared),
             Arc::clone(&submit),
             master,
-            checkpoint,
+            durable,
             options.retention_bytes,
-        )
-        .map_err(OpenError::io("open the page segment"))?;
-        let signal = Arc::new(Signal::default());
-        let committer = Committer::new(
+        )));
+        let signal = Arc::new(Signal::new(options));
+        let committer = Committer::new(Start {
             log,
-            Arc::clone(&shared),
-            Arc::clone(&submit),
+            shared: Arc::clone(&shared),
+            queue: Arc::clone(&submit),
+            state,
             live,
-            options.checkpoint_every,
-            signal.waker(),
-        );
-        let checkpointer = Arc::new(Mutex::new(checkpointer));
+            active: Active::default(),
+            logged: signal.listener(&pool),
+        });
         let threads = Threads::start(
             signal,
             Arc::clone(&submit),
@@ -180,7 +131,7 @@ impl Store {
         )
         .map_err(OpenError::io("start a thread"))?;
         let inner = Inner {
-            values: Values::new(reader),
+            values: Values::new(reader, pool),
             shared,
             submit,
             checkpointer,
@@ -196,7 +147,7 @@ impl Store {
     /// Begins a transaction on the state published now.
     pub fn begin(&self) -> Txn {
         let inner = &self.inner;
-        Txn::new(inner.shared.state(), inner.values.clone(), Arc::clone(&inner.submit))
+        Txn::new(Arc::clone(&inner.shared), inner.values.clone(), Arc::clone(&inner.submit))
     }
 
     /// The latest committed value.
@@ -204,14 +155,18 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Entry>, ReadError> {
-        let state = self.inner.shared.state();
-        let Some(entry) = state.get(keyspace, key) else { return Ok(None) };
-        Ok(Some(Entry { value: self.inner.values.read(entry.slot())?, version: entry.version() }))
+        let (state, values) = (self.inner.shared.state(), &self.inner.values);
+        let Some(entry) = values.entry(&state, keyspace, key)? else { return Ok(None) };
+        Ok(Some(Entry { value: values.read(key, &entry)?, version: entry.slot.version() }))
     }
 
-    /// The latest committed version. Touches memory only.
-    pub fn version(&self, keyspace: KeyspaceId, key: &[u8]) -> Option<Version> {
-        self.inner.shared.state().get(keyspace, key).map(super::index::IndexEntry::version)
+    /// The latest committed version. Touches no value.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn version(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Version>, ReadError> {
+        let entry = self.inner.values.entry(&self.inner.shared.state(), keyspace, key)?;
+        Ok(entry.map(|entry| entry.slot.version()))
     }
 
     /// Names one level below `prefix` (folders with a trailing slash), in order, strictly after
@@ -297,21 +252,7 @@ impl Store {
 
     /// Figures for operators. Counting keys is cheap.
     pub fn stats(&self) -> Stats {
-        let counters = &self.inner.shared.counters;
-        let state = self.inner.shared.state();
-        Stats {
-            keys: state.keyspaces.values().map(|k| k.trie.len() as u64).sum(),
-            live_bytes: Counters::get(&counters.live_bytes),
-            frames: Counters::get(&counters.frames),
-            commits: Counters::get(&counters.commits),
-            conflicts: Counters::get(&counters.conflicts),
-            log_bytes: Counters::get(&counters.log_bytes),
-            checkpoints: Counters::get(&counters.checkpoints),
-            checkpoint_lsn: Lsn(Counters::get(&counters.checkpoint_lsn)),
-            relocated_bytes: Counters::get(&counters.relocated_bytes),
-            recycled_segments: Counters::get(&counters.recycled_segments),
-            recovery: self.inner.recovery,
-        }
+        Stats::of(&self.inner.shared, self.inner.recovery)
     }
 
     /// Makes a checkpoint now; blocks until it is durable.
@@ -319,7 +260,7 @@ impl Store {
     /// # Errors
     /// See [`CheckpointError`]; the store goes on.
     pub fn checkpoint(&self) -> Result<Lsn, CheckpointError> {
-        lock(&self.inner.checkpointer).run()
+        lock(&self.inner.checkpointer).run(Effort::Busy)
     }
 
     /// Makes a checkpoint and stops. Transactions still queued are committed; later ones answer

@@ -5,16 +5,28 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::checkpoint::Checkpointer;
+use crate::cleaner::Effort;
 use crate::commit::Committer;
-use crate::job::Submit;
+use crate::commit::job::Submit;
+use crate::options::Options;
+use crate::pages::Pool;
 use crate::shared::{Shared, lock};
 
 /// Wakes the checkpointer's thread.
-#[derive(Default)]
 pub(crate) struct Signal {
+    options: Options,
     due: Mutex<bool>,
     changed: Condvar,
     stop: AtomicBool,
+}
+
+/// Why the checkpointer was woken.
+enum Woken {
+    /// Enough was logged.
+    Due,
+    /// Nothing happened for a while.
+    Idle,
+    Stop,
 }
 
 /// The running threads.
@@ -37,10 +49,20 @@ impl Threads {
         threads.spawn("sr-commit", move || committer.run())?;
         let signal = Arc::clone(&threads.signal);
         threads.spawn("sr-checkpoint", move || {
-            while signal.wait() {
+            let mut seen = shared.state().lsn;
+            loop {
                 // A failed checkpoint is tried again when the log has grown by as much again; a
                 // failed log refuses all.
-                if lock(&checkpointer).run().is_err() && shared.failure().is_some() {
+                let done = match signal.wait() {
+                    Woken::Stop => return,
+                    Woken::Due => lock(&checkpointer).run(Effort::Busy).map(|_| ()),
+                    Woken::Idle if shared.state().lsn == seen => {
+                        lock(&checkpointer).compact().map(|_| ())
+                    }
+                    Woken::Idle => Ok(()),
+                };
+                seen = shared.state().lsn;
+                if done.is_err() && shared.failure().is_some() {
                     return;
                 }
             }
@@ -72,23 +94,44 @@ impl Drop for Threads {
 }
 
 impl Signal {
-    /// What wakes the checkpointer.
-    pub(crate) fn waker(self: &Arc<Self>) -> Box<dyn Fn() + Send> {
-        let signal = Arc::clone(self);
-        Box::new(move || {
-            *lock(&signal.due) = true;
-            signal.changed.notify_one();
+    pub(crate) fn new(options: Options) -> Self {
+        let (due, changed) = (Mutex::new(false), Condvar::new());
+        Self { options, due, changed, stop: AtomicBool::new(false) }
+    }
+
+    /// What is told how much was logged since the last checkpoint began.
+    pub(crate) fn listener(self: &Arc<Self>, pool: &Arc<Pool>) -> Box<dyn Fn(u64) + Send> {
+        let (signal, pool) = (Arc::clone(self), Arc::clone(pool));
+        Box::new(move |since| {
+            let every = signal.options.checkpoint_every;
+            if since >= every && since >= pool.files.bytes().1 / 4 * 3 {
+                *lock(&signal.due) = true;
+                signal.changed.notify_one();
+            }
         })
     }
 
-    /// Waits until a checkpoint is due; false when the store stops.
-    fn wait(&self) -> bool {
+    /// Waits until there is something to do.
+    fn wait(&self) -> Woken {
         let mut due = lock(&self.due);
-        while !*due && !self.stop.load(Ordering::Acquire) {
-            due = self.changed.wait(due).unwrap_or_else(PoisonError::into_inner);
+        let mut timed_out = false;
+        while !*due && !timed_out && !self.stop.load(Ordering::Acquire) {
+            due = match self.options.compact_after {
+                Some(after) => {
+                    let (due, waited) = self
+                        .changed
+                        .wait_timeout(due, after)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    timed_out = waited.timed_out();
+                    due
+                }
+                None => self.changed.wait(due).unwrap_or_else(PoisonError::into_inner),
+            };
         }
-        *due = false;
-        !self.stop.load(Ordering::Acquire)
+        if self.stop.load(Ordering::Acquire) {
+            return Woken::Stop;
+        }
+        if std::mem::take(&mut *due) { Woken::Due } else { Woken::Idle }
     }
 
     fn stop(&self) {

@@ -6,6 +6,10 @@
 //! (Optimistic concurrency control with backward validation, after H. T. Kung and J. T. Robinson,
 //! "On Optimistic Methods for Concurrency Control", TODS 6(2), 1981.)
 //!
+//! A transaction of any size commits: what does not fit one frame of the log is logged before it
+//! commits, and taken back, from the log's before-images, should it not. The same goes for a
+//! transaction that asks for it, with [`Txn::spill`] or a savepoint.
+//!
 //! A list or scan is validated by the keyspace: if any key of it came or went, the transaction
 //! conflicts.
 
@@ -13,42 +17,68 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strongroom_merkle::{KeyHash, leaf_digest};
+use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
 use crate::block_on::block_on;
+use crate::commit::job::{Answer, Job, Made, Prepared, ReadSet, Spilled, Submit, Write};
+use crate::directory::Directory;
 use crate::error::{CommitError, ReadError};
 use crate::id::{Class, Committed, KeyspaceId, Version};
-use crate::index::State;
-use crate::job::{Job, Prepared, ReadSet, Submit, Write};
+use crate::index::{DELETED, State};
+use crate::shared::Shared;
 use crate::values::Values;
 
 /// Longest key, bytes.
 pub const KEY_MAX: usize = 32 << 10;
 /// Longest value, bytes.
-pub const VALUE_MAX: usize = 40 << 20;
+pub const VALUE_MAX: usize = 12 << 20;
+/// Writes of more bytes than this are logged before the transaction commits.
+const FRAME_MAX: usize = 4 << 20;
 
 /// A transaction. Dropping it takes it back.
 pub struct Txn {
     state: Arc<State>,
+    shared: Arc<Shared>,
     values: Values,
     submit: Submit,
     reads: ReadSet,
     drops: Vec<KeyspaceId>,
     creates: Vec<(KeyspaceId, Class)>,
-    writes: BTreeMap<(KeyspaceId, Vec<u8>), Option<Vec<u8>>>,
+    /// What is not logged yet.
+    writes: Writes,
+    /// What is logged already: written, or deleted.
+    logged: BTreeMap<(KeyspaceId, Vec<u8>), bool>,
+    spilled: Option<Spilled>,
+}
+
+type Writes = BTreeMap<(KeyspaceId, Vec<u8>), Option<Vec<u8>>>;
+
+/// A point that a transaction can be rolled back to, any number of times, until it is rolled back
+/// to an earlier one.
+#[derive(Clone, Debug)]
+pub struct Savepoint {
+    last: Lsn,
+    logged: BTreeMap<(KeyspaceId, Vec<u8>), bool>,
+    drops: usize,
+    creates: usize,
 }
 
 impl Txn {
-    pub(crate) fn new(state: Arc<State>, values: Values, submit: Submit) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, values: Values, submit: Submit) -> Self {
+        let state = shared.state();
         let reads = ReadSet { at: state.lsn, ..ReadSet::default() };
         Self {
             state,
+            shared,
             values,
             submit,
             reads,
             drops: Vec::new(),
             creates: Vec::new(),
             writes: BTreeMap::new(),
+            logged: BTreeMap::new(),
+            spilled: None,
         }
     }
 
@@ -57,21 +87,59 @@ impl Txn {
     /// # Errors
     /// See [`ReadError`].
     pub fn get(&mut self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        if let Some(written) = self.writes.get(&(keyspace, key.to_vec())) {
+        let name = (keyspace, key.to_vec());
+        if let Some(written) = self.writes.get(&name) {
             return Ok(written.clone());
         }
-        self.note_read(keyspace, key);
-        self.state.get(keyspace, key).map(|entry| self.values.read(entry.slot())).transpose()
+        if let Some(kept) = self.logged.get(&name) {
+            return if *kept { self.get_logged(keyspace, key) } else { Ok(None) };
+        }
+        let hash = KeyHash::of(key);
+        let entry = match self.state.keyspaces.get(&keyspace) {
+            Some(k) => k.get(&self.values.pool, &hash, key)?,
+            None => None,
+        };
+        self.reads.entries.push((keyspace, hash, entry.map(|e| e.slot.version())));
+        entry.map(|entry| self.values.read(key, &entry)).transpose()
     }
 
-    /// The committed entry's version; own writes are not seen. Touches memory only.
-    pub fn version(&mut self, keyspace: KeyspaceId, key: &[u8]) -> Option<Version> {
-        self.note_read(keyspace, key)
+    /// What this transaction wrote and logged.
+    fn get_logged(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let spilled = self.spilled.as_ref();
+        let Some(handle) = spilled.and_then(|s| s.handles.get(&keyspace)) else { return Ok(None) };
+        let state = self.shared.state();
+        let hash = KeyHash::of(key);
+        let entry = state.get_pending(&self.values.pool, *handle, &hash, key)?;
+        let entry = entry.filter(|entry| entry.slot.len != DELETED);
+        entry.map(|entry| self.values.read(key, &entry)).transpose()
+    }
+
+    /// The committed entry's version; own writes are not seen. Touches no value.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn version(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+    ) -> Result<Option<Version>, ReadError> {
+        let hash = KeyHash::of(key);
+        let entry = match self.state.keyspaces.get(&keyspace) {
+            Some(k) => k.get(&self.values.pool, &hash, key)?,
+            None => None,
+        };
+        let version = entry.map(|e| e.slot.version());
+        self.reads.entries.push((keyspace, hash, version));
+        Ok(version)
     }
 
     /// Whether this transaction itself wrote or deleted the key.
     pub fn wrote(&self, keyspace: KeyspaceId, key: &[u8]) -> bool {
-        !self.writes.is_empty() && self.writes.contains_key(&(keyspace, key.to_vec()))
+        if self.writes.is_empty() && self.logged.is_empty() {
+            return false;
+        }
+        let name = (keyspace, key.to_vec());
+        self.writes.contains_key(&name) || self.logged.contains_key(&name)
     }
 
     /// Names one level below `prefix` (folders with a trailing slash), in order, strictly after
@@ -146,7 +214,10 @@ impl Txn {
 
     /// There is nothing to commit.
     pub fn is_read_only(&self) -> bool {
-        self.writes.is_empty() && self.creates.is_empty() && self.drops.is_empty()
+        self.writes.is_empty()
+            && self.spilled.is_none()
+            && self.creates.is_empty()
+            && self.drops.is_empty()
     }
 
     /// Whether a write, create or drop touches a replicated keyspace.
@@ -156,25 +227,108 @@ impl Txn {
         };
         self.creates.iter().any(|(_, class)| *class == Class::Replicated)
             || self.drops.iter().any(existing)
-            || self.writes.keys().any(|(id, _)| existing(id))
+            || self.writes.keys().chain(self.logged.keys()).any(|(id, _)| existing(id))
+    }
+
+    /// Logs what is buffered now, to bound the memory of a large transaction. Other transactions
+    /// that write the same keys meet a conflict from here on until this one ends.
+    ///
+    /// Cancel safe: the writes are logged though the future is dropped, and taken back with the
+    /// transaction.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; `Conflict` when another transaction holds one of the keys. What was
+    /// logged before stays, and the transaction should be dropped.
+    pub async fn spill(&mut self) -> Result<(), CommitError> {
+        if self.writes.is_empty() {
+            return Ok(());
+        }
+        let writes = std::mem::take(&mut self.writes);
+        for ((keyspace, key), value) in &writes {
+            self.logged.insert((*keyspace, key.clone()), value.is_some());
+        }
+        let writes = prepare(writes)?;
+        let made = self.made();
+        let txn = self.spilled.as_ref().map(|s| s.txn);
+        let (done, answer) = oneshot::channel();
+        self.submit.send(Job::Spill { txn, made, writes, done });
+        let mut spilled = answer.await.unwrap_or(Err(CommitError::Closed))?;
+        if let Some(before) = self.spilled.take() {
+            spilled.handles.extend(before.handles);
+        }
+        self.spilled = Some(spilled);
+        Ok(())
+    }
+
+    /// Logs what is buffered and answers a point to which the transaction can be rolled back.
+    ///
+    /// # Errors
+    /// See [`Txn::spill`].
+    pub async fn savepoint(&mut self) -> Result<Savepoint, CommitError> {
+        self.spill().await?;
+        Ok(Savepoint {
+            last: self.spilled.as_ref().map_or(Lsn::ZERO, |s| s.last),
+            logged: self.logged.clone(),
+            drops: self.drops.len(),
+            creates: self.creates.len(),
+        })
+    }
+
+    /// Takes back everything since the savepoint; what was read stays read. Later savepoints are
+    /// void.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; the transaction should be dropped then.
+    pub async fn roll_back_to(&mut self, savepoint: &Savepoint) -> Result<(), CommitError> {
+        self.writes.clear();
+        self.drops.truncate(savepoint.drops);
+        self.creates.truncate(savepoint.creates);
+        if let Some(spilled) = &mut self.spilled
+            && spilled.last > savepoint.last
+        {
+            let (txn, to) = (spilled.txn, Some(savepoint.last));
+            let (done, answer) = oneshot::channel();
+            self.submit.send(Job::RollBack { txn, to, done });
+            answer.await.unwrap_or(Err(CommitError::Closed))?;
+            spilled.last = savepoint.last;
+        }
+        self.logged.clone_from(&savepoint.logged);
+        Ok(())
     }
 
     /// Commits; durable and visible when it answers. A transaction that wrote nothing answers at
     /// once, without validation: what it read is one consistent state.
     ///
-    /// Cancel safe in this sense: once first polled the commit goes on though the future is
-    /// dropped; only its answer is lost.
+    /// Cancel safe in this sense: a transaction that fits one frame goes on, once first polled,
+    /// though the future is dropped, and only its answer is lost; a larger one does so from the
+    /// moment that all of its writes are logged, and is taken back before.
     ///
     /// # Errors
     /// See [`CommitError`].
-    pub async fn commit(self) -> Result<Committed, CommitError> {
+    pub async fn commit(mut self) -> Result<Committed, CommitError> {
         if self.is_read_only() {
             return Ok(Committed { lsn: self.state.lsn });
         }
-        let submit = self.submit.clone();
-        let prepared = self.prepare()?;
+        let bytes: usize =
+            self.writes.iter().map(|((_, k), v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
+        let room = FRAME_MAX.min(usize::try_from(self.values.log.segment_size() / 2).unwrap_or(0));
+        let large = bytes > room && self.writes.len() > 1;
+        if large || self.spilled.is_some() {
+            self.spill().await?;
+        }
+        let writes = prepare(std::mem::take(&mut self.writes))?;
+        let prepared = Prepared {
+            reads: std::mem::take(&mut self.reads),
+            drops: std::mem::take(&mut self.drops),
+            creates: std::mem::take(&mut self.creates),
+            writes,
+        };
         let (done, answer) = oneshot::channel();
-        submit.send(Job::Commit { prepared, done });
+        let job = match self.spilled.take() {
+            Some(spilled) => Job::CommitSpilled { txn: spilled.txn, prepared, done },
+            None => Job::Commit { prepared, done },
+        };
+        self.submit.send(job);
         answer.await.unwrap_or(Err(CommitError::Closed))
     }
 
@@ -186,53 +340,58 @@ impl Txn {
         block_on(self.commit())
     }
 
-    /// Notes a read of the committed entry and answers its version.
-    fn note_read(&mut self, keyspace: KeyspaceId, key: &[u8]) -> Option<Version> {
-        let hash = KeyHash::of(key);
-        let version = self
-            .state
-            .keyspaces
-            .get(&keyspace)
-            .and_then(|k| k.trie.get(&hash))
-            .map(super::index::IndexEntry::version);
-        self.reads.entries.push((keyspace, hash, version));
-        version
+    /// Keyspaces that this transaction makes, with the numbers set aside for them.
+    fn made(&self) -> Made {
+        let known = self.spilled.as_ref().map(|s| &s.made);
+        let number = |id: &KeyspaceId| known.and_then(|made| made.get(id)?.1);
+        self.creates.iter().map(|(id, class)| (*id, (*class, number(id)))).collect()
     }
 
     fn writes_to(&self, keyspace: KeyspaceId) -> bool {
-        self.writes
-            .range((keyspace, Vec::new())..)
-            .next()
-            .is_some_and(|((id, _), _)| *id == keyspace)
+        let first = (keyspace, Vec::new());
+        let in_it = |(id, _): &(KeyspaceId, Vec<u8>)| *id == keyspace;
+        self.writes.range(first.clone()..).next().is_some_and(|(name, _)| in_it(name))
+            || self.logged.range(first..).next().is_some_and(|(name, _)| in_it(name))
     }
 
-    fn directory_with_writes(&self, keyspace: KeyspaceId) -> crate::directory::Directory {
+    fn directory_with_writes(&self, keyspace: KeyspaceId) -> Directory {
         let mut directory =
             self.state.keyspaces.get(&keyspace).map(|k| k.directory.clone()).unwrap_or_default();
-        for ((id, key), value) in self.writes.range((keyspace, Vec::new())..) {
-            if *id != keyspace {
-                break;
-            }
-            match value {
-                Some(_) => directory.insert(key),
-                None => directory.remove(key),
+        let first = (keyspace, Vec::new());
+        let logged = self.logged.range(first.clone()..).map(|(name, kept)| (name, *kept));
+        let buffered = self.writes.range(first..).map(|(name, value)| (name, value.is_some()));
+        let mine = |(name, _): &(&(KeyspaceId, Vec<u8>), bool)| name.0 == keyspace;
+        for ((_, key), kept) in logged.take_while(mine).chain(buffered.take_while(mine)) {
+            if kept {
+                directory.insert(key);
+            } else {
+                directory.remove(key);
             }
         }
         directory
     }
+}
 
-    fn prepare(self) -> Result<Prepared, CommitError> {
-        let mut writes = Vec::with_capacity(self.writes.len());
-        for ((keyspace, key), value) in self.writes {
-            if key.len() > KEY_MAX || value.as_ref().is_some_and(|v| v.len() > VALUE_MAX) {
-                return Err(CommitError::TooLarge(key.len() + value.map_or(0, |v| v.len())));
-            }
-            let value = value.map(|v| {
-                let digest = leaf_digest(&key, &v);
-                (v, digest)
-            });
-            writes.push(Write { keyspace, hash: KeyHash::of(&key), key: Arc::from(key), value });
+impl Drop for Txn {
+    fn drop(&mut self) {
+        if let Some(spilled) = self.spilled.take() {
+            let (done, _nobody): (Answer<()>, _) = oneshot::channel();
+            self.submit.send(Job::RollBack { txn: spilled.txn, to: None, done });
         }
-        Ok(Prepared { reads: self.reads, drops: self.drops, creates: self.creates, writes })
     }
+}
+
+/// Hashes writes, on the caller's thread.
+fn prepare(writes: Writes) -> Result<Vec<Write>, CommitError> {
+    let write = |((keyspace, key), value): ((KeyspaceId, Vec<u8>), Option<Vec<u8>>)| {
+        if key.len() > KEY_MAX || value.as_ref().is_some_and(|v| v.len() > VALUE_MAX) {
+            return Err(CommitError::TooLarge(key.len() + value.map_or(0, |v| v.len())));
+        }
+        let value = value.map(|v| {
+            let digest = leaf_digest(&key, &v);
+            (v, digest)
+        });
+        Ok(Write { keyspace, hash: KeyHash::of(&key), key: key.into(), value })
+    };
+    writes.into_iter().map(write).collect()
 }

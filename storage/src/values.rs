@@ -1,34 +1,56 @@
-//! Reading of values: copy first, then verify the copy.
+//! Reading of entries and their values: copy first, then verify the copy.
+
+use std::sync::Arc;
 
 use strongroom_merkle::leaf_digest;
 use strongroom_wal::LogReader;
 
 use crate::error::ReadError;
-use crate::index::Slot;
+use crate::id::KeyspaceId;
+use crate::index::{Indexed, State};
+use crate::pages::{PageError, Pool};
 
-/// Reads values that index entries point to.
+/// Reads what index entries point to.
 #[derive(Clone)]
 pub(crate) struct Values {
-    log: LogReader,
+    pub(crate) log: LogReader,
+    pub(crate) pool: Arc<Pool>,
 }
 
 impl Values {
-    pub(crate) fn new(log: LogReader) -> Self {
-        Self { log }
+    pub(crate) fn new(log: LogReader, pool: Arc<Pool>) -> Self {
+        Self { log, pool }
+    }
+
+    /// The index entry of a key.
+    pub(crate) fn entry(
+        &self,
+        state: &State,
+        keyspace: KeyspaceId,
+        key: &[u8],
+    ) -> Result<Option<Indexed>, ReadError> {
+        Ok(state.get(&self.pool, keyspace, key)?)
     }
 
     /// The value of an entry; refused unless it has the entry's digest.
-    pub(crate) fn read(&self, slot: &Slot) -> Result<Vec<u8>, ReadError> {
-        let mut value = vec![0; slot.len as usize];
+    pub(crate) fn read(&self, key: &[u8], entry: &Indexed) -> Result<Vec<u8>, ReadError> {
+        let at = entry.slot.at;
+        let mut value = vec![0; usize::try_from(entry.slot.len).unwrap_or(usize::MAX)];
         if !value.is_empty() {
             self.log
-                .read_bytes(slot.at, &mut value)
-                .map_err(|e| ReadError::Io { at: slot.at, cause: e.to_string() })?;
+                .read_bytes(at, &mut value)
+                .map_err(|e| ReadError::Io { at, cause: e.to_string() })?;
         }
-        if leaf_digest(&slot.key, &value) == slot.digest {
+        if leaf_digest(key, &value) == entry.digest {
             Ok(value)
         } else {
-            Err(ReadError::Corrupt { at: slot.at })
+            Err(ReadError::Corrupt { at })
         }
+    }
+}
+
+impl From<PageError> for ReadError {
+    fn from(e: PageError) -> Self {
+        ReadError::Page { cause: e.to_string() }
     }
 }

@@ -15,7 +15,13 @@ const SHARED: KeyspaceId = KeyspaceId([1; 16]);
 const LOCAL: KeyspaceId = KeyspaceId([2; 16]);
 
 fn open(dir: &tempfile::TempDir, retention_bytes: u64) -> Store {
-    let options = Options { segment_size: 64 << 10, retention_bytes, checkpoint_every: u64::MAX };
+    let options = Options {
+        segment_size: 64 << 10,
+        retention_bytes,
+        checkpoint_every: u64::MAX,
+        compact_after: None,
+        ..Options::default()
+    };
     Store::open(dir.path(), options).unwrap()
 }
 
@@ -128,8 +134,7 @@ fn a_loser_in_the_log_is_undone_once_and_never_shipped() {
     put(&store, SHARED, "kept", b"old");
     let start = store.position();
     let root = store.root(Class::Replicated);
-    let before = store.snapshot().trie(SHARED).unwrap();
-    let entry = before.iter().next().unwrap().clone();
+    let entry = store.snapshot().index(SHARED).next().unwrap().unwrap();
     store.close().unwrap();
     drop(store);
 
@@ -139,10 +144,10 @@ fn a_loser_in_the_log_is_undone_once_and_never_shipped() {
     let mut frame = log.begin_frame(4096).unwrap();
     let first = frame.record_lsn();
     let before = Before::Present {
-        at: entry.position().0,
-        len: entry.value_len(),
-        version: entry.version().0,
-        digest: strongroom_merkle::Leaf::digest(&entry).0,
+        at: entry.position.0,
+        len: entry.value_len,
+        version: entry.version.0,
+        digest: entry.digest.0,
     };
     let updates = [(&b"kept"[..], before, 0), (b"new", Before::Absent, first.0)];
     for (key, before, prev) in updates {

@@ -34,7 +34,7 @@ fn segments_that_hold_few_live_values_are_cleaned_and_given_back() {
     let model = contents(&store);
     let snapshot = store.snapshot();
     let versions: Vec<_> =
-        (0..600u32).map(|k| store.version(keyspace(2), &k.to_be_bytes())).collect();
+        (0..600u32).map(|k| store.version(keyspace(2), &k.to_be_bytes()).unwrap()).collect();
     let mut reading = store.begin();
     reading.get(keyspace(2), &7u32.to_be_bytes()).unwrap();
     reading.put(keyspace(2), b"out", vec![1]);
@@ -60,7 +60,8 @@ fn segments_that_hold_few_live_values_are_cleaned_and_given_back() {
     let after = folder_bytes(dir.path());
     assert!(after * 3 < before, "{before} bytes before, {after} after");
     assert_eq!(store.root(Class::Replicated), root, "a move changes no root");
-    let now: Vec<_> = (0..600u32).map(|k| store.version(keyspace(2), &k.to_be_bytes())).collect();
+    let now: Vec<_> =
+        (0..600u32).map(|k| store.version(keyspace(2), &k.to_be_bytes()).unwrap()).collect();
     assert_eq!(now, versions, "a move changes no version");
     check(&store, &[&model], "cleaned");
     drop(store);

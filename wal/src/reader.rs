@@ -39,6 +39,11 @@ impl LogReader {
         Arc::clone(&self.shared.holds).hold(name, lsn, bound)
     }
 
+    /// How many segments are kept.
+    pub fn segments_len(&self) -> usize {
+        self.shared.segments_len()
+    }
+
     /// Bytes of a segment of this log.
     pub fn segment_size(&self) -> u64 {
         self.shared.format.geometry.segment_bytes()

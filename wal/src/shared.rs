@@ -74,6 +74,11 @@ impl Shared {
         self.read().contains_key(&segment)
     }
 
+    /// How many segments are kept.
+    pub(crate) fn segments_len(&self) -> usize {
+        self.read().len()
+    }
+
     /// First frame still kept.
     pub(crate) fn oldest(&self) -> Lsn {
         let first = self.read().keys().next().copied();

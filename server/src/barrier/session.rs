@@ -101,7 +101,7 @@ impl View<'_> {
             let Some(plain) = self.get(key)? else { return Ok(None) };
             return decode(&plain).map(|t| Some(Arc::new(t))).ok_or(ViewError::Decode);
         }
-        let Some(version) = self.session.txn.version(self.keyspace, bytes) else {
+        let Some(version) = self.session.txn.version(self.keyspace, bytes)? else {
             return Ok(None);
         };
         if let Some(hit) = self.session.cache.get(self.keyspace, bytes, version) {
@@ -110,7 +110,7 @@ impl View<'_> {
         let Some(plain) = self.get(key)? else { return Ok(None) };
         let decoded = Arc::new(decode(&plain).ok_or(ViewError::Decode)?);
         // Keep it only when the version asked for is the one that was read.
-        if self.session.txn.version(self.keyspace, bytes) == Some(version) {
+        if self.session.txn.version(self.keyspace, bytes)? == Some(version) {
             self.session.cache.put(self.keyspace, bytes, version, Arc::clone(&decoded));
         }
         Ok(Some(decoded))
@@ -135,7 +135,7 @@ impl View<'_> {
         if self.session.txn.wrote(self.keyspace, key.as_bytes()) {
             return Ok(self.get(key)?.is_some());
         }
-        Ok(self.session.txn.version(self.keyspace, key.as_bytes()).is_some())
+        Ok(self.session.txn.version(self.keyspace, key.as_bytes())?.is_some())
     }
 
     /// Writes a value.

@@ -15,8 +15,9 @@ use super::read::{Sink, read};
 use super::report::BackupReport;
 use crate::folder::{self, LOCK, RESTORING};
 use crate::id::{Class, KeyspaceId};
+use crate::options::Options;
 use crate::snapshot::KeyValue;
-use crate::store::{Options, Store};
+use crate::store::Store;
 
 /// Verifies a backup and builds its store in an empty folder, which is made if need be. The store
 /// is complete, durable and closed when it answers. It has a log of its own: nobody can follow it

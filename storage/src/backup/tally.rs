@@ -1,51 +1,52 @@
 //! Counts the entries of a keyspace and computes its root from their values.
 
-use strongroom_merkle::{Digest, KeyHash, Leaf, Trie, composite, leaf_digest};
+use std::sync::Arc;
+
+use strongroom_merkle::{Change, Digest, MemPages, Page, Trie, composite, leaf_digest};
 
 use super::format::{Sum, Trailer};
 use crate::id::{Class, KeyspaceId};
 
-/// 64 bytes an entry are kept until the keyspace is complete.
+/// Entries that are put into the trie at a time.
+const BATCH: usize = 8192;
+
+/// The keys are kept, packed, until the keyspace is complete.
 #[derive(Default)]
 pub(super) struct Tally {
-    leaves: Vec<Hashed>,
+    trie: Trie<Arc<Page<()>>>,
+    gathered: Vec<(Vec<u8>, Digest)>,
+    entries: u64,
     key_bytes: u64,
     value_bytes: u64,
 }
 
-#[derive(Clone)]
-struct Hashed {
-    key: KeyHash,
-    digest: Digest,
-}
-
-impl Leaf for Hashed {
-    fn key_hash(&self) -> KeyHash {
-        self.key
-    }
-
-    fn digest(&self) -> Digest {
-        self.digest
-    }
-}
-
 impl Tally {
     pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
-        self.leaves.push(Hashed { key: KeyHash::of(key), digest: leaf_digest(key, value) });
+        self.gathered.push((key.to_vec(), leaf_digest(key, value)));
+        self.entries += 1;
         self.key_bytes += key.len() as u64;
         self.value_bytes += value.len() as u64;
+        if self.gathered.len() == BATCH {
+            self.apply();
+        }
     }
 
     /// `None` if a key came twice.
     pub(super) fn finish(mut self) -> Option<Sum> {
-        self.leaves.sort_unstable_by_key(|leaf| leaf.key.0);
-        if self.leaves.windows(2).any(|pair| pair[0].key == pair[1].key) {
-            return None;
+        self.apply();
+        let Self { trie, entries, key_bytes, value_bytes, .. } = self;
+        // Of a key that came twice the trie has one.
+        let complete = trie.len() as u64 == entries;
+        complete.then(|| Sum { entries, key_bytes, value_bytes, root: trie.root() })
+    }
+
+    fn apply(&mut self) {
+        let changes =
+            self.gathered.iter().map(|(key, digest)| Change::new(key, Some((*digest, ()))));
+        match self.trie.apply(&MemPages::new(), &mut changes.collect::<Vec<_>>()) {
+            Ok(()) => self.gathered.clear(),
+            Err(never) => match never {},
         }
-        let (entries, key_bytes, value_bytes) =
-            (self.leaves.len() as u64, self.key_bytes, self.value_bytes);
-        let root = Trie::from_sorted(self.leaves).root();
-        Some(Sum { entries, key_bytes, value_bytes, root })
     }
 }
 

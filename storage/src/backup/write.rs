@@ -4,15 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use strongroom_merkle::Leaf;
-
 use super::error::BackupError;
 use super::format::{self, CHUNK, CHUNK_TARGET, HEADER, Header, PREAMBLE, Sum, TRAILER};
 use super::report::BackupReport;
 use super::tally::{Tally, class_root, trailer};
-use crate::error::ReadError;
 use crate::id::{Class, KeyspaceId};
-use crate::snapshot::{KeyValue, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::store::Store;
 
 impl Store {
@@ -101,7 +98,7 @@ fn write_keyspace(
     let mut tally = Tally::default();
     let mut payload = format::begin_chunk(place);
     let empty = payload.len();
-    for entry in entries(snapshot, id) {
+    for entry in snapshot.entries(id) {
         let (key, value) = entry?;
         tally.add(&key, &value);
         format::push_entry(&mut payload, &key, &value);
@@ -114,16 +111,6 @@ fn write_keyspace(
         out.block(CHUNK, &payload)?;
     }
     tally.finish().ok_or(BackupError::Root)
-}
-
-/// Entries of a keyspace, one value in memory at a time.
-fn entries(
-    snapshot: &Snapshot,
-    id: KeyspaceId,
-) -> impl Iterator<Item = Result<KeyValue, ReadError>> {
-    let trie = snapshot.trie(id).unwrap_or_default();
-    let hashes: Vec<_> = trie.iter().map(Leaf::key_hash).collect();
-    hashes.into_iter().filter_map(move |hash| snapshot.get_by_hash(id, &hash).transpose())
 }
 
 /// A stream that is hashed and counted as it is written.

@@ -19,9 +19,6 @@ use leaf::{Batch, LEAF_MAX, Leaf, Packer, bound_between};
 use node::{Node, Outcome};
 pub(crate) use sort::sort_keys;
 
-/// A key, shared with the index entry.
-pub(crate) type Key = std::sync::Arc<[u8]>;
-
 /// A key, and whether it is inserted or removed.
 pub(crate) type Edit<'a> = (&'a [u8], bool);
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use strongroom_merkle::{Digest, KeyHash, Leaf, Trie, composite, leaf_digest};
+use strongroom_merkle::{Change, Digest, MemPages, Trie, composite, leaf_digest};
 use strongroom_storage::{Class, CommitError, KeyspaceId, Options, Store};
 use strongroom_wal::disk::sim::SimDisk;
 
@@ -32,7 +32,13 @@ fn class(n: u8) -> Class {
 }
 
 pub fn options() -> Options {
-    Options { segment_size: 64 << 10, retention_bytes: 0, checkpoint_every: u64::MAX }
+    Options {
+        segment_size: 64 << 10,
+        retention_bytes: 0,
+        checkpoint_every: u64::MAX,
+        pool_pages: usize::MAX,
+        compact_after: None,
+    }
 }
 
 pub fn open(disk: &SimDisk) -> Result<Store, strongroom_storage::OpenError> {
@@ -116,28 +122,13 @@ pub fn contents(store: &Store) -> Model {
     all
 }
 
-#[derive(Clone)]
-struct ModelLeaf(KeyHash, Digest);
-
-impl Leaf for ModelLeaf {
-    fn key_hash(&self) -> KeyHash {
-        self.0
-    }
-
-    fn digest(&self) -> Digest {
-        self.1
-    }
-}
-
 /// The root that a store with these contents must have.
 pub fn root_of(model: &Model, class: Class) -> Digest {
     composite(model.iter().filter(|(_, (c, _))| *c == class).map(|(id, (_, entries))| {
         let mut trie = Trie::new();
-        let leaves = entries.iter().map(|(k, v)| {
-            let hash = KeyHash::of(k);
-            (hash, Some(ModelLeaf(hash, leaf_digest(k, v))))
-        });
-        trie.apply(leaves.collect());
+        let mut changes: Vec<_> =
+            entries.iter().map(|(k, v)| Change::new(k, Some((leaf_digest(k, v), ())))).collect();
+        trie.apply(&MemPages::new(), &mut changes).unwrap();
         (id.0, trie.root())
     }))
 }

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
+use strongroom_merkle::KeyHash;
 use strongroom_merkle::reconcile::Responder;
-use strongroom_merkle::{KeyHash, Leaf};
-use strongroom_storage::{Class, KeyspaceId, ReadError, Snapshot};
+use strongroom_storage::{Class, KeyValue, KeyspaceId, ReadError, Snapshot};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -101,16 +101,19 @@ fn read(
     hashes: Option<Vec<KeyHash>>,
     parts: &mpsc::Sender<Message>,
 ) -> Result<(), ReadError> {
-    let trie = snapshot.trie(keyspace);
-    let all = trie.iter().flat_map(|t| t.iter().map(Leaf::key_hash));
-    let hashes: Box<dyn Iterator<Item = KeyHash>> = match hashes {
-        Some(hashes) => Box::new(hashes.into_iter()),
-        None => Box::new(all),
+    let asked = |hash: KeyHash| Ok((hash, snapshot.get_by_hash(keyspace, &hash)?));
+    let whole = |entry: Result<KeyValue, ReadError>| {
+        entry.map(|entry| (KeyHash::of(&entry.0), Some(entry)))
     };
+    let found: Box<dyn Iterator<Item = Result<(KeyHash, Option<KeyValue>), ReadError>>> =
+        match hashes {
+            Some(hashes) => Box::new(hashes.into_iter().map(asked)),
+            None => Box::new(snapshot.entries(keyspace).map(whole)),
+        };
     let mut entries = Vec::new();
     let mut weight = 0;
-    for hash in hashes {
-        let entry = snapshot.get_by_hash(keyspace, &hash)?;
+    for found in found {
+        let (hash, entry) = found?;
         weight += entry.as_ref().map_or(0, |(key, value)| key.len() + value.len()) + 41;
         entries.push(Fetched { hash: hash.0, entry });
         if weight >= PART {

@@ -29,7 +29,12 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Small segments and a short retention, so that logs come to an end within a test.
 pub(super) fn small() -> Options {
-    Options { segment_size: 256 << 10, retention_bytes: 256 << 10, checkpoint_every: 128 << 10 }
+    Options {
+        segment_size: 256 << 10,
+        retention_bytes: 256 << 10,
+        checkpoint_every: 128 << 10,
+        ..Options::default()
+    }
 }
 
 pub(super) struct Cluster {

@@ -1,26 +1,14 @@
 //! The comparison: everything from the values upwards.
 
-use strongroom_merkle::{Digest, KeyHash, Leaf, Trie, composite, leaf_digest};
-use strongroom_storage::{Class, IndexEntry, KeyspaceId, Look, ReadError, Snapshot};
+use std::sync::Arc;
+
+use strongroom_merkle::{Change, Digest, KeyHash, MemPages, Page, Trie, composite, leaf_digest};
+use strongroom_storage::{Class, Index, IndexEntry, KeyspaceId, Look, ReadError, Snapshot};
 
 use crate::report::{Difference, KeyspaceReport, Report, Roots};
 
-/// A leaf made from a value that was read.
-#[derive(Clone, Copy)]
-struct Recomputed {
-    key_hash: KeyHash,
-    digest: Digest,
-}
-
-impl Leaf for Recomputed {
-    fn key_hash(&self) -> KeyHash {
-        self.key_hash
-    }
-
-    fn digest(&self) -> Digest {
-        self.digest
-    }
-}
+/// Leaves that are put into the trie at a time.
+const BATCH: usize = 8192;
 
 /// Compares all that the look found with what its values say.
 pub(crate) fn check(look: &Look) -> Report {
@@ -51,44 +39,67 @@ pub(crate) fn check(look: &Look) -> Report {
 fn check_keyspace(
     snapshot: &Snapshot,
     (id, class): (KeyspaceId, Class),
-    trie: &Trie<IndexEntry>,
+    indexed: &Index,
     differences: &mut Vec<Difference>,
 ) -> KeyspaceReport {
-    let mut leaves = Vec::with_capacity(trie.len());
+    let mut recomputed = Trie::new();
     let mut value_bytes = 0u64;
-    for entry in trie {
-        value_bytes += u64::from(entry.value_len());
-        match recompute(snapshot, id, entry) {
-            Ok(leaf) => leaves.push(leaf),
+    let mut leaves = Vec::new();
+    for entry in snapshot.index(id) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let what = error.to_string();
+                let key = Vec::new();
+                differences.push(Difference {
+                    keyspace: id,
+                    key_hash: KeyHash::of(&key),
+                    key,
+                    what,
+                });
+                continue;
+            }
+        };
+        value_bytes += u64::from(entry.value_len);
+        match recompute(snapshot, id, &entry) {
+            Ok(digest) => leaves.push((entry.key, digest)),
             Err(what) => differences.push(Difference {
                 keyspace: id,
-                key_hash: entry.key_hash(),
-                key: entry.key().to_vec(),
+                key_hash: KeyHash::of(&entry.key),
+                key: entry.key,
                 what,
             }),
         }
+        if leaves.len() == BATCH {
+            add(&mut recomputed, &mut leaves);
+        }
     }
-    leaves.sort_unstable_by_key(|leaf| leaf.key_hash);
-    leaves.dedup_by_key(|leaf| leaf.key_hash);
+    add(&mut recomputed, &mut leaves);
     KeyspaceReport {
         id,
         class,
-        entries: trie.len(),
+        entries: indexed.len(),
         value_bytes,
-        indexed: trie.root(),
-        recomputed: Trie::from_sorted(leaves).root(),
+        indexed: indexed.root(),
+        recomputed: recomputed.root(),
     }
 }
 
-/// The leaf that an entry's key and value make, or how it is not the one in the index.
-fn recompute(
-    snapshot: &Snapshot,
-    id: KeyspaceId,
-    entry: &IndexEntry,
-) -> Result<Recomputed, String> {
-    let key_hash = entry.key_hash();
-    let (key, value) = snapshot
-        .get_by_hash(id, &key_hash)
+/// Puts leaves into the trie that is made anew.
+fn add(trie: &mut Trie<Arc<Page<()>>>, leaves: &mut Vec<(Vec<u8>, Digest)>) {
+    let mut changes: Vec<_> =
+        leaves.iter().map(|(key, digest)| Change::new(key, Some((*digest, ())))).collect();
+    match trie.apply(&MemPages::new(), &mut changes) {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+    leaves.clear();
+}
+
+/// The digest that an entry's value makes, or how it is not the one in the index.
+fn recompute(snapshot: &Snapshot, id: KeyspaceId, entry: &IndexEntry) -> Result<Digest, String> {
+    let value = snapshot
+        .get(id, &entry.key)
         .map_err(|error| match error {
             ReadError::Corrupt { at } => {
                 format!("the value at {at} does not have the digest in the index")
@@ -96,12 +107,9 @@ fn recompute(
             error => error.to_string(),
         })?
         .ok_or_else(|| "the index does not find the key under its own hash".to_owned())?;
-    let leaf = Recomputed { key_hash: KeyHash::of(&key), digest: leaf_digest(&key, &value) };
-    if leaf.key_hash != key_hash || key != entry.key() {
-        return Err("the key does not have the hash that it is filed under".to_owned());
-    }
-    if leaf.digest != entry.digest() {
+    let digest = leaf_digest(&entry.key, &value);
+    if digest != entry.digest {
         return Err("the value does not have the digest in the index".to_owned());
     }
-    Ok(leaf)
+    Ok(digest)
 }

@@ -52,6 +52,11 @@ impl<J> Queue<J> {
         }
     }
 
+    /// Takes what is there, without waiting.
+    pub(crate) fn take_ready(&self) -> VecDeque<J> {
+        std::mem::take(&mut lock(&self.inner).jobs)
+    }
+
     /// Refuses further jobs; those queued are still taken.
     pub(crate) fn close(&self) {
         lock(&self.inner).closed = true;

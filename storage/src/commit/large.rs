@@ -1,0 +1,335 @@
+//! Transactions that are logged before they commit.
+//!
+//! Their writes go to the log as updates with before-images, chained, and to the trees of
+//! uncommitted writes, whose pages may be written like any other (steal). A key that such a
+//! transaction has written is held: whoever else writes it meets a conflict. The commit record turns
+//! all of it into committed entries at once; a rollback undoes it step by step, from the end, with a
+//! compensation for each step.
+
+use std::collections::BTreeMap;
+
+use strongroom_aries::{After, Before, Record, Transaction, TransactionTable, TxnId, Undo, Update};
+use strongroom_wal::Lsn;
+
+use super::batch::Batch;
+use super::job::{Answer, Made, Prepared, RECORD_FRAMING_MAX, Spilled, Write};
+use super::{Committer, FRAME_TARGET, unreadable};
+use crate::error::CommitError;
+use crate::id::Committed;
+use crate::index::{DELETED, Indexed, Slot, Touch};
+use crate::logged::{LoggedUpdate, Restored, updates_of};
+use crate::shared::Counters;
+
+/// Bytes that an update with its chain and its before-image takes beside key and value, at most.
+const LOGGED_OVERHEAD: usize = 100 + RECORD_FRAMING_MAX;
+
+/// Transactions that have logged something and not ended.
+#[derive(Debug, Default)]
+pub(crate) struct Active(BTreeMap<TxnId, Chain>);
+
+/// A transaction's records.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chain {
+    /// Its last record.
+    last: Lsn,
+    /// Its last update that is not undone: what the next update is chained to.
+    undo_next: Lsn,
+}
+
+impl Active {
+    /// Where the log is needed from to take them all back.
+    pub(super) fn oldest(&self) -> Option<Lsn> {
+        self.0.keys().next().map(|txn| Lsn(txn.0))
+    }
+
+    /// As a checkpoint records them.
+    pub(super) fn table(&self) -> TransactionTable {
+        let mut table = TransactionTable::default();
+        for (txn, Chain { last, undo_next }) in &self.0 {
+            let (last, undo_next) = (last.0, undo_next.0);
+            table.insert(*txn, Transaction { committed: false, last, undo_next });
+        }
+        table
+    }
+}
+
+impl Committer {
+    /// Whether another transaction than `own` has written the key and not ended.
+    pub(super) fn is_held(&self, write: &Write, own: Option<TxnId>) -> Result<bool, CommitError> {
+        let Some(keyspace) = self.head.keyspaces.get(&write.keyspace) else { return Ok(false) };
+        let held = self
+            .head
+            .get_pending(self.pool(), keyspace.handle, &write.hash, &write.key)
+            .map_err(unreadable)?;
+        Ok(held.is_some_and(|held| Some(TxnId(held.slot.version)) != own))
+    }
+
+    /// Logs writes of a transaction, in as many frames as it takes.
+    pub(super) fn spill(
+        &mut self,
+        txn: Option<TxnId>,
+        made: Made,
+        writes: Vec<Write>,
+        done: Answer<Spilled>,
+    ) {
+        self.flush();
+        match self.log_writes(txn, made, writes) {
+            Ok((spilled, Some(mut batch))) => {
+                batch.waiters.push(Box::new(move |landed| {
+                    let _ = done.send(landed.map(|_| spilled));
+                }));
+                self.batch = Some(batch);
+                self.flush();
+            }
+            Ok((spilled, None)) => drop(done.send(Ok(spilled))),
+            Err(e) => self.refuse(e, done),
+        }
+    }
+
+    /// Puts writes into frames; the last one is handed back. After an error the transaction stands
+    /// where the frames that went out have left it.
+    fn log_writes(
+        &mut self,
+        txn: Option<TxnId>,
+        mut made: Made,
+        writes: Vec<Write>,
+    ) -> Result<(Spilled, Option<Batch>), CommitError> {
+        let chain = txn.and_then(|txn| self.active.0.get(&txn).copied()).unwrap_or_default();
+        let (mut id, mut last) = (txn, chain.undo_next);
+        let mut handles = BTreeMap::new();
+        let mut batch: Option<Batch> = None;
+        for write in writes {
+            if self.is_held(&write, txn)? {
+                return Err(CommitError::Conflict);
+            }
+            let handle = self.handle_for(&write, &mut made)?;
+            handles.insert(write.keyspace, handle);
+            let size = write.size() + LOGGED_OVERHEAD;
+            let full =
+                |b: &Batch| b.frame.payload_len() + size > FRAME_TARGET || !b.frame.fits(size);
+            if batch.as_ref().is_some_and(full) {
+                self.batch = batch.take();
+                self.flush();
+            }
+            let mut open = match batch.take() {
+                Some(open) => open,
+                None => Batch::new(self.begin_frame(size)?),
+            };
+            let (lsn, owner) = self.log_write(&mut open, id, last, handle, write)?;
+            (id, last) = (Some(owner), lsn);
+            batch = Some(open);
+            self.active.0.insert(owner, Chain { last: lsn, undo_next: lsn });
+        }
+        let txn = id.ok_or(CommitError::UnknownKeyspace)?;
+        Ok((Spilled { txn, last, made, handles }, batch))
+    }
+
+    /// Number of the keyspace that is written to, set aside if the transaction itself makes it.
+    fn handle_for(&self, write: &Write, made: &mut Made) -> Result<u32, CommitError> {
+        if let Some((class, number)) = made.get_mut(&write.keyspace) {
+            return Ok(*number.get_or_insert_with(|| {
+                let handle = self.shared.next_handle();
+                self.shared.add_keyspace(handle, write.keyspace, *class);
+                handle
+            }));
+        }
+        let keyspace = self.head.keyspaces.get(&write.keyspace);
+        keyspace.map(|k| k.handle).ok_or(CommitError::UnknownKeyspace)
+    }
+
+    /// Logs one write with what it replaces.
+    fn log_write(
+        &mut self,
+        batch: &mut Batch,
+        txn: Option<TxnId>,
+        last: Lsn,
+        handle: u32,
+        write: Write,
+    ) -> Result<(Lsn, TxnId), CommitError> {
+        let own = match batch.pending.get(&handle).and_then(|c| c.get(&write.hash)) {
+            Some(touch) => touch.put,
+            None => self
+                .head
+                .get_pending(self.pool(), handle, &write.hash, &write.key)
+                .map_err(unreadable)?,
+        };
+        let before = match own {
+            Some(own) => before_of((own.slot.len != DELETED).then(|| as_committed(own))),
+            None => before_of(
+                self.head
+                    .get_committed(self.pool(), handle, &write.hash, &write.key)
+                    .map_err(unreadable)?,
+            ),
+        };
+        let next = batch.frame.record_lsn();
+        let owner = txn.unwrap_or(TxnId(next.0));
+        let update = Update {
+            txn: Some((owner, last.0)),
+            keyspace: handle,
+            key: &write.key,
+            after: write.value.as_ref().map_or(After::Deleted, |(value, _)| After::Value(value)),
+            before,
+        };
+        let lsn = self.push(&mut batch.frame, &Record::Update(update))?;
+        let at = Lsn(lsn.0 + update.value_offset() as u64);
+        let (digest, len) = match &write.value {
+            Some((value, digest)) => (*digest, u32::try_from(value.len()).unwrap_or(DELETED - 1)),
+            None => (strongroom_merkle::Digest::ZERO, DELETED),
+        };
+        let put = Some(Indexed { digest, slot: Slot { at, version: owner.0, len } });
+        let touch = Touch { key: write.key, put };
+        batch.pending.entry(handle).or_default().insert(write.hash, touch);
+        Ok((lsn, owner))
+    }
+
+    /// Commits a transaction whose writes are all logged: one frame with its drops, creates and the
+    /// commit record.
+    pub(super) fn commit_spilled(
+        &mut self,
+        txn: TxnId,
+        prepared: &Prepared,
+        done: Answer<Committed>,
+    ) {
+        self.flush();
+        match self.encode_commit(txn, prepared) {
+            Ok(mut batch) => {
+                self.active.0.remove(&txn);
+                batch.commits.push(done);
+                self.batch = Some(batch);
+                self.flush();
+            }
+            Err(e) => {
+                self.settle();
+                // What it logged is taken back here: whoever asked may not wait for the answer.
+                let e = self.undo(txn, None).err().unwrap_or(e);
+                self.refuse(e, done);
+            }
+        }
+    }
+
+    fn encode_commit(&mut self, txn: TxnId, prepared: &Prepared) -> Result<Batch, CommitError> {
+        self.validate(prepared)?;
+        let written = self.head.pending_of(self.pool(), txn.0).map_err(unreadable)?;
+        let numbers: Vec<Option<u32>> = prepared
+            .creates
+            .iter()
+            .map(|(id, _)| {
+                written
+                    .keys()
+                    .copied()
+                    .find(|n| self.shared.keyspace(*n).is_some_and(|k| k.0 == *id))
+            })
+            .collect();
+        let mut batch = Batch::new(self.begin_frame(prepared.size() + 2 * LOGGED_OVERHEAD)?);
+        let keyspaces = self.encode_ddl(prepared, &numbers, &mut batch)?;
+        let known = |handle: &u32| keyspaces.values().any(|k| k.handle == *handle);
+        if !written.keys().all(known) {
+            return Err(CommitError::UnknownKeyspace);
+        }
+        if !prepared.creates.is_empty() || !prepared.drops.is_empty() {
+            batch.keyspaces = Some(keyspaces);
+        }
+        self.push(&mut batch.frame, &Record::Commit(txn))?;
+        self.push(&mut batch.frame, &Record::End(txn))?;
+        for (handle, changes) in written {
+            let gone = changes
+                .iter()
+                .map(|(hash, touch)| (*hash, Touch { key: touch.key.clone(), put: None }));
+            batch.pending.insert(handle, gone.collect());
+            batch.changes.insert(handle, changes);
+        }
+        Ok(batch)
+    }
+
+    /// Takes back what a transaction logged after `to`; all of it, and the transaction with it, when
+    /// there is no `to`.
+    pub(super) fn roll_back(&mut self, txn: TxnId, to: Option<Lsn>, done: Answer<()>) {
+        self.settle();
+        let result = self.undo(txn, to);
+        let _ = done.send(result);
+    }
+
+    fn undo(&mut self, txn: TxnId, to: Option<Lsn>) -> Result<(), CommitError> {
+        let Some(Chain { last, undo_next }) = self.active.0.get(&txn).copied() else {
+            return Ok(());
+        };
+        let stop = to.unwrap_or(Lsn::ZERO);
+        let from = Lsn(stop.0.max(txn.0));
+        let updates = updates_of(&self.shared.log, from, None, &|id| id == txn)
+            .map_err(|e| CommitError::Unreadable(e.to_string()))?;
+        let mut table = TransactionTable::default();
+        let (last, undo_next) = (last.0, undo_next.0);
+        table.insert(txn, Transaction { committed: false, last, undo_next });
+        let mut undo = Undo::new(&table);
+        let mut batch: Option<Batch> = None;
+        while let Some(lsn) = undo.next().filter(|lsn| *lsn > stop.0) {
+            let update = updates.get(Lsn(lsn)).ok_or_else(|| broken(lsn))?;
+            self.undo_one(&mut undo, update, &mut batch)?;
+        }
+        if to.is_none() {
+            let mut open = self.room(&mut batch, RECORD_FRAMING_MAX + 16)?;
+            self.push(&mut open.frame, &Record::End(txn))?;
+            self.active.0.remove(&txn);
+            batch = Some(open);
+        }
+        self.batch = batch;
+        self.settle();
+        self.shared.failure().map_or(Ok(()), |cause| Err(CommitError::Failed(cause)))
+    }
+
+    /// One step back.
+    fn undo_one(
+        &mut self,
+        undo: &mut Undo,
+        update: &LoggedUpdate,
+        batch: &mut Option<Batch>,
+    ) -> Result<(), CommitError> {
+        let record = update.as_record();
+        let step = undo.step(&record).map_err(|e| CommitError::Unreadable(e.to_string()))?;
+        let mut open = self.room(batch, update.key.len() + LOGGED_OVERHEAD)?;
+        let clr = self.push(&mut open.frame, &Record::Compensation(step.compensation))?;
+        let txn = step.compensation.txn;
+        self.active.0.insert(txn, Chain { last: clr, undo_next: Lsn(step.compensation.undo_next) });
+        let committed = self
+            .head
+            .get_committed(&self.shared.pool, update.keyspace, &update.hash, &update.key)
+            .map_err(unreadable)?;
+        let put = Restored::of(&step.compensation.restore).pending(txn, committed);
+        let touch = Touch { key: update.key.clone(), put };
+        open.pending.entry(update.keyspace).or_default().insert(update.hash, touch);
+        *batch = Some(open);
+        Counters::add(&self.shared.counters.compensations, 1);
+        Ok(())
+    }
+
+    /// A frame with room for `size` bytes more.
+    fn room(&mut self, batch: &mut Option<Batch>, size: usize) -> Result<Batch, CommitError> {
+        if batch.as_ref().is_some_and(|b| !b.frame.fits(size)) {
+            self.batch = batch.take();
+            self.flush();
+        }
+        match batch.take() {
+            Some(open) => Ok(open),
+            None => Ok(Batch::new(self.begin_frame(size)?)),
+        }
+    }
+}
+
+/// What an entry was, as an update records it.
+fn before_of(entry: Option<Indexed>) -> Before {
+    entry.map_or(Before::Absent, |entry| Before::Present {
+        at: entry.slot.at.0,
+        len: entry.slot.len,
+        version: entry.slot.version,
+        digest: entry.digest.0,
+    })
+}
+
+/// An uncommitted entry as it would be once committed.
+fn as_committed(entry: Indexed) -> Indexed {
+    Indexed { slot: Slot::written(entry.slot.at, entry.slot.len), ..entry }
+}
+
+fn broken(lsn: u64) -> CommitError {
+    CommitError::Unreadable(strongroom_aries::UndoError::BrokenChain(lsn).to_string())
+}

@@ -1,0 +1,336 @@
+//! The committer: one thread that validates, logs and publishes transactions in order.
+//!
+//! A batch is what arrived while the last write was in flight; there are no timers. Each batch
+//! becomes one frame: transactions are validated in order against the state at the head of the log
+//! and what the frame already holds. While the frame is being written the next state is computed,
+//! unpublished, and further frames may follow. A state is published, and those who wait for it are
+//! answered, once its frame and all before it are durable: what was not logged is never visible.
+//!
+//! - [`batch`]: the frame being filled;
+//! - [`land`]: frames in flight, from submission to publication;
+//! - [`large`]: transactions that are logged before they commit, and their rollback;
+//! - [`system`]: checkpoints, moved values, freed segments;
+//! - [`job`], [`queue`]: what is asked, and how it gets here.
+
+mod batch;
+pub(crate) mod job;
+mod land;
+mod large;
+mod queue;
+mod system;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use strongroom_aries::{After, Before, Record, RootMark, Update};
+use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
+
+use self::batch::{Ahead, Batch};
+use self::job::{Answer, Job, Prepared, RECORD_FRAMING_MAX, Submit, Write};
+use self::land::Flight;
+pub(crate) use self::large::Active;
+pub(crate) use self::queue::Queue;
+use crate::error::CommitError;
+use crate::id::Committed;
+use crate::index::{Indexed, Keyspace, Keyspaces, LiveBytes, Slot, State, Touch};
+use crate::pages::{PageError, Pool};
+use crate::shared::{Counters, Shared};
+use crate::worker::Worker;
+
+/// Bytes of records after which a frame takes no further transaction.
+const FRAME_TARGET: usize = 4 << 20;
+/// Encoded root mark.
+const ROOT_MARK_LEN: usize = 1 + 8 + 32 + 32;
+
+/// What a committer starts with.
+pub(crate) struct Start {
+    pub(crate) log: Log,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) queue: Submit,
+    pub(crate) state: Arc<State>,
+    pub(crate) live: LiveBytes,
+    pub(crate) active: Active,
+    /// Told how many bytes were logged since the last checkpoint began.
+    pub(crate) logged: Box<dyn Fn(u64) + Send>,
+}
+
+/// See the module's text.
+pub(crate) struct Committer {
+    log: Log,
+    shared: Arc<Shared>,
+    queue: Submit,
+    /// After everything that was submitted.
+    head: State,
+    live: LiveBytes,
+    active: Active,
+    batch: Option<Batch>,
+    flights: VecDeque<Flight>,
+    scratch: Vec<u8>,
+    worker: Worker,
+    logged: Box<dyn Fn(u64) + Send>,
+}
+
+impl Committer {
+    pub(crate) fn new(start: Start) -> Self {
+        let Start { log, shared, queue, state, live, active, logged } = start;
+        Self {
+            log,
+            shared,
+            queue,
+            head: State::clone(&state),
+            live,
+            active,
+            batch: None,
+            flights: VecDeque::new(),
+            scratch: Vec::new(),
+            worker: Worker,
+            logged,
+        }
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        loop {
+            let jobs = if self.flights.is_empty() {
+                match self.queue.take() {
+                    Some(jobs) => jobs,
+                    None => break,
+                }
+            } else {
+                self.queue.take_ready()
+            };
+            if jobs.is_empty() {
+                self.land_one();
+            } else {
+                self.work(jobs);
+            }
+        }
+        if let Err(e) = self.log.close() {
+            self.shared.fail(e.to_string());
+        }
+    }
+
+    fn work(&mut self, jobs: VecDeque<Job>) {
+        for job in jobs {
+            match job {
+                Job::Commit { prepared, done } => self.add(prepared, done),
+                Job::Spill { txn, made, writes, done } => self.spill(txn, made, writes, done),
+                Job::CommitSpilled { txn, prepared, done } => {
+                    self.commit_spilled(txn, &prepared, done);
+                }
+                Job::RollBack { txn, to, done } => self.roll_back(txn, to, done),
+                Job::BeginCheckpoint { done } => {
+                    let _ = done.send(self.begin_checkpoint());
+                }
+                Job::EndCheckpoint { begin, map, done } => {
+                    let _ = done.send(self.end_checkpoint(begin, map));
+                }
+                Job::Relocate { moves, done } => self.relocate(&moves, done),
+                Job::Recycle { needed_from, live, done } => {
+                    let _ = done.send(self.recycle(needed_from, &live));
+                }
+            }
+        }
+        self.flush();
+    }
+
+    /// Puts a transaction into the frame, or answers why not.
+    fn add(&mut self, txn: Prepared, done: Answer<Committed>) {
+        let ddl = !txn.creates.is_empty() || !txn.drops.is_empty();
+        let size = txn.size();
+        let full = self
+            .batch
+            .as_ref()
+            .is_some_and(|b| b.frame.payload_len() + size > FRAME_TARGET || !b.frame.fits(size));
+        // A transaction that makes or drops keyspaces has a frame of its own.
+        if ddl || full {
+            self.flush();
+        }
+        if let Err(e) = self.validate(&txn) {
+            self.refuse(e, done);
+            return;
+        }
+        let begun = self.batch.take().map_or_else(|| self.begin_frame(size).map(Batch::new), Ok);
+        let mut batch = match begun {
+            Ok(batch) => batch,
+            Err(e) => return self.refuse(e, done),
+        };
+        batch.commits.push(done);
+        match self.encode(txn, &mut batch) {
+            Ok(()) => {
+                self.batch = Some(batch);
+                if ddl {
+                    self.flush();
+                }
+            }
+            // Nothing of the frame was written.
+            Err(e) => batch.fail(&e),
+        }
+    }
+
+    fn refuse<T>(&self, e: CommitError, done: Answer<T>) {
+        if matches!(e, CommitError::Conflict) {
+            Counters::add(&self.shared.counters.conflicts, 1);
+        }
+        let _ = done.send(Err(e));
+    }
+
+    /// The state that the next transaction commits on top of.
+    fn ahead(&self) -> Ahead<'_> {
+        Ahead { state: &self.head, batch: self.batch.as_ref(), pool: self.pool() }
+    }
+
+    fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    fn validate(&self, txn: &Prepared) -> Result<(), CommitError> {
+        // The head may be ahead of what a failed log has: nothing can be said on top of it.
+        if let Some(cause) = self.shared.failure() {
+            return Err(CommitError::Failed(cause));
+        }
+        if !self.ahead().still_true(&txn.reads).map_err(unreadable)? {
+            return Err(CommitError::Conflict);
+        }
+        let dropped = |id| txn.drops.contains(id);
+        let created = |id| txn.creates.iter().any(|(c, _)| c == id);
+        let exists = |id| self.head.keyspaces.contains_key(id);
+        let known = txn.drops.iter().all(exists)
+            && txn.creates.iter().all(|(id, _)| !exists(id) || dropped(id))
+            && txn
+                .writes
+                .iter()
+                .all(|w| created(&w.keyspace) || (exists(&w.keyspace) && !dropped(&w.keyspace)));
+        if !known {
+            return Err(CommitError::UnknownKeyspace);
+        }
+        for write in &txn.writes {
+            if self.is_held(write, None)? {
+                return Err(CommitError::Conflict);
+            }
+        }
+        Ok(())
+    }
+
+    /// A frame with its root mark in place.
+    fn begin_frame(&mut self, size: usize) -> Result<FrameBuilder, CommitError> {
+        // Whatever failed once is not tried again: a retry may seem to work and be a lie.
+        if let Some(cause) = self.shared.failure() {
+            return Err(CommitError::Failed(cause));
+        }
+        let hint = size + ROOT_MARK_LEN + RECORD_FRAMING_MAX;
+        let mut frame = self.log.begin_frame(hint).map_err(|e| self.log_error(&e, size))?;
+        let mark = RootMark {
+            at: self.head.lsn.0,
+            replicated: self.head.replicated_root.0,
+            all: self.head.all_root.0,
+        };
+        self.push(&mut frame, &Record::RootMark(mark))?;
+        Ok(frame)
+    }
+
+    fn push(&mut self, frame: &mut FrameBuilder, record: &Record<'_>) -> Result<Lsn, CommitError> {
+        self.scratch.clear();
+        record.encode(&mut self.scratch);
+        frame.push(&self.scratch).map_err(|_| CommitError::TooLarge(self.scratch.len()))
+    }
+
+    /// Puts a transaction's records into the frame.
+    fn encode(&mut self, txn: Prepared, batch: &mut Batch) -> Result<(), CommitError> {
+        if !txn.creates.is_empty() || !txn.drops.is_empty() {
+            let numbers = vec![None; txn.creates.len()];
+            let keyspaces = self.encode_ddl(&txn, &numbers, batch)?;
+            batch.keyspaces = Some(keyspaces);
+        }
+        for write in txn.writes {
+            let keyspace = batch
+                .keyspaces
+                .as_ref()
+                .unwrap_or(&self.head.keyspaces)
+                .get(&write.keyspace)
+                .ok_or(CommitError::UnknownKeyspace)?;
+            let keyspace = Arc::clone(keyspace);
+            self.encode_write(write, &keyspace, batch)?;
+        }
+        Ok(())
+    }
+
+    fn encode_write(
+        &mut self,
+        write: Write,
+        keyspace: &Keyspace,
+        batch: &mut Batch,
+    ) -> Result<(), CommitError> {
+        let handle = keyspace.handle;
+        if write.value.is_none() {
+            let existing = match batch.change(handle, &write.hash) {
+                Some(touch) => touch.put,
+                None => keyspace.get(self.pool(), &write.hash, &write.key).map_err(unreadable)?,
+            };
+            if existing.is_none() {
+                return Ok(());
+            }
+        }
+        let update = Update {
+            txn: None,
+            keyspace: handle,
+            key: &write.key,
+            after: write.value.as_ref().map_or(After::Deleted, |(value, _)| After::Value(value)),
+            before: Before::Omitted,
+        };
+        let lsn = self.push(&mut batch.frame, &Record::Update(update))?;
+        let at = Lsn(lsn.0 + update.value_offset() as u64);
+        let put = write.value.as_ref().map(|(value, digest)| Indexed {
+            digest: *digest,
+            slot: Slot::written(at, u32::try_from(value.len()).unwrap_or(u32::MAX)),
+        });
+        let touch = Touch { key: write.key, put };
+        batch.changes.entry(handle).or_default().insert(write.hash, touch);
+        Ok(())
+    }
+
+    /// Logs drops and creates; answers the keyspaces as they are after them. `numbers` are those
+    /// that were set aside for the keyspaces that are made.
+    fn encode_ddl(
+        &mut self,
+        txn: &Prepared,
+        numbers: &[Option<u32>],
+        batch: &mut Batch,
+    ) -> Result<Keyspaces, CommitError> {
+        let mut keyspaces = self.head.keyspaces.clone();
+        for id in &txn.drops {
+            if let Some(gone) = keyspaces.remove(id) {
+                self.push(&mut batch.frame, &Record::DropKeyspace { keyspace: gone.handle })?;
+            }
+        }
+        for ((id, class), number) in txn.creates.iter().zip(numbers) {
+            let handle = number.unwrap_or_else(|| self.shared.next_handle());
+            let at = self.push(
+                &mut batch.frame,
+                &Record::CreateKeyspace { keyspace: handle, id: id.0, class: class.to_byte() },
+            )?;
+            // A number given to a frame that is never written is not used again.
+            self.shared.add_keyspace(handle, *id, *class);
+            keyspaces.insert(*id, Arc::new(Keyspace::new(handle, *class, at)));
+        }
+        Ok(keyspaces)
+    }
+
+    fn log_error(&self, e: &LogError, size: usize) -> CommitError {
+        match e {
+            LogError::NoSpace => CommitError::NoSpace,
+            LogError::TooLarge { .. } => CommitError::TooLarge(size),
+            other => {
+                let cause = other.to_string();
+                self.shared.fail(cause.clone());
+                CommitError::Failed(cause)
+            }
+        }
+    }
+}
+
+/// A page that cannot be read keeps the transaction from committing; nothing of it was logged.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn unreadable(e: PageError) -> CommitError {
+    CommitError::Unreadable(e.to_string())
+}

@@ -1,0 +1,122 @@
+//! What the committer logs on the store's own behalf: checkpoints, moved values, freed segments.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use strongroom_aries::{CheckpointEnd, DirtyPageTable, MapLocation, Record, Relocation};
+use strongroom_merkle::KeyHash;
+use strongroom_wal::Lsn;
+
+use super::batch::Batch;
+use super::job::{Answer, Move, Pinned, RECORD_FRAMING_MAX};
+use super::{Committer, unreadable};
+use crate::error::CommitError;
+use crate::index::{Indexed, LiveBytes, Slot, Touch};
+
+impl Committer {
+    /// Logs the begin record; the state that the checkpoint has to write is the one before it.
+    pub(super) fn begin_checkpoint(&mut self) -> Result<Pinned, CommitError> {
+        self.settle();
+        let state = self.shared.state();
+        let live = self.live.clone();
+        let oldest_active = self.active.oldest();
+        let (begin, _) = self.log_alone(&Record::CheckpointBegin)?;
+        self.shared.counters.since_checkpoint.store(0, Ordering::Relaxed);
+        Ok(Pinned { begin, state, live, oldest_active })
+    }
+
+    /// Logs the end record with the transactions as they stand now. The table of dirty pages is
+    /// empty: every image of the map holds all before the begin record.
+    pub(super) fn end_checkpoint(
+        &mut self,
+        begin: Lsn,
+        map: MapLocation,
+    ) -> Result<Lsn, CommitError> {
+        self.settle();
+        let transactions = self.active.table();
+        let dirty = DirtyPageTable::default();
+        let end = CheckpointEnd { begin: begin.0, map, transactions, dirty };
+        self.log_alone(&Record::CheckpointEnd(end)).map(|(_, end)| end)
+    }
+
+    /// Logs one record in a frame of its own; answers the frame's start and end.
+    fn log_alone(&mut self, record: &Record<'_>) -> Result<(Lsn, Lsn), CommitError> {
+        self.scratch.clear();
+        record.encode(&mut self.scratch);
+        let size = self.scratch.len() + RECORD_FRAMING_MAX;
+        let mut batch = Batch::new(self.begin_frame(size)?);
+        let start = batch.frame.start();
+        self.push(&mut batch.frame, record)?;
+        let failed = Arc::new(std::sync::Mutex::new(None));
+        let seen = Arc::clone(&failed);
+        batch.waiters.push(Box::new(move |landed| {
+            *crate::shared::lock(&seen) = Some(landed);
+        }));
+        self.batch = Some(batch);
+        self.settle();
+        let landed = crate::shared::lock(&failed).take();
+        landed.unwrap_or(Err(CommitError::Closed)).map(|end| (start, end))
+    }
+
+    /// Moves values in one frame. An entry that was written since is left alone: its old value is
+    /// dead already.
+    pub(super) fn relocate(&mut self, moves: &[Move], done: Answer<usize>) {
+        self.flush();
+        match self.encode_moves(moves) {
+            Ok((mut batch, count)) => {
+                batch.waiters.push(Box::new(move |landed| {
+                    let _ = done.send(landed.map(|_| count));
+                }));
+                self.batch = Some(batch);
+                self.flush();
+            }
+            Err(e) => self.refuse(e, done),
+        }
+    }
+
+    fn encode_moves(&mut self, moves: &[Move]) -> Result<(Batch, usize), CommitError> {
+        let mut batch = Batch::new(self.begin_frame(moves.iter().map(Move::size).sum())?);
+        let mut count = 0;
+        for Move { keyspace: id, key, entry, value } in moves {
+            let hash = KeyHash::of(key);
+            let Some(keyspace) = self.head.keyspaces.get(id).cloned() else { continue };
+            let now = keyspace.get(self.pool(), &hash, key).map_err(unreadable)?;
+            if now.as_ref() != Some(entry) {
+                continue;
+            }
+            let version = entry.slot.version;
+            let record = Relocation { keyspace: keyspace.handle, key, version, value };
+            let lsn = self.push(&mut batch.frame, &Record::Relocation(record))?;
+            let at = Lsn(lsn.0 + record.value_offset() as u64);
+            let there = Indexed { slot: Slot { at, ..entry.slot }, ..*entry };
+            let touch = Touch { key: key.clone(), put: Some(there) };
+            batch.changes.entry(keyspace.handle).or_default().insert(hash, touch);
+            count += 1;
+        }
+        Ok((batch, count))
+    }
+
+    /// Gives back segments before `needed_from` that hold nothing live, neither in the state that
+    /// was last checkpointed nor now.
+    pub(super) fn recycle(
+        &mut self,
+        needed_from: Lsn,
+        live: &LiveBytes,
+    ) -> Result<Vec<u64>, CommitError> {
+        self.settle();
+        let needed_from =
+            self.active.oldest().map_or(needed_from, |oldest| oldest.min(needed_from));
+        let dead: Vec<u64> = self
+            .log
+            .segments()
+            .iter()
+            .filter(|s| s.end <= needed_from && live.is_dead(s.no) && self.live.is_dead(s.no))
+            .map(|s| s.no)
+            .collect();
+        if !dead.is_empty() {
+            self.log.recycle(&dead).map_err(|e| self.log_error(&e, 0))?;
+            self.live.forget(&dead);
+        }
+        Ok(dead)
+    }
+}

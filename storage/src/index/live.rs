@@ -1,0 +1,66 @@
+//! Bytes of live records by log segment: what the cleaner goes by.
+
+use std::collections::BTreeMap;
+
+use super::Slot;
+
+/// What a record of an update takes beside its key and value, about.
+const RECORD_OVERHEAD: u64 = 8;
+
+/// See the module's text.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveBytes {
+    segment_size: u64,
+    by_segment: BTreeMap<u64, u64>,
+}
+
+impl LiveBytes {
+    pub(crate) fn new(segment_size: u64) -> Self {
+        Self { segment_size, by_segment: BTreeMap::new() }
+    }
+
+    pub(crate) fn add(&mut self, slot: &Slot, key: &[u8]) {
+        if slot.len == 0 {
+            return;
+        }
+        *self.by_segment.entry(slot.at.0 / self.segment_size).or_default() += weight(slot, key);
+    }
+
+    pub(crate) fn sub(&mut self, slot: &Slot, key: &[u8]) {
+        if slot.len == 0 {
+            return;
+        }
+        let live = self.by_segment.get_mut(&(slot.at.0 / self.segment_size));
+        assert!(live.is_some(), "a live value was counted in its segment");
+        if let Some(live) = live {
+            assert!(*live >= weight(slot, key), "live bytes of a segment below zero");
+            *live -= weight(slot, key);
+        }
+    }
+
+    /// Whether a segment holds no live value. Empty values count as nothing: they need no reading.
+    pub(crate) fn is_dead(&self, segment: u64) -> bool {
+        self.of_segment(segment) == 0
+    }
+
+    /// Live bytes of a segment.
+    pub(crate) fn of_segment(&self, segment: u64) -> u64 {
+        self.by_segment.get(&segment).copied().unwrap_or(0)
+    }
+
+    /// All live bytes.
+    pub(crate) fn total(&self) -> u64 {
+        self.by_segment.values().sum()
+    }
+
+    /// Segments that are no more in the log need no count.
+    pub(crate) fn forget(&mut self, segments: &[u64]) {
+        for segment in segments {
+            self.by_segment.remove(segment);
+        }
+    }
+}
+
+fn weight(slot: &Slot, key: &[u8]) -> u64 {
+    u64::from(slot.len) + key.len() as u64 + RECORD_OVERHEAD
+}

@@ -1,0 +1,135 @@
+//! Updates of transactions that span frames, read back from the log: for undo, and for the change
+//! stream.
+
+use std::collections::{BTreeMap, HashMap};
+
+use strongroom_aries::{After, Before, Record, TxnId, Update};
+use strongroom_merkle::{Digest, KeyHash};
+use strongroom_wal::{LogReader, Lsn, ReadError};
+
+use crate::index::{DELETED, Indexed, Slot};
+
+/// What undo needs of an update.
+#[derive(Debug)]
+pub(crate) struct LoggedUpdate {
+    pub(crate) txn: (TxnId, u64),
+    pub(crate) keyspace: u32,
+    pub(crate) key: Box<[u8]>,
+    pub(crate) hash: KeyHash,
+    pub(crate) before: Before,
+}
+
+impl LoggedUpdate {
+    /// The record as far as undo looks at it.
+    pub(crate) fn as_record(&self) -> Record<'_> {
+        Record::Update(Update {
+            txn: Some(self.txn),
+            keyspace: self.keyspace,
+            key: &self.key,
+            after: After::Deleted,
+            before: self.before,
+        })
+    }
+}
+
+/// Updates by position.
+#[derive(Debug, Default)]
+pub(crate) struct LoggedUpdates {
+    updates: BTreeMap<u64, LoggedUpdate>,
+    next: HashMap<TxnId, u64>,
+}
+
+impl LoggedUpdates {
+    /// Takes in one record.
+    pub(crate) fn see(&mut self, lsn: Lsn, record: &Record<'_>, of: &dyn Fn(TxnId) -> bool) {
+        match record {
+            Record::Update(u) => {
+                let Some(txn) = u.txn.filter(|(id, _)| of(*id)) else { return };
+                let update = LoggedUpdate {
+                    txn,
+                    keyspace: u.keyspace,
+                    key: u.key.into(),
+                    hash: KeyHash::of(u.key),
+                    before: u.before,
+                };
+                self.updates.insert(lsn.0, update);
+                self.next.insert(txn.0, lsn.0);
+            }
+            Record::Compensation(c) if of(c.txn) => {
+                self.next.insert(c.txn, c.undo_next);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn get(&self, lsn: Lsn) -> Option<&LoggedUpdate> {
+        self.updates.get(&lsn.0)
+    }
+
+    /// Positions of the transaction's updates that were not taken back, the last one first.
+    pub(crate) fn effective(&self, txn: TxnId) -> Vec<Lsn> {
+        let mut chain = Vec::new();
+        let mut at = self.next.get(&txn).copied().unwrap_or_default();
+        while let Some(update) = self.updates.get(&at) {
+            chain.push(Lsn(at));
+            at = update.txn.1;
+        }
+        chain
+    }
+}
+
+/// Reads the updates of some transactions from the segment that holds `from` on, up to the frame
+/// that starts at `last` if that is given.
+pub(crate) fn updates_of(
+    log: &LogReader,
+    from: Lsn,
+    last: Option<Lsn>,
+    of: &dyn Fn(TxnId) -> bool,
+) -> Result<LoggedUpdates, ReadError> {
+    let mut updates = LoggedUpdates::default();
+    let segment = Lsn(from.0 / log.segment_size() * log.segment_size());
+    for frame in log.frames(segment) {
+        let frame = frame?;
+        if last.is_some_and(|last| frame.start() > last) {
+            break;
+        }
+        for (lsn, bytes) in frame.records() {
+            if let Ok(record) = Record::decode(bytes) {
+                updates.see(lsn, &record, of);
+            }
+        }
+    }
+    Ok(updates)
+}
+
+/// The state that a compensation restores.
+pub(crate) struct Restored(Option<Indexed>);
+
+impl Restored {
+    pub(crate) fn of(before: &Before) -> Self {
+        Self(match before {
+            Before::Omitted | Before::Absent => None,
+            Before::Present { at, len, version, digest } => Some(Indexed {
+                digest: Digest(*digest),
+                slot: Slot { at: Lsn(*at), version: *version, len: *len },
+            }),
+        })
+    }
+
+    /// What stays uncommitted of the key, given what is committed: nothing when the two agree, or
+    /// else what the transaction had written before.
+    pub(crate) fn pending(self, txn: TxnId, committed: Option<Indexed>) -> Option<Indexed> {
+        let version = |entry: &Option<Indexed>| entry.as_ref().map(|e| e.slot.version);
+        if version(&self.0) == version(&committed) {
+            return None;
+        }
+        let slot = |slot: Slot| Slot { version: txn.0, ..slot };
+        Some(match self.0 {
+            Some(entry) => Indexed { slot: slot(entry.slot), ..entry },
+            None => Indexed {
+                digest: Digest::ZERO,
+                slot: Slot { at: Lsn::ZERO, version: txn.0, len: DELETED },
+            },
+        })
+    }
+}

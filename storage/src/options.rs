@@ -1,0 +1,34 @@
+//! How a store is run: every bound, with its unit.
+
+use std::time::Duration;
+
+use strongroom_wal::LogOptions;
+
+/// How a store is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Size of a log segment, bytes. Fixed when the store is made.
+    pub segment_size: u64,
+    /// How much of the log is kept for change streams, bytes.
+    pub retention_bytes: u64,
+    /// A checkpoint begins after so many bytes of log, or after three quarters of what the pages of
+    /// the index take, if that is more: it bounds both the log that a restart reads and what pages
+    /// add to what is written.
+    pub checkpoint_every: u64,
+    /// Pages of the index that are kept in memory, about 2 KiB each.
+    pub pool_pages: usize,
+    /// A store that had nothing to do for so long makes room on the disk. `None`: never.
+    pub compact_after: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_size: LogOptions::default().segment_size,
+            retention_bytes: 256 << 20,
+            checkpoint_every: 64 << 20,
+            pool_pages: 4 << 20,
+            compact_after: Some(Duration::from_secs(2)),
+        }
+    }
+}

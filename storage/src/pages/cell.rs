@@ -1,0 +1,161 @@
+//! A page of the index as the trees hold it: in memory, on disk, or both.
+//!
+//! A cell never changes what it stands for: a change makes a new cell. So an image that was written
+//! once stays right for as long as the cell lives, and dropping the page from memory loses nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use strongroom_aries::PageId;
+use strongroom_merkle::{Page, Prefix};
+use strongroom_wal::Lsn;
+
+use super::files::Image;
+use crate::index::Slot;
+use crate::shared::lock;
+
+/// A tree of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TreeId {
+    /// Number of the keyspace in this store's log.
+    pub(crate) keyspace: u32,
+    /// What transactions wrote that have not ended, rather than what is committed.
+    pub(crate) pending: bool,
+}
+
+/// What a tree's nodes point to.
+pub(crate) type Handle = Arc<Cell>;
+
+/// A page of an index, in memory, on disk or both. Opaque.
+pub struct Cell {
+    pub(crate) tree: TreeId,
+    pub(crate) prefix: Prefix,
+    /// The page holds the effect of every record before this position, and of none after it.
+    pub(crate) page_lsn: Lsn,
+    inner: Mutex<Inner>,
+    /// Pages in memory, of the whole store.
+    resident: Arc<AtomicUsize>,
+}
+
+struct Inner {
+    body: Option<Arc<Page<Slot>>>,
+    image: Option<Arc<Image>>,
+    /// Used since the evictor last came by.
+    used: bool,
+}
+
+/// What a look at a cell finds.
+pub(super) enum Found {
+    Body(Arc<Page<Slot>>),
+    Image(Arc<Image>),
+}
+
+impl Cell {
+    /// A page that is in memory only.
+    pub(super) fn dirty(
+        tree: TreeId,
+        page: Page<Slot>,
+        page_lsn: Lsn,
+        resident: &Arc<AtomicUsize>,
+    ) -> Self {
+        resident.fetch_add(1, Ordering::Relaxed);
+        let inner = Inner { image: None, used: true, body: None };
+        let prefix = page.prefix();
+        let inner = Mutex::new(Inner { body: Some(Arc::new(page)), ..inner });
+        Self { tree, prefix, page_lsn, inner, resident: Arc::clone(resident) }
+    }
+
+    /// A page that is on disk only.
+    pub(super) fn clean(
+        tree: TreeId,
+        prefix: Prefix,
+        page_lsn: Lsn,
+        image: Arc<Image>,
+        resident: &Arc<AtomicUsize>,
+    ) -> Self {
+        let inner = Mutex::new(Inner { body: None, image: Some(image), used: false });
+        Self { tree, prefix, page_lsn, inner, resident: Arc::clone(resident) }
+    }
+
+    /// Its name in log records and images.
+    pub(crate) fn id(&self) -> PageId {
+        page_id(self.tree, &self.prefix)
+    }
+
+    /// The image, if it was written.
+    pub(crate) fn image(&self) -> Option<Arc<Image>> {
+        lock(&self.inner).image.clone()
+    }
+
+    /// The page if it is in memory, or else where to read it.
+    pub(super) fn look(&self) -> Found {
+        let mut inner = lock(&self.inner);
+        inner.used = true;
+        match (&inner.body, &inner.image) {
+            (Some(body), _) => Found::Body(Arc::clone(body)),
+            (None, Some(image)) => Found::Image(Arc::clone(image)),
+            (None, None) => panic!("a page is in memory or on disk"),
+        }
+    }
+
+    /// The page was read; false when someone else was faster.
+    pub(super) fn fill(&self, body: &Arc<Page<Slot>>) -> bool {
+        let mut inner = lock(&self.inner);
+        if inner.body.is_some() {
+            return false;
+        }
+        inner.body = Some(Arc::clone(body));
+        self.resident.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// The page was written, for the first time or to a better place.
+    pub(super) fn written(&self, image: Arc<Image>) {
+        lock(&self.inner).image = Some(image);
+    }
+
+    /// Whether it was used since this was last asked.
+    pub(super) fn take_used(&self) -> bool {
+        std::mem::take(&mut lock(&self.inner).used)
+    }
+
+    /// Drops the page from memory if it is on disk.
+    pub(super) fn drop_body(&self) -> bool {
+        let mut inner = lock(&self.inner);
+        let dropped = inner.image.is_some() && inner.body.take().is_some();
+        if dropped {
+            self.resident.fetch_sub(1, Ordering::Relaxed);
+        }
+        dropped
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        if lock(&self.inner).body.is_some() {
+            self.resident.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl std::fmt::Debug for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { tree, prefix, page_lsn, .. } = self;
+        write!(f, "Cell({tree:?}, {prefix:?}, {page_lsn})")
+    }
+}
+
+/// The page of a subtree. Pages are never deeper than 64 bits: that would take more keys than a page
+/// holds whose hashes share that many.
+pub(crate) fn page_id(tree: TreeId, prefix: &Prefix) -> PageId {
+    assert!(prefix.len() <= 64, "page deeper than 64 bits");
+    let path = (0..prefix.len()).fold(0u64, |path, i| path | (prefix.bit(i) as u64) << (63 - i));
+    let depth = u8::try_from(prefix.len()).unwrap_or(64);
+    PageId { keyspace: tree.keyspace, pending: tree.pending, path, depth }
+}
+
+/// The subtree of a page.
+pub(crate) fn prefix_of(page: PageId) -> Prefix {
+    let bit = |i: u8| usize::from(page.path >> (63 - i) & 1 == 1);
+    (0..page.depth).fold(Prefix::ROOT, |prefix, i| prefix.child(bit(i)))
+}

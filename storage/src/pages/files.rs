@@ -1,0 +1,228 @@
+//! Page segments: the files that page images are appended to.
+//!
+//! Nothing is overwritten: the images of the last complete checkpoint stay valid until the master
+//! record names the next one. Each segment counts the bytes of the images in it that something
+//! still refers to; a segment without any is removed, one with few has them written again
+//! elsewhere by the next checkpoint.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use strongroom_wal::disk::{Disk, DiskFile};
+
+use crate::shared::lock;
+
+/// A segment takes no further image beyond this many bytes.
+pub(crate) const PAGE_SEGMENT_BYTES: u64 = 16 << 20;
+
+const PREFIX: &str = "pages-";
+
+/// Name of a page segment's file.
+pub(crate) fn segment_name(segment: u64) -> String {
+    format!("{PREFIX}{segment:016x}")
+}
+
+/// Number of the page segment that a file name stands for.
+pub(crate) fn segment_of(name: &str) -> Option<u64> {
+    u64::from_str_radix(name.strip_prefix(PREFIX)?, 16).ok()
+}
+
+/// A page segment.
+pub(crate) struct Segment {
+    pub(crate) no: u64,
+    file: Arc<dyn DiskFile>,
+    /// Bytes of images that something refers to.
+    live: AtomicU64,
+    /// Bytes written.
+    len: AtomicU64,
+    /// A sync failed: what it covered may be in memory only, whatever a later sync says.
+    doubtful: AtomicBool,
+}
+
+/// A page image or a page map on disk. Dropping the last reference lets its bytes go.
+pub(crate) struct Image {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) offset: u64,
+    pub(crate) len: u32,
+}
+
+impl Image {
+    fn new(segment: &Arc<Segment>, offset: u64, len: u32) -> Arc<Self> {
+        segment.live.fetch_add(u64::from(len), Ordering::Relaxed);
+        Arc::new(Self { segment: Arc::clone(segment), offset, len })
+    }
+
+    /// Whether it may be lost though it can be read.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.segment.doubtful.load(Ordering::Acquire)
+    }
+
+    /// Its bytes, unchecked.
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(self.len).map_err(io::Error::other)?];
+        self.segment.file.read_at(self.offset, &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        self.segment.live.fetch_sub(u64::from(self.len), Ordering::Relaxed);
+    }
+}
+
+/// Writes images, and gives segments back.
+pub(crate) struct PageFiles {
+    disk: Arc<dyn Disk>,
+    state: Mutex<State>,
+    written: AtomicU64,
+}
+
+struct State {
+    segments: BTreeMap<u64, Arc<Segment>>,
+    /// The one that is appended to.
+    current: Option<Arc<Segment>>,
+    /// Written to since they were last made durable.
+    unsynced: Vec<Arc<Segment>>,
+    next: u64,
+}
+
+impl PageFiles {
+    /// Starts with the segments that lie in the folder; nothing is appended to them.
+    pub(crate) fn new(disk: Arc<dyn Disk>) -> io::Result<Self> {
+        let highest = disk.list()?.iter().filter_map(|name| segment_of(name)).max();
+        let state = State {
+            segments: BTreeMap::new(),
+            current: None,
+            unsynced: Vec::new(),
+            next: highest.map_or(1, |n| n + 1),
+        };
+        Ok(Self { disk, state: Mutex::new(state), written: AtomicU64::new(0) })
+    }
+
+    /// Takes on an image that a map lists.
+    pub(crate) fn adopt(&self, segment: u64, offset: u64, len: u32) -> io::Result<Arc<Image>> {
+        let mut state = lock(&self.state);
+        let segment = if let Some(known) = state.segments.get(&segment) {
+            Arc::clone(known)
+        } else {
+            let file = self.disk.open_read(&segment_name(segment))?;
+            let (live, doubtful) = (AtomicU64::new(0), AtomicBool::new(false));
+            let len = AtomicU64::new(file.len()?);
+            let opened = Arc::new(Segment { no: segment, file, live, len, doubtful });
+            state.segments.insert(segment, Arc::clone(&opened));
+            opened
+        };
+        let end = offset.checked_add(u64::from(len));
+        if end.is_none_or(|end| end > segment.len.load(Ordering::Relaxed)) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Image::new(&segment, offset, len))
+    }
+
+    /// Appends images with one write; they can be read at once and are durable after
+    /// [`PageFiles::sync`].
+    pub(crate) fn append(&self, images: &[Vec<u8>]) -> io::Result<Vec<Arc<Image>>> {
+        let mut state = lock(&self.state);
+        let segment = self.current(&mut state)?;
+        let start = segment.len.load(Ordering::Relaxed);
+        let bytes = images.concat();
+        // A failed write leaves garbage behind the end; nothing may be appended to a file in doubt.
+        if let Err(e) = segment.file.write_at(start, &bytes) {
+            state.current = None;
+            return Err(e);
+        }
+        self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        segment.len.store(start + bytes.len() as u64, Ordering::Relaxed);
+        let mut offset = start;
+        let mut placed = Vec::with_capacity(images.len());
+        for image in images {
+            let len = u32::try_from(image.len()).map_err(io::Error::other)?;
+            placed.push(Image::new(&segment, offset, len));
+            offset += u64::from(len);
+        }
+        Ok(placed)
+    }
+
+    fn current(&self, state: &mut State) -> io::Result<Arc<Segment>> {
+        if let Some(segment) = &state.current
+            && segment.len.load(Ordering::Relaxed) < PAGE_SEGMENT_BYTES
+        {
+            return Ok(Arc::clone(segment));
+        }
+        let no = state.next;
+        let file = self.disk.create(&segment_name(no))?;
+        state.next += 1;
+        let (live, len) = (AtomicU64::new(0), AtomicU64::new(0));
+        let segment = Arc::new(Segment { no, file, live, len, doubtful: AtomicBool::new(false) });
+        state.segments.insert(no, Arc::clone(&segment));
+        state.unsynced.push(Arc::clone(&segment));
+        state.current = Some(Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    /// Makes every image durable that was appended so far.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        let unsynced = std::mem::take(&mut state.unsynced);
+        let mut synced = unsynced.iter().try_for_each(|segment| segment.file.sync());
+        if synced.is_ok() {
+            synced = self.disk.sync_dir();
+        }
+        if synced.is_err() {
+            for segment in &unsynced {
+                segment.doubtful.store(true, Ordering::Release);
+            }
+            state.current = None;
+        } else if let Some(current) = state.current.clone() {
+            state.unsynced.push(current);
+        }
+        synced
+    }
+
+    /// Numbers of the full segments of which less than `percent` percent is live.
+    pub(crate) fn sparse(&self, percent: u64) -> Vec<u64> {
+        let state = lock(&self.state);
+        let current = state.current.as_ref().map(|s| s.no);
+        let sparse = |s: &&Arc<Segment>| {
+            let (live, len) = (s.live.load(Ordering::Relaxed), s.len.load(Ordering::Relaxed));
+            Some(s.no) != current && live * 100 < len * percent
+        };
+        state.segments.values().filter(sparse).map(|s| s.no).collect()
+    }
+
+    /// Removes segments that nothing refers to, and files that no segment stands for.
+    pub(crate) fn remove_dead(&self) -> io::Result<()> {
+        let state = &mut *lock(&self.state);
+        let current = state.current.as_ref().map(|s| s.no);
+        let unsynced = &mut state.unsynced;
+        state.segments.retain(|no, segment| {
+            let stays = Some(*no) == current || segment.live.load(Ordering::Acquire) > 0;
+            if !stays {
+                unsynced.retain(|s| s.no != *no);
+            }
+            stays
+        });
+        for name in self.disk.list()? {
+            if segment_of(&name).is_some_and(|no| !state.segments.contains_key(&no)) {
+                self.disk.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes written since the store was opened.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of all segments, and of the images in them that something refers to.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let state = lock(&self.state);
+        state.segments.values().fold((0, 0), |(len, live), s| {
+            (len + s.len.load(Ordering::Relaxed), live + s.live.load(Ordering::Relaxed))
+        })
+    }
+}

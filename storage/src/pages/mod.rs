@@ -1,0 +1,21 @@
+//! The index on disk: pages, where they lie, and which of them are in memory.
+//!
+//! - [`cell`]: a page as the trees hold it, in memory, on disk, or both;
+//! - [`pool`]: reads and drops pages, within a bound;
+//! - [`files`]: the segments that images are appended to;
+//! - [`codec`]: bytes of images and of the map that a checkpoint ends in.
+
+mod cell;
+mod codec;
+mod files;
+mod pool;
+
+#[cfg(test)]
+mod tests;
+
+pub use cell::Cell;
+pub(crate) use cell::{Handle, TreeId};
+pub(crate) use codec::{Listed, MapKeyspace, PageMap};
+pub(crate) use files::{Image, PageFiles, segment_name};
+pub use pool::PageError;
+pub(crate) use pool::{Pool, TreePages};

@@ -1,0 +1,220 @@
+//! Bytes of images and maps, and the pool's bounds.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use strongroom_aries::{MapLocation, PageId};
+use strongroom_merkle::{Change, Digest, KeyHash, Page, Prefix, Trie, leaf_digest};
+use strongroom_wal::disk::Disk;
+use strongroom_wal::disk::sim::SimDisk;
+use strongroom_wal::{Log, LogOptions, Lsn};
+
+use super::codec::{Listed, MapKeyspace, PageMap, decode_page, encode_page};
+use super::{PageFiles, Pool, TreeId, TreePages};
+use crate::id::{Class, KeyspaceId};
+use crate::index::Slot;
+use crate::master::Master;
+use crate::sealed::seal;
+
+const TREE: TreeId = TreeId { keyspace: 3, pending: false };
+
+fn sample_page() -> Page<Slot> {
+    let mut keys: Vec<Vec<u8>> = (0..3u32).map(|i| format!("key-{i}").into_bytes()).collect();
+    keys.sort_by_key(|key| KeyHash::of(key));
+    let entries: Vec<_> = (0u64..)
+        .zip(&keys)
+        .map(|(i, key)| {
+            let slot = Slot { at: Lsn(4096 + i), version: 4000 + i, len: 5 };
+            (key, leaf_digest(key, b"value"), slot)
+        })
+        .collect();
+    Page::build(Prefix::ROOT, entries).unwrap()
+}
+
+fn sample_map() -> PageMap {
+    let listed = |pending, path, depth| Listed {
+        page: PageId { keyspace: 3, pending, path, depth },
+        segment: 1,
+        offset: 2,
+        len: 3,
+        entries: 4,
+        page_lsn: Lsn(5),
+        digest: Digest([6; 32]),
+    };
+    PageMap {
+        keyspaces: vec![MapKeyspace {
+            handle: 3,
+            id: KeyspaceId([9; 16]),
+            class: Class::Local,
+            live: true,
+        }],
+        pages: vec![listed(false, 0, 1), listed(false, 1 << 63, 9), listed(true, 0, 0)],
+    }
+}
+
+fn sample_master() -> Master {
+    Master {
+        log_id: [5; 16],
+        segment_size: 1 << 20,
+        checkpoint: Lsn(77),
+        durable: Lsn(99),
+        map: MapLocation { segment: 1, offset: 2, len: 3 },
+    }
+}
+
+fn leaves(page: &Page<Slot>) -> Vec<(Vec<u8>, Digest, Slot)> {
+    page.iter().map(|leaf| (leaf.key.to_vec(), leaf.digest, leaf.value)).collect()
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let page = sample_page();
+    let image = encode_page(TREE, Lsn(9), &page);
+    let read = decode_page(&image, TREE, Prefix::ROOT).unwrap();
+    assert_eq!(leaves(&read), leaves(&page));
+    assert_eq!(read.digest(), page.digest());
+    assert!(decode_page(&image, TREE, Prefix::ROOT.child(0)).is_err());
+    assert!(decode_page(&image, TreeId { pending: true, ..TREE }, Prefix::ROOT).is_err());
+    assert_eq!(PageMap::decode(&sample_map().encode()), Ok(sample_map()));
+    assert_eq!(Master::decode(&sample_master().encode()), Ok(sample_master()));
+}
+
+#[test]
+fn a_map_finds_the_pages_of_a_tree() {
+    let map = sample_map();
+    assert_eq!(map.of_tree(TREE), &map.pages[..2]);
+    assert_eq!(map.of_tree(TreeId { pending: true, ..TREE }), &map.pages[2..]);
+    assert_eq!(map.of_tree(TreeId { keyspace: 4, pending: false }), &[]);
+    assert_eq!(map.pages[1].prefix().len(), 9);
+}
+
+#[test]
+fn a_map_out_of_order_is_refused() {
+    let mut map = sample_map();
+    map.pages.swap(0, 1);
+    assert!(PageMap::decode(&map.encode()).is_err());
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+/// Bytes of version 1, for good: a store that was written by it has to open.
+#[test]
+fn the_bytes_are_those_of_version_1() {
+    let images = [
+        (encode_page(TREE, Lsn(9), &sample_page()), include_str!("../../tests/golden/page-v1.hex")),
+        (sample_map().encode(), include_str!("../../tests/golden/map-v1.hex")),
+        (sample_master().encode(), include_str!("../../tests/golden/master-v1.hex")),
+    ];
+    for (image, golden) in images {
+        assert_eq!(hex(&image), golden.trim());
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_changed_byte_is_always_noticed(at in any::<prop::sample::Index>(), flip in 1u8..) {
+        let images =
+            [encode_page(TREE, Lsn(9), &sample_page()), sample_map().encode(), sample_master().encode()];
+        for (i, image) in images.into_iter().enumerate() {
+            let mut bad = image;
+            let at = at.index(bad.len());
+            bad[at] ^= flip;
+            let refused = match i {
+                0 => decode_page(&bad, TREE, Prefix::ROOT).is_err(),
+                1 => PageMap::decode(&bad).is_err(),
+                _ => Master::decode(&bad).is_err(),
+            };
+            prop_assert!(refused);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_a_decoder_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        for magic in [b"SRPG", b"SRPM", b"SRMS"] {
+            let bytes = seal(*magic, &body);
+            let _ = decode_page(&bytes, TREE, Prefix::ROOT);
+            let _ = PageMap::decode(&bytes);
+            let _ = Master::decode(&bytes);
+        }
+    }
+}
+
+fn pool(capacity: usize) -> (SimDisk, Log, Arc<Pool>) {
+    let disk = SimDisk::new(1);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let log = Log::create(Arc::clone(&shared), LogOptions::default(), [1; 16]).unwrap();
+    let pool = Pool::new(PageFiles::new(shared).unwrap(), log.reader(), capacity);
+    (disk, log, Arc::new(pool))
+}
+
+fn fill(pages: &TreePages<'_>, n: u32) -> Trie<super::Handle> {
+    let mut trie = Trie::new();
+    for i in 0..n {
+        let key = format!("key-{i}").into_bytes();
+        let slot = Slot::written(Lsn(u64::from(i)), 5);
+        let mut change = [Change::new(&key, Some((leaf_digest(&key, b"value"), slot)))];
+        trie.apply(pages, &mut change).unwrap();
+    }
+    trie
+}
+
+#[test]
+fn a_pool_of_four_pages_holds_four_and_loses_nothing() {
+    let (_disk, _log, pool) = pool(4);
+    let pages = TreePages { pool: &pool, tree: TREE, lsn: Lsn::ZERO };
+    let trie = fill(&pages, 500);
+    assert!(trie.pages().count() > 20);
+    assert!(pool.resident() <= 4, "{} pages in memory", pool.resident());
+    for i in 0..500u32 {
+        let key = format!("key-{i}").into_bytes();
+        let found = trie.get(&pages, &KeyHash::of(&key), &key).unwrap();
+        assert_eq!(found.map(|(_, slot)| slot.at), Some(Lsn(u64::from(i))));
+    }
+    let figures = pool.figures();
+    for figure in [&figures.read, &figures.evicted, &figures.stolen] {
+        assert!(figure.load(std::sync::atomic::Ordering::Relaxed) > 20, "{figures:?}");
+    }
+}
+
+/// The write-ahead rule: a page of which the log is not durable stays in memory, over the bound.
+#[test]
+fn a_page_does_not_go_out_before_its_log() {
+    let (disk, log, pool) = pool(1);
+    let ahead = Lsn(log.durable_lsn().0 + 1);
+    let pages = TreePages { pool: &pool, tree: TREE, lsn: ahead };
+    let trie = fill(&pages, 100);
+    assert_eq!(pool.resident(), trie.pages().count());
+    assert!(!disk.list().unwrap().iter().any(|name| super::files::segment_of(name).is_some()));
+    let cell = trie.pages().next().unwrap().handle.clone();
+    let forced = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.write(&[cell])));
+    assert!(forced.is_err(), "a page was written before its log");
+}
+
+#[test]
+fn segments_are_removed_when_nothing_refers_to_them() {
+    let (disk, _log, pool) = pool(usize::MAX);
+    let pages = TreePages { pool: &pool, tree: TREE, lsn: Lsn::ZERO };
+    let count =
+        || disk.list().unwrap().iter().filter(|n| super::files::segment_of(n).is_some()).count();
+    let trie = fill(&pages, 100);
+    let cells: Vec<_> = trie.pages().map(|page| page.handle.clone()).collect();
+    pool.write(&cells).unwrap();
+    // A sync that fails puts the segment in doubt: it is left, and its pages are written again.
+    disk.fail_after(1, std::io::ErrorKind::Other, false);
+    assert!(pool.files.sync().is_err());
+    assert!(cells.iter().all(|cell| cell.image().is_some_and(|image| image.is_doubtful())));
+    pool.write(&cells).unwrap();
+    pool.files.sync().unwrap();
+    assert!(cells.iter().all(|cell| cell.image().is_some_and(|image| !image.is_doubtful())));
+    assert_eq!(count(), 2);
+    pool.files.remove_dead().unwrap();
+    assert_eq!(count(), 1);
+    drop((trie, cells));
+    assert_eq!(pool.files.bytes().1, 0);
+}

@@ -1,0 +1,107 @@
+//! The trees of the last checkpoint, as its map lists them. Pages are read when they are needed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use strongroom_aries::PageId;
+use strongroom_merkle::{KeyHash, Trie};
+use strongroom_wal::Lsn;
+
+use crate::error::OpenError;
+use crate::index::{Keyspace, State};
+use crate::master::Master;
+use crate::pages::{Handle, Image, Listed, PageMap, Pool, TreeId, segment_name};
+use crate::shared::Catalog;
+
+/// See the module's text.
+pub(super) struct Loaded {
+    /// Keyspaces without their directories.
+    pub(super) state: State,
+    pub(super) catalog: Catalog,
+    pub(super) images: Vec<Arc<Image>>,
+    /// The trees as the checkpoint has them: what a record's page is called goes by these.
+    trees: BTreeMap<TreeId, Trie<Handle>>,
+}
+
+impl Loaded {
+    /// No checkpoint was ever made.
+    pub(super) fn empty(at: Lsn) -> Self {
+        Self {
+            state: State::empty(at),
+            catalog: Catalog::new(),
+            images: Vec::new(),
+            trees: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn from_map(pool: &Pool, master: &Master) -> Result<Self, OpenError> {
+        let at = master.map;
+        let damaged = |why| OpenError::Damaged { file: segment_name(at.segment), why };
+        let len = u32::try_from(at.len).map_err(|_| damaged("the page map is too long"))?;
+        let image = adopt(pool, at.segment, at.offset, len)?;
+        let bytes = image.read().map_err(OpenError::io("read the page map"))?;
+        let map = PageMap::decode(&bytes).map_err(|e| damaged(e.0))?;
+        let mut loaded = Self::empty(master.checkpoint);
+        for k in &map.keyspaces {
+            loaded.catalog.insert(k.handle, (k.id, k.class));
+            if k.live {
+                let mut keyspace = Keyspace::new(k.handle, k.class, master.checkpoint);
+                keyspace.trie = loaded.tree(pool, &map, keyspace.tree())?;
+                loaded.state.keyspaces.insert(k.id, Arc::new(keyspace));
+            }
+            let pending = TreeId { keyspace: k.handle, pending: true };
+            let trie = loaded.tree(pool, &map, pending)?;
+            if !trie.is_empty() {
+                loaded.state.pending.insert(k.handle, trie);
+            }
+        }
+        loaded.images.push(image);
+        loaded.state.seal_roots();
+        Ok(loaded)
+    }
+
+    fn tree(
+        &mut self,
+        pool: &Pool,
+        map: &PageMap,
+        tree: TreeId,
+    ) -> Result<Trie<Handle>, OpenError> {
+        let mut pages = Vec::new();
+        for listed in map.of_tree(tree) {
+            let Listed { segment, offset, len, entries, page_lsn, digest, .. } = *listed;
+            let image = adopt(pool, segment, offset, len)?;
+            self.images.push(Arc::clone(&image));
+            let handle = pool.adopt(tree, listed.prefix(), page_lsn, image);
+            pages.push((listed.prefix(), digest, entries, handle));
+        }
+        let made = Trie::from_pages(pages).map_err(|_| OpenError::Damaged {
+            file: "page map".to_owned(),
+            why: "its pages are no tree",
+        })?;
+        self.trees.insert(tree, made.clone());
+        Ok(made)
+    }
+
+    /// The page that holds, or would hold, an entry, and its LSN. An entry in a part of a tree that
+    /// had no page gets one that no checkpoint can have written.
+    pub(super) fn page_of(&self, keyspace: u32, pending: bool, hash: &KeyHash) -> (PageId, Lsn) {
+        let tree = TreeId { keyspace, pending };
+        if let Some(cell) = self.trees.get(&tree).and_then(|trie| trie.page_of(hash)) {
+            return (cell.id(), cell.page_lsn);
+        }
+        let path = u64::from(hash.0[0]) << 56;
+        (PageId { keyspace, pending, path, depth: 8 }, Lsn::ZERO)
+    }
+}
+
+fn adopt(pool: &Pool, segment: u64, offset: u64, len: u32) -> Result<Arc<Image>, OpenError> {
+    pool.files.adopt(segment, offset, len).map_err(|e| match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            OpenError::Damaged { file: segment_name(segment), why: "the file is too short" }
+        }
+        std::io::ErrorKind::NotFound => {
+            OpenError::Damaged { file: segment_name(segment), why: "it is missing" }
+        }
+        _ => OpenError::Io { what: "open a page segment", cause: e },
+    })
+}

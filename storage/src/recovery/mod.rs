@@ -1,0 +1,110 @@
+//! Restart: pages of the last checkpoint, then analysis, redo and undo over the log.
+//!
+//! Redo repeats history, for winners and losers alike, and stops at roots that the log promises: a
+//! state that does not have one is refused, not served. Undo logs a compensation for each step, so
+//! that a crash in any phase, at any depth, leads to the same state.
+//!
+//! - [`load`]: the trees of the last checkpoint, from its map; no page is read yet;
+//! - [`redo`]: history, from the checkpoint's begin record on;
+//! - [`names`]: the ordered directories and the counts of live bytes, from the pages;
+//! - [`undo`]: takes back the transactions that had not ended.
+
+mod load;
+mod names;
+mod redo;
+mod undo;
+
+use std::sync::Arc;
+
+use strongroom_aries::{Analysis, Record};
+use strongroom_merkle::KeyHash;
+use strongroom_wal::{LogReader, Lsn};
+
+use self::load::Loaded;
+use self::redo::Redo;
+pub(crate) use self::undo::Losers;
+use crate::error::OpenError;
+use crate::index::{LiveBytes, State};
+use crate::master::Master;
+use crate::pages::{Image, Pool};
+use crate::shared::Catalog;
+
+/// What restart arrives at.
+pub(crate) struct Recovered {
+    pub(crate) state: State,
+    pub(crate) catalog: Catalog,
+    pub(crate) live: LiveBytes,
+    /// What the last checkpoint's map lists.
+    pub(crate) durable: Vec<Arc<Image>>,
+    /// Transactions to undo, with what undo needs of their updates.
+    pub(crate) losers: Losers,
+    pub(crate) report: RecoveryReport,
+}
+
+/// What a restart did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Pages that the checkpoint's map lists.
+    pub pages: u64,
+    /// Frames of the log that were repeated.
+    pub frames: u64,
+    /// Updates applied again.
+    pub redone: u64,
+    /// Updates that the filters of redo found on disk already.
+    pub skipped: u64,
+    /// Roots that the log promised and the state had.
+    pub roots_checked: u64,
+    /// Losing transactions undone.
+    pub undone: u64,
+}
+
+/// Repeats history from the last checkpoint to the end of the log.
+pub(crate) fn recover(
+    pool: &Arc<Pool>,
+    log: &LogReader,
+    master: &Master,
+) -> Result<Recovered, OpenError> {
+    let loaded = if master.checkpoint > Lsn::ZERO {
+        Loaded::from_map(pool, master)?
+    } else {
+        Loaded::empty(log.oldest())
+    };
+    let start = if master.checkpoint > Lsn::ZERO { master.checkpoint } else { log.oldest() };
+    let (outcome, last_mark) = analyse(log, start, &loaded)?;
+    let durable = loaded.images.clone();
+    let losers = Losers::find(log, &outcome.transactions)?;
+    let mut redo = Redo::new(pool, loaded, outcome, last_mark);
+    for frame in log.frames(start) {
+        redo.repeat(&frame?, start)?;
+    }
+    let (mut state, catalog, mut report) = redo.finish()?;
+    let live = names::build(pool, &mut state, master.segment_size)?;
+    report.undone = losers.count();
+    Ok(Recovered { state, catalog, live, durable, losers, report })
+}
+
+/// Analysis, and the position of the last root mark in the log.
+fn analyse(
+    log: &LogReader,
+    start: Lsn,
+    loaded: &Loaded,
+) -> Result<(strongroom_aries::Outcome, Lsn), OpenError> {
+    let mut analysis = Analysis::new(start.0);
+    let mut last_mark = Lsn::ZERO;
+    for frame in log.frames(start) {
+        for (lsn, bytes) in frame?.records() {
+            let record = decode(lsn, bytes)?;
+            if matches!(record, Record::RootMark(_)) {
+                last_mark = lsn;
+            }
+            analysis.see(lsn.0, &record, |keyspace, pending, key| {
+                loaded.page_of(keyspace, pending, &KeyHash::of(key)).0
+            });
+        }
+    }
+    Ok((analysis.finish(), last_mark))
+}
+
+fn decode(at: Lsn, record: &[u8]) -> Result<Record<'_>, OpenError> {
+    Record::decode(record).map_err(|cause| OpenError::Record { at, cause })
+}

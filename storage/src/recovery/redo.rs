@@ -1,0 +1,253 @@
+//! Redo: repeats history on the trees of the last checkpoint.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use strongroom_aries::{
+    After, Compensation, Outcome, Record, RecordError, Relocation, RootMark, TxnId, Update, redo,
+};
+use strongroom_merkle::{Digest, KeyHash, leaf_digest};
+use strongroom_wal::{Frame, Lsn};
+
+use super::load::Loaded;
+use super::{RecoveryReport, decode};
+use crate::error::OpenError;
+use crate::id::{Class, KeyspaceId};
+use crate::index::{Changes, DELETED, Indexed, Keyspace, Slot, State, Touch};
+use crate::logged::Restored;
+use crate::pages::{PageError, Pool};
+use crate::shared::Catalog;
+use crate::worker::Worker;
+
+/// Changes that are gathered before they are applied, and a promised root is looked at.
+const GATHER: usize = 4096;
+
+/// See the module's text.
+pub(super) struct Redo {
+    pool: Arc<Pool>,
+    loaded: Loaded,
+    outcome: Outcome,
+    /// Where the last root mark of the log stands: that root is always looked at.
+    last_mark: Lsn,
+    committed: BTreeMap<u32, Changes>,
+    pending: BTreeMap<u32, Changes>,
+    gathered: usize,
+    /// End of the last frame repeated.
+    position: Option<Lsn>,
+    report: RecoveryReport,
+}
+
+impl Redo {
+    pub(super) fn new(pool: &Arc<Pool>, loaded: Loaded, outcome: Outcome, last_mark: Lsn) -> Self {
+        let pages = loaded.images.len().saturating_sub(1) as u64;
+        Self {
+            pool: Arc::clone(pool),
+            loaded,
+            outcome,
+            last_mark,
+            committed: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            gathered: 0,
+            position: None,
+            report: RecoveryReport { pages, ..RecoveryReport::default() },
+        }
+    }
+
+    fn state(&mut self) -> &mut State {
+        &mut self.loaded.state
+    }
+
+    /// Repeats one frame. Records of keyspaces count from the checkpoint's begin record on.
+    pub(super) fn repeat(&mut self, frame: &Frame, checkpoint: Lsn) -> Result<(), OpenError> {
+        for (lsn, bytes) in frame.records() {
+            match decode(lsn, bytes)? {
+                Record::Update(update) => self.update(lsn, &update),
+                Record::Compensation(c) => self.compensation(lsn, &c)?,
+                Record::Relocation(r) => self.relocation(lsn, &r)?,
+                Record::Commit(txn) => self.commit(txn)?,
+                Record::RootMark(mark) => self.check(lsn, &mark)?,
+                Record::CreateKeyspace { keyspace, id, class } if lsn >= checkpoint => {
+                    self.create(lsn, keyspace, KeyspaceId(id), class)?;
+                }
+                Record::DropKeyspace { keyspace } if lsn >= checkpoint => {
+                    self.apply()?;
+                    self.state().keyspaces.retain(|_, k| k.handle != keyspace);
+                }
+                _ => {}
+            }
+        }
+        self.position = Some(frame.end());
+        self.report.frames += 1;
+        if self.gathered >= 2 * GATHER {
+            self.apply()?;
+        }
+        Ok(())
+    }
+
+    /// History is repeated: the state that it leads to.
+    pub(super) fn finish(mut self) -> Result<(State, Catalog, RecoveryReport), OpenError> {
+        self.apply()?;
+        if let Some(position) = self.position {
+            self.state().lsn = position;
+        }
+        self.state().seal_roots();
+        Ok((self.loaded.state, self.loaded.catalog, self.report))
+    }
+
+    fn update(&mut self, lsn: Lsn, update: &Update<'_>) {
+        let hash = KeyHash::of(update.key);
+        if !self.needed(lsn, update.keyspace, update.txn.is_some(), &hash) {
+            return;
+        }
+        let at = Lsn(lsn.0 + update.value_offset() as u64);
+        let written = match update.after {
+            After::Value(value) => {
+                let len = u32::try_from(value.len()).unwrap_or(DELETED - 1);
+                let digest = leaf_digest(update.key, value);
+                Some(Indexed { digest, slot: Slot::written(at, len) })
+            }
+            After::Deleted => None,
+        };
+        match update.txn {
+            None => self.put(update.keyspace, update.key, hash, written),
+            Some((txn, _)) => {
+                let deleted = Indexed {
+                    digest: Digest::ZERO,
+                    slot: Slot { at, version: txn.0, len: DELETED },
+                };
+                let entry = written
+                    .map_or(deleted, |e| Indexed { slot: Slot { version: txn.0, ..e.slot }, ..e });
+                self.put_pending(update.keyspace, update.key, hash, Some(entry));
+            }
+        }
+    }
+
+    fn compensation(&mut self, lsn: Lsn, c: &Compensation<'_>) -> Result<(), OpenError> {
+        let hash = KeyHash::of(c.key);
+        if self.needed(lsn, c.keyspace, true, &hash) {
+            let committed = self.committed(c.keyspace, &hash, c.key)?;
+            let entry = Restored::of(&c.restore).pending(c.txn, committed);
+            self.put_pending(c.keyspace, c.key, hash, entry);
+        }
+        Ok(())
+    }
+
+    fn relocation(&mut self, lsn: Lsn, r: &Relocation<'_>) -> Result<(), OpenError> {
+        let hash = KeyHash::of(r.key);
+        if !self.needed(lsn, r.keyspace, false, &hash) {
+            return Ok(());
+        }
+        let now = self.committed(r.keyspace, &hash, r.key)?;
+        if let Some(entry) = now.filter(|entry| entry.slot.version == r.version) {
+            let at = Lsn(lsn.0 + r.value_offset() as u64);
+            let moved = Indexed { slot: Slot { at, ..entry.slot }, ..entry };
+            self.put(r.keyspace, r.key, hash, Some(moved));
+        }
+        Ok(())
+    }
+
+    /// What a transaction had written becomes committed.
+    fn commit(&mut self, txn: TxnId) -> Result<(), OpenError> {
+        self.apply()?;
+        let pool = Arc::clone(&self.pool);
+        let written = self.state().pending_of(&pool, txn.0).map_err(unreadable)?;
+        for (handle, changes) in written {
+            for (hash, touch) in changes {
+                self.put_pending(handle, &touch.key, hash, None);
+                self.put(handle, &touch.key, hash, touch.put);
+            }
+        }
+        Ok(())
+    }
+
+    fn create(
+        &mut self,
+        lsn: Lsn,
+        handle: u32,
+        id: KeyspaceId,
+        class: u8,
+    ) -> Result<(), OpenError> {
+        let malformed = || OpenError::Record { at: lsn, cause: RecordError::Malformed };
+        let class = Class::from_byte(class).ok_or_else(malformed)?;
+        self.apply()?;
+        self.loaded.catalog.insert(handle, (id, class));
+        self.state().keyspaces.insert(id, Arc::new(Keyspace::new(handle, class, lsn)));
+        Ok(())
+    }
+
+    /// The committed entry as it stands, with what is gathered.
+    fn committed(
+        &mut self,
+        handle: u32,
+        hash: &KeyHash,
+        key: &[u8],
+    ) -> Result<Option<Indexed>, OpenError> {
+        match self.committed.get(&handle).and_then(|changes| changes.get(hash)) {
+            Some(touch) => Ok(touch.put),
+            None => {
+                self.loaded.state.get_committed(&self.pool, handle, hash, key).map_err(unreadable)
+            }
+        }
+    }
+
+    fn put(&mut self, handle: u32, key: &[u8], hash: KeyHash, put: Option<Indexed>) {
+        self.gathered += 1;
+        self.committed.entry(handle).or_default().insert(hash, Touch { key: key.into(), put });
+    }
+
+    fn put_pending(&mut self, handle: u32, key: &[u8], hash: KeyHash, put: Option<Indexed>) {
+        self.gathered += 1;
+        self.pending.entry(handle).or_default().insert(hash, Touch { key: key.into(), put });
+    }
+
+    /// Whether a record has to be applied again.
+    fn needed(&mut self, lsn: Lsn, keyspace: u32, pending: bool, hash: &KeyHash) -> bool {
+        let (page, page_lsn) = self.loaded.page_of(keyspace, pending, hash);
+        let needed = redo::needed(lsn.0, page, &self.outcome.dirty, |_| page_lsn.0);
+        *(if needed { &mut self.report.redone } else { &mut self.report.skipped }) += 1;
+        needed
+    }
+
+    /// Holds the state against a promise: every one that a batch of changes leads to, and the last.
+    fn check(&mut self, lsn: Lsn, mark: &RootMark) -> Result<(), OpenError> {
+        let position = *self.position.get_or_insert(Lsn(mark.at));
+        if position.0 != mark.at || self.gathered < GATHER && lsn != self.last_mark {
+            return Ok(());
+        }
+        self.apply()?;
+        let state = self.state();
+        state.seal_roots();
+        if state.replicated_root.0 != mark.replicated || state.all_root.0 != mark.all {
+            return Err(OpenError::RootMismatch { at: position });
+        }
+        self.report.roots_checked += 1;
+        Ok(())
+    }
+
+    /// Applies what is gathered.
+    fn apply(&mut self) -> Result<(), OpenError> {
+        self.gathered = 0;
+        let at = self.position.unwrap_or(self.loaded.state.lsn);
+        let pool = &self.pool;
+        let state = &mut self.loaded.state;
+        for (handle, changes) in std::mem::take(&mut self.committed) {
+            if let Some(keyspace) = state.keyspaces.values_mut().find(|k| k.handle == handle) {
+                let keyspace = Arc::make_mut(keyspace);
+                keyspace.apply_tree(pool, &Worker, &changes, at).map_err(unreadable)?;
+            }
+        }
+        for (handle, changes) in std::mem::take(&mut self.pending) {
+            state.apply_pending(pool, &Worker, handle, &changes, at).map_err(unreadable)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn unreadable(e: PageError) -> OpenError {
+    match e {
+        PageError::Io { cause, .. } => {
+            OpenError::Io { what: "read a page", cause: std::io::Error::other(cause) }
+        }
+        PageError::Damaged { file, why } => OpenError::Damaged { file, why },
+    }
+}

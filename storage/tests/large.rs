@@ -1,0 +1,219 @@
+//! Transactions that are logged before they commit: any size, savepoints, rollback, conflicts, and
+//! what a restart makes of them.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::sync::Arc;
+
+use strongroom_storage::{ChangeOp, Class, CommitError, Options, Store, Txn};
+use strongroom_wal::disk::Disk;
+use strongroom_wal::disk::sim::SimDisk;
+use support::{Model, check, contents, keyspace, options};
+
+fn open_on(disk: &SimDisk, options: Options) -> Store {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    Store::open_on(&disk, options).unwrap()
+}
+
+fn store() -> (SimDisk, Store) {
+    let disk = SimDisk::new(5);
+    let store = open_on(&disk, options());
+    let mut txn = store.begin();
+    txn.create_keyspace(keyspace(2), Class::Replicated);
+    txn.put(keyspace(2), b"old", b"committed".to_vec());
+    txn.commit_blocking().unwrap();
+    (disk, store)
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn put_many(txn: &mut Txn, from: u32, to: u32) {
+    for i in from..to {
+        txn.put(keyspace(2), format!("key-{i}").as_bytes(), vec![b'v'; 500]);
+    }
+}
+
+#[test]
+fn a_transaction_larger_than_a_segment_commits_as_one() {
+    let (disk, store) = store();
+    let start = store.position();
+    let mut reader = store.changes(start);
+    let mut txn = store.begin();
+    put_many(&mut txn, 0, 1000);
+    txn.delete(keyspace(2), b"old");
+    txn.create_keyspace(keyspace(4), Class::Replicated);
+    txn.put(keyspace(4), b"made", b"here".to_vec());
+    txn.commit_blocking().unwrap();
+    assert_eq!(store.scan(keyspace(2), b"", None, usize::MAX).len(), 1000);
+    assert_eq!(store.get(keyspace(4), b"made").unwrap().unwrap().value, b"here");
+    let model = contents(&store);
+    check(&store, &[&model], "committed");
+    let mut ops = Vec::new();
+    while let Some(change) = reader.as_mut().unwrap().next().unwrap() {
+        if !change.ops.is_empty() {
+            ops.push(change.ops);
+        }
+    }
+    assert_eq!(ops.len(), 1, "followers see it at once");
+    assert_eq!(ops[0].len(), 1 + 1000 + 1 + 1);
+    assert!(matches!(ops[0][0], ChangeOp::CreateKeyspace { .. }));
+    drop(store);
+    for image in [disk.crash_with(1), disk.crash_with(2)] {
+        check(&open_on(&image, options()), &[&model], "after power loss");
+    }
+}
+
+#[test]
+fn nobody_sees_what_is_not_committed_and_its_keys_are_held() {
+    let (_disk, store) = store();
+    let before = contents(&store);
+    let mut large = store.begin();
+    large.put(keyspace(2), b"old", b"mine".to_vec());
+    large.put(keyspace(2), b"new", b"mine".to_vec());
+    run(large.spill()).unwrap();
+    assert_eq!(large.get(keyspace(2), b"old").unwrap().unwrap(), b"mine");
+    assert_eq!(large.scan(keyspace(2), b"", None, 9), [b"new".to_vec(), b"old".to_vec()]);
+    check(&store, &[&before], "spilled");
+    let mut other = store.begin();
+    other.put(keyspace(2), b"new", b"theirs".to_vec());
+    assert!(matches!(other.commit_blocking(), Err(CommitError::Conflict)));
+    let mut third = store.begin();
+    third.put(keyspace(2), b"old", b"theirs".to_vec());
+    assert!(matches!(run(third.spill()), Err(CommitError::Conflict)));
+    drop(large);
+    check(&store, &[&before], "dropped");
+    let mut other = store.begin();
+    other.put(keyspace(2), b"new", b"theirs".to_vec());
+    other.commit_blocking().unwrap();
+    assert!(store.stats().compensations >= 2, "{:?}", store.stats());
+}
+
+#[test]
+fn a_large_transaction_that_read_what_changed_is_taken_back() {
+    let (_disk, store) = store();
+    let mut large = store.begin();
+    large.get(keyspace(2), b"old").unwrap();
+    large.put(keyspace(2), b"new", b"mine".to_vec());
+    run(large.spill()).unwrap();
+    let mut other = store.begin();
+    other.put(keyspace(2), b"old", b"theirs".to_vec());
+    other.commit_blocking().unwrap();
+    let now = contents(&store);
+    assert!(matches!(large.commit_blocking(), Err(CommitError::Conflict)));
+    check(&store, &[&now], "taken back");
+    // The key is free again.
+    let mut other = store.begin();
+    other.put(keyspace(2), b"new", b"theirs".to_vec());
+    other.commit_blocking().unwrap();
+}
+
+#[test]
+fn savepoints_nest_and_are_rolled_back_to_again_and_again() {
+    let (disk, store) = store();
+    let get = |txn: &mut Txn, key: &[u8]| txn.get(keyspace(2), key).unwrap();
+    let mut txn = store.begin();
+    txn.put(keyspace(2), b"a", b"1".to_vec());
+    let outer = run(txn.savepoint()).unwrap();
+    txn.put(keyspace(2), b"a", b"2".to_vec());
+    txn.delete(keyspace(2), b"old");
+    let inner = run(txn.savepoint()).unwrap();
+    for _ in 0..2 {
+        txn.put(keyspace(2), b"a", b"3".to_vec());
+        txn.put(keyspace(2), b"old", b"again".to_vec());
+        txn.put(keyspace(2), b"b", b"3".to_vec());
+        run(txn.spill()).unwrap();
+        run(txn.roll_back_to(&inner)).unwrap();
+        assert_eq!(get(&mut txn, b"a").unwrap(), b"2");
+        assert_eq!(get(&mut txn, b"old"), None);
+        assert_eq!(get(&mut txn, b"b"), None);
+    }
+    run(txn.roll_back_to(&outer)).unwrap();
+    assert_eq!(get(&mut txn, b"a").unwrap(), b"1");
+    assert_eq!(get(&mut txn, b"old").unwrap(), b"committed");
+    txn.put(keyspace(2), b"c", b"after".to_vec());
+    txn.commit_blocking().unwrap();
+    let mut expected = Model::new();
+    let entries = [("a", "1"), ("c", "after"), ("old", "committed")];
+    let entries = entries.map(|(k, v)| (k.as_bytes().to_vec(), v.as_bytes().to_vec()));
+    expected.insert(keyspace(2), (Class::Replicated, entries.into()));
+    check(&store, &[&expected], "committed");
+    drop(store);
+    check(&open_on(&disk.crash(), options()), &[&expected], "after power loss");
+}
+
+/// Steal, and what it takes: a pool of four pages, a checkpoint in the middle of a transaction that
+/// never commits, and a restart that has to find its writes in the pages and take them back.
+#[test]
+fn uncommitted_pages_go_to_disk_and_are_undone_at_restart() {
+    let (disk, store) = store();
+    drop(store);
+    let small = Options { pool_pages: 4, ..options() };
+    let store = open_on(&disk, small);
+    let before = contents(&store);
+    let mut large = store.begin();
+    put_many(&mut large, 0, 300);
+    large.put(keyspace(2), b"old", b"overwritten".to_vec());
+    run(large.spill()).unwrap();
+    store.checkpoint().unwrap();
+    put_many(&mut large, 200, 400);
+    run(large.spill()).unwrap();
+    let stats = store.stats();
+    assert!(stats.pages_uncommitted > 0 && stats.pages_stolen > 0, "{stats:?}");
+    assert!(stats.pages_resident <= 4, "{stats:?}");
+    check(&store, &[&before], "while it is under way");
+    let image = disk.crash();
+    std::mem::forget(large);
+    let store = open_on(&image, small);
+    assert_eq!(store.stats().recovery.undone, 1);
+    check(&store, &[&before], "after the restart");
+    drop(store);
+    let store = open_on(&image.crash(), small);
+    assert_eq!(store.stats().recovery.undone, 0);
+    check(&store, &[&before], "after another");
+}
+
+/// A page splits on account of a transaction that is then taken back: the split is undone by what
+/// the tree is, not by the log, and no key is lost on the way.
+#[test]
+fn a_split_page_survives_the_abort_of_what_split_it() {
+    let (disk, store) = store();
+    let mut txn = store.begin();
+    put_many(&mut txn, 0, 14);
+    txn.commit_blocking().unwrap();
+    let model = contents(&store);
+    let mut large = store.begin();
+    put_many(&mut large, 100, 200);
+    run(large.spill()).unwrap();
+    let mut other = store.begin();
+    put_many(&mut other, 14, 40);
+    other.commit_blocking().unwrap();
+    let grown = contents(&store);
+    drop(large);
+    store.checkpoint().unwrap();
+    check(&store, &[&grown], "aborted");
+    assert_ne!(model, grown);
+    drop(store);
+    check(&open_on(&disk.crash(), options()), &[&grown], "after the restart");
+}
+
+#[test]
+fn a_keyspace_that_goes_away_takes_a_large_transaction_with_it() {
+    let (disk, store) = store();
+    let mut large = store.begin();
+    put_many(&mut large, 0, 5);
+    run(large.spill()).unwrap();
+    let mut ddl = store.begin();
+    ddl.drop_keyspace(keyspace(2));
+    ddl.create_keyspace(keyspace(2), Class::Replicated);
+    ddl.commit_blocking().unwrap();
+    assert!(matches!(large.commit_blocking(), Err(CommitError::UnknownKeyspace)));
+    let model = contents(&store);
+    check(&store, &[&model], "dropped");
+    assert!(store.scan(keyspace(2), b"", None, 9).is_empty());
+    drop(store);
+    check(&open_on(&disk.crash(), options()), &[&model], "after the restart");
+}
