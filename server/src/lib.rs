@@ -1,5 +1,6 @@
 //! Strongroom: a secrets and encryption server that speaks the Vault HTTP API and replicates.
 
+pub mod audit;
 pub mod barrier;
 pub mod cli;
 pub mod cluster;

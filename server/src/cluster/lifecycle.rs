@@ -14,6 +14,7 @@ use super::build::{Contents, build, seconds};
 use super::ops::{ClusterOps, DevHandover};
 use super::shares::{Progress, decode_share, hex};
 use super::{Cluster, IDENTITY_KEY, KEYRING_KEY, Sealed, StartError, State, Unsealed};
+use crate::audit::{self, Broker};
 use crate::barrier::{Barrier, Keyring, RootKey, Session};
 use crate::keyspace::{CORE, NODE};
 use crate::logical::{ApiError, ApiResult};
@@ -314,9 +315,14 @@ impl Cluster {
         let replication = Replication::start(context)
             .await
             .map_err(|e| StartError::Store(format!("replication: {e}")))?;
+        unsealed
+            .audit
+            .refresh(&mut unsealed.session())
+            .map_err(|e| StartError::Store(format!("audit devices: {e}")))?;
         let fresh = unsealed.replication.set(replication).is_ok()
-            && unsealed.sweeper.set(token::sweep::spawn(&unsealed)).is_ok();
-        assert!(fresh, "a new value has neither");
+            && unsealed.sweeper.set(token::sweep::spawn(&unsealed)).is_ok()
+            && unsealed.audit_watch.set(audit::spawn(&unsealed)).is_ok();
+        assert!(fresh, "a new value has none of them");
         Ok(unsealed)
     }
 }
@@ -342,7 +348,9 @@ fn open_barrier(store: Store, root_key: RootKey) -> Result<Unsealed, StartError>
         cache,
         root_key,
         identity,
+        audit: Broker::default(),
         replication: OnceLock::new(),
         sweeper: OnceLock::new(),
+        audit_watch: OnceLock::new(),
     })
 }

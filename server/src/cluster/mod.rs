@@ -126,6 +126,13 @@ impl Cluster {
         !matches!(&**self.state.load(), State::Uninitialised)
     }
 
+    /// Audit devices open their files anew, as log rotation asks for by SIGHUP.
+    pub fn reopen_audit(&self) {
+        if let Ok(unsealed) = self.unsealed() {
+            unsealed.audit.reopen();
+        }
+    }
+
     /// The store in use, sealed or not.
     fn store(&self) -> Option<Store> {
         match &**self.state.load() {

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use strongroom_storage::Store;
 
+use crate::audit::Broker;
 use crate::barrier::{Barrier, DecodeCache, RootKey, Session};
 use crate::logical::{ApiError, ApiResult};
 use crate::replication::{Replication, Role};
@@ -31,10 +32,14 @@ pub struct Unsealed {
     pub root_key: RootKey,
     /// Name and id.
     pub identity: Identity,
+    /// Puts requests on record.
+    pub audit: Broker,
     /// Set once, right after the rest was made.
     pub(super) replication: OnceLock<Replication>,
     /// Ends background work when the last user of this value is gone.
     pub(super) sweeper: OnceLock<tokio::task::AbortHandle>,
+    /// As `sweeper`.
+    pub(super) audit_watch: OnceLock<tokio::task::AbortHandle>,
 }
 
 impl Unsealed {
@@ -61,8 +66,10 @@ impl Unsealed {
 
 impl Drop for Unsealed {
     fn drop(&mut self) {
-        if let Some(sweeper) = self.sweeper.get() {
-            sweeper.abort();
+        for task in [&self.sweeper, &self.audit_watch] {
+            if let Some(task) = task.get() {
+                task.abort();
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! transaction came in between, everything is run again, the check of the token included.
 
 mod authorise;
+mod record;
 mod remote;
 mod request;
 mod run;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use strongroom_storage::CommitError;
 
+use crate::audit::Trail;
 use crate::barrier::Session;
 use crate::cluster::{Cluster, Unsealed};
 use crate::logical::{ApiError, ApiResult, Operation, Response};
@@ -37,25 +39,31 @@ pub async fn handle(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Resp
         return to_the_end(run, call).await;
     }
     let unsealed = cluster.unsealed()?;
-    let answer = answer(cluster, &unsealed, request).await?;
-    match request.wrap_ttl {
-        Some(ttl) if answer.wrap_info.is_none() => {
-            wrap::wrap(&unsealed, request, ttl, answer).await
-        }
-        _ => Ok(answer),
+    let mut trail = Trail::begin(&unsealed.audit);
+    let mut result = answer(cluster, &unsealed, request, &mut trail).await;
+    if let (Some(ttl), Ok(answer)) = (request.wrap_ttl, &mut result)
+        && answer.wrap_info.is_none()
+    {
+        result = wrap::wrap(&unsealed, request, ttl, std::mem::take(answer)).await;
     }
+    record::answer(&unsealed, request, trail, result).await
 }
 
 async fn answer(
     cluster: &Arc<Cluster>,
     unsealed: &Unsealed,
     request: &Request,
+    trail: &mut Option<Trail>,
 ) -> ApiResult<Response> {
     let role = unsealed.role();
     let mut used = Use::Unlimited;
     for _ in 0..TRIES {
         let mut session = unsealed.session();
+        record::know(trail, &mut session, request)?;
         let step = run::attempt(cluster, &mut session, role, request, used != Use::Unlimited);
+        if record::has_effect(&step, &mut session) {
+            record::request(trail, request).await?;
+        }
         let done = match step {
             Ok(Step::Spend(id)) => {
                 used = spend(unsealed, &id).await?;

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 
-use super::answer::{HttpResponse, redirect, respond};
+use super::answer::{HttpResponse, redirect, request_id, respond};
 use super::request::{Taken, read};
 use crate::cluster::Cluster;
 use crate::dispatch;
@@ -51,7 +51,7 @@ pub(super) async fn serve(
     let guarded = Guarded(Box::pin(answer(cluster, remote, request)));
     let mut response = guarded.await.unwrap_or_else(|| {
         tracing::error!("a handler panicked; its transaction was dropped");
-        respond(Err(ApiError::internal("the request could not be completed")))
+        respond(Err(ApiError::internal("the request could not be completed")), request_id())
     });
     if head {
         *response.body_mut() = http_body_util::Full::default();
@@ -65,7 +65,7 @@ async fn answer(
     request: hyper::Request<Incoming>,
 ) -> HttpResponse {
     let (parts, body) = request.into_parts();
-    match read(&parts, body, Some(remote)).await {
+    match read(parts, body, Some(remote)).await {
         Ok(Taken::Call(call)) => {
             let result: ApiResult<Response> = dispatch::handle(&cluster, &call).await;
             if let Err(e) = &result
@@ -74,10 +74,10 @@ async fn answer(
             {
                 tracing::error!(path = call.path, status = e.status, "{}", e.errors.join("; "));
             }
-            respond(result)
+            respond(result, call.id)
         }
         Ok(Taken::Redirect(to)) => redirect(&to),
-        Err(e) => respond(Err(e)),
+        Err(e) => respond(Err(e), request_id()),
     }
 }
 

@@ -8,5 +8,6 @@ mod request;
 mod server;
 mod tls;
 
+pub(crate) use answer::request_id;
 pub use server::{RunError, Server};
 pub use tls::TlsError;

@@ -10,11 +10,17 @@ use crate::dispatch::Request;
 use crate::logical::{
     Access, ApiError, ApiResult, Caller, Method, Operation, Params, Route, Served, find_route,
 };
-use crate::{replication, wrapping};
+use crate::{audit, replication, wrapping};
 
 /// On one transaction.
-static CORE: [&[Route<CoreHandler>]; 5] =
-    [mounts::ROUTES, policies::ROUTES, capabilities::ROUTES, ui::ROUTES, wrapping::ROUTES];
+static CORE: [&[Route<CoreHandler>]; 6] = [
+    mounts::ROUTES,
+    policies::ROUTES,
+    capabilities::ROUTES,
+    ui::ROUTES,
+    wrapping::ROUTES,
+    audit::ROUTES,
+];
 /// On the cluster itself.
 static WAITS: [&[Route<SysHandler>]; 4] =
     [seal::ROUTES, health::ROUTES, keys::ROUTES, replication::ROUTES];

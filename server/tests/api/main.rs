@@ -1,6 +1,7 @@
 //! The HTTP API over a real socket, one file an area.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod audit;
 mod http;
 mod lifecycle;
 mod mounts;
