@@ -120,7 +120,7 @@ impl Broker {
     }
 }
 
-/// Looks after the devices until the last user of `unsealed` is gone.
+/// Looks after the devices, and keeps the quotas in step too, until the last user of `unsealed` is gone.
 pub(crate) fn spawn(unsealed: &Arc<Unsealed>) -> AbortHandle {
     let weak = Arc::downgrade(unsealed);
     tokio::spawn(run(weak)).abort_handle()
@@ -136,10 +136,13 @@ async fn run(cluster: Weak<Unsealed>) {
             device.check();
         }
         ticks = ticks.wrapping_add(1);
-        if ticks.is_multiple_of(TICKS_PER_REFRESH)
-            && let Err(e) = broker.refresh(&mut unsealed.session())
-        {
-            tracing::error!("the audit devices cannot be read: {e}");
+        if ticks.is_multiple_of(TICKS_PER_REFRESH) {
+            unsealed.quotas.tidy();
+            let mut session = unsealed.session();
+            let read = broker.refresh(&mut session);
+            if let Err(e) = read.and_then(|()| unsealed.quotas.refresh(&mut session)) {
+                tracing::error!("the audit devices and quotas cannot be read: {e}");
+            }
         }
     }
 }

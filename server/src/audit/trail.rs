@@ -63,6 +63,9 @@ impl Trail {
     }
 
     /// Says what is known of the request; the first word counts.
+    ///
+    /// # Errors
+    /// Those of `facts`.
     pub fn know(&mut self, facts: impl FnOnce() -> ApiResult<Facts>) -> ApiResult<()> {
         if self.facts.is_none() {
             self.facts = Some(facts()?);

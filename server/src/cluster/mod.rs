@@ -9,9 +9,13 @@ pub mod ops;
 
 mod build;
 mod dev;
+mod gather;
 mod lifecycle;
+mod rekey;
 mod remote;
 mod replace;
+mod root_token;
+mod rotation;
 mod shares;
 mod unsealed;
 
@@ -22,12 +26,17 @@ use arc_swap::ArcSwap;
 use strongroom_storage::{Options, Store};
 
 use crate::config::Config;
+use crate::dispatch::Flights;
 use crate::keyspace::NODE;
 use crate::logical::{ApiError, ApiResult};
 use crate::seal::SealEntry;
+use crate::telemetry::Meters;
 use data_dir::{DataDir, DataDirError};
 
 pub use lifecycle::{InitReply, InitRequest, SealStatus, ShutdownError, UnsealRequest};
+pub use rekey::{RekeyPlan, RekeyReply, RekeyStatus, RekeyStep, VerifyStatus};
+pub use root_token::RootStatus;
+pub use rotation::{OPERATIONS_MAX, RotateConfig};
 pub use unsealed::{Identity, Unsealed};
 
 use shares::Progress;
@@ -79,6 +88,8 @@ pub struct Cluster {
     state: ArcSwap<State>,
     /// Held through every change of `state`.
     changing: tokio::sync::Mutex<()>,
+    flights: Flights,
+    meters: Meters,
     me: Weak<Self>,
 }
 
@@ -98,6 +109,8 @@ impl Cluster {
             data,
             state: ArcSwap::from_pointee(state),
             changing: tokio::sync::Mutex::new(()),
+            flights: Flights::default(),
+            meters: Meters::default(),
             me: me.clone(),
         }))
     }
@@ -105,6 +118,16 @@ impl Cluster {
     /// The configuration it runs with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Requests in flight.
+    pub fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    /// Figures of requests.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// The unsealed cluster.

@@ -6,9 +6,11 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use strongroom_storage::Store;
 
+use super::gather::Operations;
 use crate::audit::Broker;
 use crate::barrier::{Barrier, DecodeCache, RootKey, Session};
 use crate::logical::{ApiError, ApiResult};
+use crate::quota::Quotas;
 use crate::replication::{Replication, Role};
 
 /// NODE/`cluster`: this cluster's name and id.
@@ -34,12 +36,18 @@ pub struct Unsealed {
     pub identity: Identity,
     /// Puts requests on record.
     pub audit: Broker,
+    /// Limits how often clients may ask.
+    pub quotas: Quotas,
+    /// What key shares are being gathered for.
+    pub(super) operations: Operations,
     /// Set once, right after the rest was made.
     pub(super) replication: OnceLock<Replication>,
     /// Ends background work when the last user of this value is gone.
     pub(super) sweeper: OnceLock<tokio::task::AbortHandle>,
     /// As `sweeper`.
     pub(super) audit_watch: OnceLock<tokio::task::AbortHandle>,
+    /// As `sweeper`.
+    pub(super) rotator: OnceLock<tokio::task::AbortHandle>,
 }
 
 impl Unsealed {
@@ -66,7 +74,7 @@ impl Unsealed {
 
 impl Drop for Unsealed {
     fn drop(&mut self) {
-        for task in [&self.sweeper, &self.audit_watch] {
+        for task in [&self.sweeper, &self.audit_watch, &self.rotator] {
             if let Some(task) = task.get() {
                 task.abort();
             }

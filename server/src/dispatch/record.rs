@@ -67,6 +67,7 @@ pub(super) async fn answer(
     result: ApiResult<Response>,
 ) -> ApiResult<Response> {
     unsealed.audit.after(request, unsealed);
+    unsealed.quotas.after(request, unsealed);
     let mut trail = Trail::resume(trail, &unsealed.audit);
     if trail.is_some() {
         know(&mut trail, &mut unsealed.session(), request)?;

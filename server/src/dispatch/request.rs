@@ -33,3 +33,11 @@ pub struct Request {
     /// When it came.
     pub now: SystemTime,
 }
+
+impl Request {
+    /// Whether the path's help is asked for in place of what it answers.
+    pub fn asks_for_help(&self) -> bool {
+        self.op == Operation::Read
+            && self.query.iter().any(|(k, v)| k == "help" && matches!(v.as_str(), "1" | "true"))
+    }
+}

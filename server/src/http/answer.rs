@@ -16,6 +16,9 @@ use crate::logical::{ApiError, ApiResult, Response};
 
 pub(super) type HttpResponse = hyper::Response<Full<Bytes>>;
 
+/// As Prometheus asks for it.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
 /// The HTTP form of an answer.
 pub(super) fn respond(result: ApiResult<Response>, id: Uuid) -> HttpResponse {
     match result {
@@ -34,6 +37,11 @@ pub(super) fn redirect(to: &str) -> HttpResponse {
 }
 
 fn success(response: &Response, id: Uuid) -> HttpResponse {
+    if let Some(text) = &response.text {
+        let mut plain = build(response.status.unwrap_or(200), text.as_bytes().to_vec());
+        plain.headers_mut().insert(CONTENT_TYPE, TEXT);
+        return plain;
+    }
     let empty = response.data.is_none()
         && response.auth.is_none()
         && response.wrap_info.is_none()

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 
 use super::answer::{HttpResponse, redirect, request_id, respond};
+use super::cors::Crossing;
 use super::request::{Taken, read};
 use crate::cluster::Cluster;
 use crate::dispatch;
@@ -60,6 +61,26 @@ pub(super) async fn serve(
 }
 
 async fn answer(
+    cluster: Arc<Cluster>,
+    remote: SocketAddr,
+    request: hyper::Request<Incoming>,
+) -> HttpResponse {
+    let crossing = match Crossing::of(&cluster, request.headers()) {
+        Ok(None) => return same_origin(cluster, remote, request).await,
+        Ok(Some(crossing)) => crossing,
+        Err(e) => return respond(Err(e), request_id()),
+    };
+    let asked = request.method() == Method::OPTIONS;
+    let mut response = if asked {
+        respond(Ok(Response::empty()), request_id())
+    } else {
+        same_origin(cluster, remote, request).await
+    };
+    crossing.mark(response.headers_mut(), asked);
+    response
+}
+
+async fn same_origin(
     cluster: Arc<Cluster>,
     remote: SocketAddr,
     request: hyper::Request<Incoming>,

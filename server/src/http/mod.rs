@@ -2,6 +2,7 @@
 
 mod answer;
 mod connection;
+mod cors;
 mod pace;
 mod path;
 mod request;

@@ -27,6 +27,7 @@ const TOKEN_MAX: usize = 8192;
 const PATCH_TYPE: &str = "application/merge-patch+json";
 
 /// What to do with an HTTP request.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on its way to dispatch")]
 pub(super) enum Taken {
     /// Answer it.
     Call(Request),

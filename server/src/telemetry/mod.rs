@@ -1,12 +1,16 @@
 //! The server's log: one line an event on standard error, with a level that can change while the
 //! server runs. Secrets never go into events; nothing here would remove them.
 
+mod meters;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
+
+pub use meters::{Meters, Timed, Timer};
 
 /// Changes the level of a running log.
 #[derive(Debug, Clone)]

@@ -8,6 +8,8 @@ mod mounts;
 mod policies;
 mod replace;
 mod replication;
+mod shares;
 mod support;
+mod system;
 mod tokens;
 mod wrapping;
