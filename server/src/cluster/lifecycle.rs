@@ -328,6 +328,9 @@ impl Cluster {
             && unsealed.audit_watch.set(audit::spawn(&unsealed)).is_ok()
             && unsealed.rotator.set(rotation::spawn(self.me.clone(), &unsealed)).is_ok();
         assert!(fresh, "a new value has none of them");
+        if let Err(e) = unsealed.note_version(SystemTime::now().into()).await {
+            tracing::warn!("the version could not be noted: {e}");
+        }
         Ok(unsealed)
     }
 }

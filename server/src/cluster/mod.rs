@@ -18,6 +18,7 @@ mod root_token;
 mod rotation;
 mod shares;
 mod unsealed;
+mod versions;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,5 +1,7 @@
 //! The help of a path: `GET` with `?help=1`.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::openapi::{document, item};
@@ -42,7 +44,8 @@ pub fn help(session: &mut Session, path: &str) -> ApiResult<Response> {
 fn overview(kind: &str, all: &[&Described]) -> String {
     let mut text = format!("The mount's type is {kind:?}.\n\n## PATHS\n\n");
     for path in all {
-        text += &format!("    {}\n        {}\n\n", template(path.pattern), path.summary);
+        // Writing to a string does not fail.
+        let _ = write!(text, "    {}\n        {}\n\n", template(path.pattern), path.summary);
     }
     text
 }
@@ -65,7 +68,7 @@ fn of_path(rest: &str, path: &Described) -> String {
     if names.peek().is_some() {
         text += "\n## PARAMETERS\n\n";
         for name in names {
-            text += &format!("    {name} (string)\n");
+            let _ = writeln!(text, "    {name} (string)");
         }
     }
     text

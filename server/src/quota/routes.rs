@@ -159,6 +159,7 @@ fn path(session: &mut Session, given: &str) -> ApiResult<String> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of every handler")]
 fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     session.view(CORE).delete(&key(core));
     Ok(Response::empty())

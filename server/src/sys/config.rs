@@ -127,15 +127,16 @@ fn write_cors(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response>
             headers.push(header);
         }
     }
-    let cors = Cors {
+    let allowed = Cors {
         allowed_origins: origins,
         allowed_headers: headers,
         allow_credentials: body.allow_credentials.0,
     };
-    session.view(CORE).put_json(CORS_KEY, &cors)?;
+    session.view(CORE).put_json(CORS_KEY, &allowed)?;
     Ok(Response::empty())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of every handler")]
 fn delete_cors(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     session.view(CORE).delete(CORS_KEY);
     Ok(Response::empty())

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    CoreHandler, SysCall, SysHandler, capabilities, config, generate_root, health, internal, keys,
-    metrics, mounts, policies, rekey, remount, rotation, seal, tools, ui,
+    CoreHandler, SysCall, SysHandler, capabilities, config, generate_root, health, host, internal,
+    keys, loggers, metrics, mounts, policies, rekey, remount, rotation, seal, tools, ui,
 };
 use crate::cluster::Cluster;
 use crate::dispatch::Request;
@@ -31,7 +31,7 @@ static CORE: [&[Route<CoreHandler>]; 13] = [
     quota::ROUTES,
 ];
 /// On the cluster itself.
-static WAITS: [&[Route<SysHandler>]; 7] = [
+static WAITS: [&[Route<SysHandler>]; 9] = [
     seal::ROUTES,
     health::ROUTES,
     keys::ROUTES,
@@ -39,6 +39,8 @@ static WAITS: [&[Route<SysHandler>]; 7] = [
     generate_root::ROUTES,
     rekey::ROUTES,
     metrics::ROUTES,
+    host::ROUTES,
+    loggers::ROUTES,
 ];
 
 /// A handler of `sys/`.

@@ -305,3 +305,36 @@ fn one(server: &TestServer, verb: &str, path: &str, value: &str, token: &str, bo
     let plain = answer.body.is_empty() || answer.head.contains("text/plain");
     assert!(plain || json.is_some(), "{verb} {at}: {}", answer.body);
 }
+
+#[test]
+fn the_server_tells_about_itself() {
+    let server = TestServer::dev();
+    let host = server.root("GET", "sys/host-info", "", 200)["data"].clone();
+    assert!(host["memory"]["total"].as_u64().unwrap() > 0 && host["cpu"].is_array());
+    let nodes = server.root("GET", "sys/ha-status", "", 200)["data"]["nodes"].clone();
+    assert_eq!(nodes[0]["active_node"], true);
+    let versions = server.root("LIST", "sys/version-history", "", 200)["data"].clone();
+    let version = versions["keys"][0].as_str().unwrap();
+    assert_eq!(versions["key_info"][version]["previous_version"], Value::Null);
+    let config = server.root("GET", "sys/config/state/sanitized", "", 200)["data"].clone();
+    assert_eq!(config["storage"]["type"], "strongroom");
+    server.root("POST", "sys/step-down", "", 204);
+    server.error("GET", "sys/host-info", "", "", 403);
+}
+
+#[test]
+fn levels_of_the_log_are_shown_and_set() {
+    let server = TestServer::dev();
+    let shown = || server.root("GET", "sys/loggers", "", 200)["data"].clone();
+    assert_eq!(shown()["audit"], "info");
+    server.root("POST", "sys/loggers/audit", r#"{"level":"debug"}"#, 204);
+    assert_eq!(server.root("GET", "sys/loggers/audit", "", 200)["data"]["audit"], "debug");
+    server.root("POST", "sys/loggers", r#"{"level":"warning"}"#, 204);
+    assert_eq!(shown()["audit"], "warn");
+    server.error("POST", "sys/loggers", ROOT, r#"{"level":"zz"}"#, 400);
+    server.error("POST", "sys/loggers", ROOT, "{}", 400);
+    server.error("POST", "sys/loggers/nope", ROOT, r#"{"level":"info"}"#, 404);
+    server.root("DELETE", "sys/loggers/audit", "", 204);
+    server.root("DELETE", "sys/loggers", "", 204);
+    assert_eq!(shown()["audit"], "info");
+}
