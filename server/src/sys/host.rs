@@ -53,8 +53,9 @@ pub(super) static ROUTES: &[Route<SysHandler>] = &[
     ),
 ];
 
+#[expect(clippy::needless_pass_by_value, reason = "the type of every handler")]
 fn host_info(call: SysCall) -> SysFuture {
-    let SysCall { now, .. } = call;
+    let now = call.now;
     Box::pin(async move {
         let looked = tokio::task::spawn_blocking(machine).await;
         let mut data = looked.map_err(crate::logical::ApiError::internal)?;

@@ -1,6 +1,7 @@
 //! Audit devices: what is on record, what never is, and what happens when a device fails.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -134,7 +135,6 @@ fn options_change_what_a_record_shows() {
     assert_eq!(record["response"]["data"]["keys"], 1);
     let own = server.root("GET", "auth/token/lookup-self", "", 200);
     assert_eq!(record["auth"]["accessor"], own["data"]["accessor"]);
-    use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(fs::metadata(audited.path("log")).unwrap().permissions().mode() & 0o777, 0o640);
     let tune = r#"{"audit_non_hmac_request_keys":["data"]}"#;
     server.root("POST", "sys/mounts/secret/tune", tune, 204);
