@@ -126,6 +126,12 @@ impl Found {
         }
         mark_best(&mut self.lines[first..], figure, bar);
     }
+
+    /// Of the lines from this one on, keeps the best of the others.
+    pub fn only_best(&mut self, first: usize) {
+        let best: Vec<Line> = self.lines.drain(first..).filter(|line| line.best).collect();
+        self.lines.extend(best);
+    }
 }
 
 fn mark_best(lines: &mut [Line], figure: Figure, bar: Option<Bar>) {

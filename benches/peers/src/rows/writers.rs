@@ -13,7 +13,7 @@ use crate::engines::{Engine, Kind, Strongroom, tuned};
 use crate::harness::load::{Slice, tasks, threads};
 use crate::harness::sample::{Contestant, Figure, Series, rounds};
 use crate::record::Source;
-use crate::report::{Bar, Found, Line, Work};
+use crate::report::{Bar, Found, Work};
 
 /// Writers, and the bar that holds there against the best of the others.
 const WRITERS: [(usize, Option<Bar>); 7] = [
@@ -55,21 +55,25 @@ pub(super) fn run(context: &mut Context) -> Result<Found> {
     Ok(found)
 }
 
-/// The first two series are ours.
+/// The first two series are ours. Where no bar is to be reached the best of the others is enough
+/// for the table.
 fn compare(found: &mut Found, work: &str, series: &[Series], bar: Option<Bar>) {
     for ours in &series[..2] {
         let both = (ours, &series[2..]);
+        let first = found.lines.len();
         found.compare("writers", work, Figure::KeysPerSecond, both, bar);
+        if bar.is_none() {
+            found.only_best(first);
+        }
     }
 }
 
+/// The bar is about ours alone, so that the best of the others is enough.
 fn cpu(found: &mut Found, work: &str, series: &[Series]) {
     for ours in &series[..2] {
         let first = found.lines.len();
         found.compare("writers", work, Figure::CpuUs, (ours, &series[2..]), Some(CPU_BAR));
-        // One line is enough: the bar is about ours alone.
-        let best: Vec<Line> = found.lines.drain(first..).filter(|line| line.best).collect();
-        found.lines.extend(best);
+        found.only_best(first);
     }
 }
 
