@@ -97,7 +97,7 @@ impl Source {
     }
 }
 
-/// Numbers without visible order (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom
+/// Numbers without visible order (`SplitMix64`: Steele, Lea, Flood, "Fast splittable pseudorandom
 /// number generators", OOPSLA 2014).
 #[derive(Clone)]
 pub struct Random(pub u64);

@@ -62,6 +62,7 @@ impl Line {
     }
 
     /// The same with a bar.
+    #[must_use]
     pub fn with_bar(self, bar: Bar) -> Self {
         Self { bar: Some(bar), ..self }
     }

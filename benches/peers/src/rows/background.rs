@@ -8,7 +8,7 @@ use strongroom_storage::Options;
 use tempfile::TempDir;
 
 use super::Context;
-use crate::engines::{Engine as _, Strongroom, tuned};
+use crate::engines::{Engine as _, Strongroom};
 use crate::harness::load::{Slice, threads};
 use crate::harness::sample::{Contestant, Figure, Sample, rounds};
 use crate::harness::stat::Summary;
@@ -32,7 +32,7 @@ const BAR: Bar = Bar::RatioAtMost(1.25);
 pub(super) fn run(context: &mut Context) -> Result<Found> {
     let keys = context.settings.keys / KEYS_PART;
     let (checkpoint_every, segment_size, retention_bytes) = BUSY;
-    let busy = Options { checkpoint_every, segment_size, retention_bytes, ..tuned() };
+    let busy = Options { checkpoint_every, segment_size, retention_bytes };
     let quiet = Options { checkpoint_every: u64::MAX, ..busy };
     let (busy, quiet) = (Filled::new(context, busy, keys)?, Filled::new(context, quiet, keys)?);
     let length = context.settings.slice * LONGER;

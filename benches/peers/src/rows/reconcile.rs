@@ -71,7 +71,7 @@ fn ours(here: &Trie<Entry>, there: &Trie<Entry>, differences: usize) -> Result<(
 /// A set of ids knows no values: an entry is the digest of both.
 fn storage(trie: &Trie<Entry>) -> Result<NegentropyStorageVector> {
     let mut storage = NegentropyStorageVector::with_capacity(trie.len());
-    for entry in trie.iter() {
+    for entry in trie {
         let mut id = entry.key_hash().0;
         for (byte, other) in id.iter_mut().zip(entry.digest().0) {
             *byte ^= other;
