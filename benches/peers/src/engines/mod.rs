@@ -140,7 +140,9 @@ mod tests {
 
     #[test]
     fn every_store_gives_back_what_was_committed_also_after_a_restart() {
-        for kind in Kind::WRITERS.into_iter().chain([Kind::Strongroom, Kind::RaftEngineUnfilled]) {
+        // The first of the writers, which fills a gigabyte before use, stands in unfilled.
+        let others = Kind::WRITERS.into_iter().skip(1);
+        for kind in others.chain([Kind::Strongroom, Kind::RaftEngineUnfilled]) {
             let dir = tempfile::tempdir().unwrap();
             let engine = kind.open(dir.path()).unwrap();
             for stamp in 1..=2 {

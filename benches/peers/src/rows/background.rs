@@ -55,9 +55,11 @@ pub(super) fn run(context: &mut Context) -> Result<Found> {
     let checkpoints = after.checkpoints - before.checkpoints;
     ensure!(none.checkpoints == 0, "the quiet store made a checkpoint");
     let work = format!("commits of one record, {WRITERS} writing, checkpoints and cleaning beside");
+    // Without any checkpoint nothing was shown.
+    let bar = (checkpoints > 0).then_some(BAR);
     let mut found = Found::default();
     let both = (&series[0], &series[1..]);
-    found.compare("background", &work, Figure::P99Us, both, Some(BAR));
+    found.compare("background", &work, Figure::P99Us, both, bar);
     found.compare("background", &work, Figure::KeysPerSecond, both, None);
     let counted = format!("checkpoints during these {} slices", context.settings.pairs + 1);
     let count = Summary::exact(checkpoints as f64);
