@@ -2,8 +2,8 @@
 //!
 //! | keyspace | class | entries |
 //! |---|---|---|
-//! | [`CORE`] | replicated | `keyring` (sealed by the root key), `mounts`, `auth`, `policy/<name>` |
-//! | [`LOCAL`] | local | `local-mounts`, tokens, wrapped answers |
+//! | [`CORE`] | replicated | `keyring` (sealed by the root key), `mounts`, `auth`, `policy/<name>`, `audit` |
+//! | [`LOCAL`] | local | `local-mounts`, tokens, wrapped answers, `audit` |
 //! | [`CUBBYHOLE`] | local | `<token storage id>/<path>` |
 //! | [`NODE`] | ignored | `seal` (plain JSON: shares, threshold, wrapped root key), `cluster`, replication state and certificates |
 //! | one per mount, its id is the mount's uuid | replicated or local | the engine's |

@@ -1,9 +1,11 @@
 //! Strongroom: a secrets and encryption server that speaks the Vault HTTP API and replicates.
 
+pub mod audit;
 pub mod barrier;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod describe;
 pub mod dev;
 pub mod dispatch;
 pub mod engine;
@@ -12,6 +14,7 @@ pub mod keyspace;
 pub mod logical;
 pub mod mount;
 pub mod policy;
+pub mod quota;
 pub mod replication;
 pub mod seal;
 pub mod sys;

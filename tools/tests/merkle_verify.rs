@@ -161,3 +161,30 @@ fn what_cannot_be_read_is_told_from_what_differs() {
     assert!(String::from_utf8(in_use.stderr).unwrap().contains("in use"));
     store.close().unwrap();
 }
+
+#[test]
+fn a_backup_is_whole_or_refused_for_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(&dir.path().join("store"));
+    let path = dir.path().join("backup");
+    let report = store.backup_to_file(&path).unwrap();
+    let (code, whole) = json(&path);
+    assert_eq!((code, &whole["same"]), (0, &Value::Bool(true)));
+    assert_eq!(whole["root"], report.root.to_string());
+    assert_eq!(whole["keyspaces"].as_array().unwrap().len(), 2);
+    let table = String::from_utf8(run(&path, &[]).stdout).unwrap();
+    assert!(table.ends_with("whole: every root is that of the values\n"), "{table}");
+
+    let bytes = fs::read(&path).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[bytes.len() / 2] ^= 1;
+    for (refused, word) in [(&damaged[..], "damaged"), (&bytes[..bytes.len() - 1], "incomplete")] {
+        fs::write(&path, refused).unwrap();
+        let (code, found) = json(&path);
+        assert_eq!((code, &found["same"]), (1, &Value::Bool(false)));
+        assert!(found["damage"].as_str().unwrap().contains(word), "{found}");
+    }
+    fs::write(&path, "something else").unwrap();
+    let output = run(&path, &[]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+}

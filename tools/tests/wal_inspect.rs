@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use strongroom_storage::{Class, KeyspaceId, Options, Store};
@@ -176,4 +177,62 @@ fn what_cannot_be_read_ends_with_two() {
         assert!(String::from_utf8(output.stderr).unwrap().starts_with("wal-inspect: "));
     }
     assert_eq!(run(dir.path(), &["--format", "xml"]).status.code(), Some(2));
+}
+
+fn details(json: &Value) -> Vec<String> {
+    let records = json["frames"].as_array().unwrap().iter();
+    let records = records.flat_map(|f| f["records"].as_array().unwrap().clone());
+    records.map(|r| format!("{} {}", r["kind"].as_str().unwrap(), r["detail"])).collect()
+}
+
+#[test]
+fn records_are_chosen_by_key_and_by_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).close().unwrap();
+    let (code, one) = json(dir.path(), &["--key", "secret/3"]);
+    assert_eq!((code, details(&one).len()), (0, 1), "{one}");
+    assert!(details(&one)[0].contains("secret/3"));
+    let (_, all) = json(dir.path(), &["--key", "secret/"]);
+    assert_eq!(details(&all).len(), 8);
+    let (_, other) = json(dir.path(), &["--key", "secret/", "--keyspace", "4711"]);
+    let (_, none) = json(dir.path(), &["--key", "nothing/"]);
+    assert_eq!(details(&other).len() + details(&none).len(), 0);
+    assert_eq!(none["frame_count"], one["frame_count"], "all frames are still checked");
+    let (_, roots) = json(dir.path(), &["--roots"]);
+    assert!(!details(&roots).is_empty());
+    assert!(details(&roots).iter().all(|d| d.starts_with("root-mark")));
+    let table = run(dir.path(), &["--key", "secret/3"]);
+    let text = String::from_utf8(table.stdout).unwrap();
+    assert_eq!(text.matches("secret/").count(), 1, "{text}");
+}
+
+#[test]
+fn a_live_log_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wal-inspect"))
+        .arg(dir.path())
+        .args(["--follow", "--format", "json", "--key", "secret/"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| {
+        let value: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        value
+    });
+    assert_eq!(lines.next().unwrap()["log"]["segment_size"], SEGMENT);
+    for n in 0..8 {
+        let record = lines.next().unwrap()["frame"]["records"][0]["detail"].to_string();
+        assert!(record.contains(&format!("secret/{n}")), "{record}");
+    }
+    // Written while it looks on, over the ends of segments.
+    for n in 8..30u8 {
+        let mut txn = store.begin();
+        txn.put(KEYSPACE, format!("secret/{n}").as_bytes(), vec![n; 150_000]);
+        txn.commit_blocking().unwrap();
+        let record = lines.next().unwrap()["frame"]["records"][0]["detail"].to_string();
+        assert!(record.contains(&format!("secret/{n}")), "{record}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

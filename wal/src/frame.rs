@@ -91,8 +91,21 @@ impl FrameBuilder {
     ///
     /// # Panics
     /// When the record is empty: it would share its position with the next one.
+    #[inline]
     pub fn push(&mut self, record: &[u8]) -> Result<Lsn, FrameFull> {
         self.push_with(record.len(), |out| out.extend_from_slice(record))
+    }
+
+    /// Adds a record that is made of these parts, without putting them together first.
+    ///
+    /// # Errors
+    /// [`FrameFull`]; the frame is as it was.
+    ///
+    /// # Panics
+    /// When all parts are empty.
+    pub fn push_parts(&mut self, parts: &[&[u8]]) -> Result<Lsn, FrameFull> {
+        let len = parts.iter().map(|part| part.len()).sum();
+        self.push_with(len, |out| parts.iter().for_each(|part| out.extend_from_slice(part)))
     }
 
     /// Adds a record of exactly `len` bytes that `write` appends to the buffer it is given.
@@ -102,6 +115,7 @@ impl FrameBuilder {
     ///
     /// # Panics
     /// When `len` is zero, or `write` appends another number of bytes.
+    #[inline]
     pub fn push_with(
         &mut self,
         len: usize,
@@ -333,6 +347,15 @@ mod tests {
             }
             prop_assert!(read(&bytes).is_none());
         }
+    }
+
+    #[test]
+    fn a_record_in_parts_is_the_same_record() {
+        let mut frame = FrameBuilder::new(AT, 100, BlockBuf::new(), Vec::new());
+        frame.push_parts(&[b"ab", b"", b"c"]).unwrap();
+        assert_eq!(frame.push_parts(&[&[0; 60], &[0; 60]]).unwrap_err().len, 120);
+        let seal = FrameSeal { kind: FrameKind::Data, generation: 9, durable_lsn: AT, prev_crc: 7 };
+        assert!(*frame.finish(&seal, TAG).bytes == *built(&[b"abc".to_vec()]).bytes);
     }
 
     /// The checksum is right and the lengths are not: a writer's mistake must not become a panic.

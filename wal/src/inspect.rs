@@ -148,7 +148,19 @@ impl Inspector {
     /// As the disk says.
     pub fn look(&self, hint: OpenHint, visit: &mut dyn FnMut(Passed<'_>)) -> io::Result<Summary> {
         let first = self.folder.segments.first().copied().unwrap_or(0);
-        let start = self.format.geometry.base(first);
+        self.look_from(self.format.geometry.base(first), hint, visit)
+    }
+
+    /// As [`look`](Self::look), from where another look ended: what was written since.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn look_from(
+        &self,
+        start: Lsn,
+        hint: OpenHint,
+        visit: &mut dyn FnMut(Passed<'_>),
+    ) -> io::Result<Summary> {
         let mut walker = Walker::tolerant(&self.folder, &self.format, start);
         let mut findings = Vec::new();
         let mut cut_short = false;

@@ -52,7 +52,8 @@ pub use lsn::{
 };
 pub use open::{OpenHint, OpenReport, Tail};
 pub use options::{
-    LogOptions, RESERVE_STEP_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SPARE_SEGMENTS_DEFAULT,
+    LogOptions, RECOVERY_RESERVE_BYTES_DEFAULT, RESERVE_STEP_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT,
+    SPARE_SEGMENTS_DEFAULT,
 };
 pub use reader::{Frames, LogReader};
 pub use retention::{Behind, Held, Hold};

@@ -158,22 +158,17 @@ impl Log {
     /// # Errors
     /// [`LogError::TooLarge`], [`LogError::NoSpace`] (the log stays usable), [`LogError::Poisoned`].
     pub fn begin_frame(&mut self, payload_hint: usize) -> Result<FrameBuilder, LogError> {
-        self.check_poison()?;
-        let max = self.max_payload();
-        if payload_hint > max {
-            return Err(LogError::TooLarge { len: payload_hint, max });
-        }
-        let bytes = padded(u64::try_from(payload_hint).unwrap_or(u64::MAX));
-        if bytes > self.room() {
-            self.switch_segment(bytes)?;
-        }
-        match self.reserve(bytes, BLOCK_BYTES) {
-            // The disk is full, but a recycled segment has its space already.
-            Err(LogError::NoSpace) if self.pool.has_spare() => self.switch_segment(bytes)?,
-            reserved => reserved?,
-        }
-        let room = usize::try_from(self.room()).unwrap_or(usize::MAX) - FRAME_HEADER_BYTES;
-        Ok(self.builder(room, bytes))
+        let reserve = self.options.recovery_reserve.min(self.segment_size() / 8);
+        self.begin(payload_hint, reserve.next_multiple_of(BLOCK_BYTES))
+    }
+
+    /// Begins a frame for recovery's own use (compensations, the end of a loser): on a full disk it
+    /// may take what [`begin_frame`](Self::begin_frame) leaves free.
+    ///
+    /// # Errors
+    /// As [`begin_frame`](Self::begin_frame).
+    pub fn begin_recovery_frame(&mut self, payload_hint: usize) -> Result<FrameBuilder, LogError> {
+        self.begin(payload_hint, 0)
     }
 
     /// Writes a frame; it is durable when this returns, and so is every frame before it: those in
@@ -208,7 +203,9 @@ impl Log {
         assert_eq!(frame.start(), self.next, "a frame is submitted where it was begun");
         let bytes = padded(u64::try_from(frame.payload_len()).unwrap_or(u64::MAX));
         self.reserve(bytes, BLOCK_BYTES)?;
-        self.write(frame, FrameKind::Data)
+        let appended = self.write(frame, FrameKind::Data)?;
+        self.prepare_ahead();
+        Ok(appended)
     }
 
     /// Waits for the next frame in log order to become durable, and gives it back. `None` when none
@@ -319,7 +316,7 @@ impl Log {
         }
     }
 
-    fn builder(&mut self, room: usize, bytes: u64) -> FrameBuilder {
+    pub(crate) fn builder(&mut self, room: usize, bytes: u64) -> FrameBuilder {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         FrameBuilder::new(
             self.next,
@@ -419,7 +416,7 @@ impl Log {
 
     /// Begins the log's first segment.
     pub(crate) fn begin_first_segment(&mut self) -> Result<(), LogError> {
-        self.switch_segment(BLOCK_BYTES)?;
+        self.switch_segment(BLOCK_BYTES, 0)?;
         let drained = self.flight.drain();
         self.settle(drained)
     }

@@ -80,7 +80,7 @@ impl Log {
         remove_unfinished(&folder)?;
         let format = Format::new(geometry, log_id);
         let disk = Arc::clone(&folder.disk);
-        let shared = Arc::new(Shared::new(disk, format, geometry.first_frame(0)));
+        let shared = Arc::new(Shared::new(disk, format, geometry.first_frame(0), options.mmap));
         let pool = Pool::new(folder.disk, folder.spares, options.spare_segments)?;
         let mut log = Self::assemble(shared, options, pool, 1, Lsn::ZERO);
         log.begin_first_segment()?;
@@ -116,7 +116,8 @@ impl Log {
     ) -> Result<(Self, OpenReport), LogError> {
         let geometry = format.geometry;
         let generation = walked.chain.generation.max(walked.witness.generation) + 1;
-        let shared = Arc::new(Shared::new(Arc::clone(&folder.disk), format, walked.end));
+        let shared =
+            Arc::new(Shared::new(Arc::clone(&folder.disk), format, walked.end, options.mmap));
         let last = geometry.segment(walked.end);
         let begun = geometry.offset(walked.end) != 0;
         for segment in
@@ -156,7 +157,8 @@ impl LogReader {
         check_known_segments(&folder, &format, from)?;
         let walked = walk(&folder, &format, from, hint.known_durable)?;
         refuse_damage(&format, &walked)?;
-        let shared = Arc::new(Shared::new(Arc::clone(&folder.disk), format, walked.end));
+        // Nobody knows who else writes there: plain calls report what maps die of.
+        let shared = Arc::new(Shared::new(Arc::clone(&folder.disk), format, walked.end, false));
         let end = walked.end;
         for segment in folder.segments.iter().copied().filter(|s| format.geometry.base(*s) < end) {
             shared.keep(segment, None, folder.open_read(segment)?.len()?);

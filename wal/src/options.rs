@@ -11,6 +11,9 @@ pub const RESERVE_STEP_BYTES_DEFAULT: u64 = 1024 * 1024;
 /// Default number of recycled segments that wait to be used again.
 pub const SPARE_SEGMENTS_DEFAULT: usize = 2;
 
+/// Default number of bytes that only recovery may use.
+pub const RECOVERY_RESERVE_BYTES_DEFAULT: u64 = 64 * 1024;
+
 /// Settings of a log.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
@@ -25,6 +28,15 @@ pub struct LogOptions {
     /// Whether the disk's own queue (io_uring, where the kernel allows it) may be used. Without it
     /// one write is in flight at a time.
     pub io_uring: bool,
+    /// Whether the next segment is filled with zeros while the current one is written, once that is
+    /// half full and no recycled one waits.
+    pub prepare_ahead: bool,
+    /// Bytes of log that ordinary frames leave free on a full disk, so that recovery can still undo
+    /// and close. At most an eighth of a segment is kept.
+    pub recovery_reserve: u64,
+    /// Whether sealed segments are read through memory maps, where the disk has any. Faster, but a
+    /// medium that fails under a map ends the process instead of a call.
+    pub mmap: bool,
 }
 
 impl Default for LogOptions {
@@ -35,6 +47,9 @@ impl Default for LogOptions {
             spare_segments: SPARE_SEGMENTS_DEFAULT,
             depth: QUEUE_DEPTH_DEFAULT,
             io_uring: true,
+            prepare_ahead: true,
+            recovery_reserve: RECOVERY_RESERVE_BYTES_DEFAULT,
+            mmap: true,
         }
     }
 }

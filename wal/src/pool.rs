@@ -1,11 +1,14 @@
 //! Where segment files come from and where they go: made, recycled, removed.
 //!
 //! Promises: a segment that [`Pool::make`] returns is allocated, and its name is durable; when it
-//! fails for want of space nothing is left behind.
+//! fails for want of space nothing is left behind. A spare that is prepared ahead is filled with
+//! zeros by a thread of its own where the disk allows that, and at once where it does not; dropping
+//! the pool waits for it.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use crate::disk::{Disk, DiskFile};
 use crate::lsn::{BLOCK_BYTES, segment_name, spare_name};
@@ -14,6 +17,10 @@ pub(crate) struct Pool {
     disk: Arc<dyn Disk>,
     spares: BTreeSet<u64>,
     spares_max: usize,
+    /// The spare that is being filled, and the last that was asked for: a full disk is not asked
+    /// again at every frame.
+    preparing: Option<(u64, JoinHandle<io::Result<()>>)>,
+    asked_for: Option<u64>,
 }
 
 /// A segment file without a header.
@@ -36,16 +43,53 @@ impl Pool {
         {
             disk.remove(&spare_name(surplus))?;
         }
-        Ok(Self { disk, spares, spares_max: max })
+        Ok(Self { disk, spares, spares_max: max, preparing: None, asked_for: None })
     }
 
     /// Whether the next segment can be a recycled one.
-    pub(crate) fn has_spare(&self) -> bool {
+    pub(crate) fn has_spare(&mut self) -> bool {
+        self.finish_preparing();
         !self.spares.is_empty()
+    }
+
+    /// Fills a spare of `bytes` bytes for `segment` unless there is one, beside the caller's work if
+    /// the disk allows it. Failure shows when the spare is needed.
+    pub(crate) fn prepare(&mut self, segment: u64, bytes: u64) {
+        let wanted = self.spares_max > 0 && self.spares.is_empty() && self.preparing.is_none();
+        if !wanted || self.asked_for == Some(segment) {
+            return;
+        }
+        self.asked_for = Some(segment);
+        if !self.disk.in_background() {
+            // Whoever needs it will see what is wrong.
+            let _ = self.prepare_now(segment, bytes);
+            return;
+        }
+        let disk = Arc::clone(&self.disk);
+        let thread = thread::Builder::new().name("wal-prepare".to_owned());
+        let started = thread.spawn(move || fill_spare(&*disk, segment, bytes));
+        self.preparing = started.ok().map(|handle| (segment, handle));
+    }
+
+    /// Fills a spare of `bytes` bytes, even beyond the bound.
+    pub(crate) fn prepare_now(&mut self, segment: u64, bytes: u64) -> io::Result<()> {
+        fill_spare(&*self.disk, segment, bytes)?;
+        self.spares.insert(segment);
+        Ok(())
+    }
+
+    /// Waits for the spare that is being filled.
+    fn finish_preparing(&mut self) {
+        if let Some((segment, handle)) = self.preparing.take()
+            && matches!(handle.join(), Ok(Ok(())))
+        {
+            self.spares.insert(segment);
+        }
     }
 
     /// Makes the file of `segment` with at least `bytes` bytes allocated.
     pub(crate) fn make(&mut self, segment: u64, bytes: u64) -> io::Result<Made> {
+        self.finish_preparing();
         let made = match self.spares.first().copied() {
             Some(spare) => self.reuse(spare, segment, bytes)?,
             None => self.create(segment)?,
@@ -90,4 +134,20 @@ impl Pool {
         self.spares.insert(segment);
         Ok(())
     }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.finish_preparing();
+    }
+}
+
+/// Makes a spare of durable zeros; nothing is left behind when that fails.
+fn fill_spare(disk: &dyn Disk, number: u64, bytes: u64) -> io::Result<()> {
+    let name = spare_name(number);
+    let filled = disk.create(&name)?.reserve(bytes);
+    if filled.is_err() {
+        let _ = disk.remove(&name);
+    }
+    filled
 }

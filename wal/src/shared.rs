@@ -28,6 +28,8 @@ pub struct SegmentInfo {
 
 struct Kept {
     file: Option<Arc<dyn DiskFile>>,
+    /// Whether the file was opened as one that is written no more.
+    sealed: bool,
     bytes: u64,
 }
 
@@ -37,12 +39,14 @@ pub(crate) struct Shared {
     durable: AtomicU64,
     kept: RwLock<BTreeMap<u64, Kept>>,
     pub(crate) holds: Arc<Holds>,
+    /// Whether sealed segments may be read through memory maps.
+    mmap: bool,
 }
 
 impl Shared {
-    pub(crate) fn new(disk: Arc<dyn Disk>, format: Format, durable: Lsn) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, format: Format, durable: Lsn, mmap: bool) -> Self {
         let kept = RwLock::new(BTreeMap::new());
-        Self { disk, format, durable: AtomicU64::new(durable.0), kept, holds: Arc::default() }
+        Self { disk, format, durable: AtomicU64::new(durable.0), kept, holds: Arc::default(), mmap }
     }
 
     /// End of the last durable frame. Everything before it may be read.
@@ -58,7 +62,7 @@ impl Shared {
     /// Adds a segment, or changes the size that is known of it.
     pub(crate) fn keep(&self, segment: u64, file: Option<Arc<dyn DiskFile>>, bytes: u64) {
         let mut kept = self.write();
-        let entry = kept.entry(segment).or_insert(Kept { file: None, bytes });
+        let entry = kept.entry(segment).or_insert(Kept { file: None, sealed: false, bytes });
         entry.bytes = bytes;
         if file.is_some() {
             entry.file = file;
@@ -98,12 +102,17 @@ impl Shared {
 
     /// The file of a segment. `None` when the segment is not kept.
     pub(crate) fn file(&self, segment: u64) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let seal = self.mmap && self.format.geometry.segment(self.durable()) > segment;
         match self.read().get(&segment) {
             None => return Ok(None),
-            Some(Kept { file: Some(file), .. }) => return Ok(Some(Arc::clone(file))),
+            Some(Kept { file: Some(file), sealed, .. }) if *sealed || !seal => {
+                return Ok(Some(Arc::clone(file)));
+            }
             Some(_) => {}
         }
-        let file = match self.disk.open_read(&segment_name(segment)) {
+        let name = segment_name(segment);
+        let opened = if seal { self.disk.open_sealed(&name) } else { self.disk.open_read(&name) };
+        let file = match opened {
             Ok(file) => file,
             // Recycled between the two lines above, or taken away by someone else.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !self.keeps(segment) => {
@@ -115,6 +124,7 @@ impl Shared {
         close_surplus(&mut kept);
         let Some(entry) = kept.get_mut(&segment) else { return Ok(None) };
         entry.file = Some(Arc::clone(&file));
+        entry.sealed = seal;
         Ok(Some(file))
     }
 

@@ -5,11 +5,60 @@ use std::sync::Arc;
 use crate::disk::is_no_space;
 use crate::error::LogError;
 use crate::flight::Write;
-use crate::header::{BLOCK, FrameKind, SegmentHeader};
+use crate::frame::FrameBuilder;
+use crate::header::{BLOCK, FRAME_HEADER_BYTES, FrameKind, SegmentHeader, padded};
 use crate::log::{Active, Log};
 use crate::lsn::BLOCK_BYTES;
 
 impl Log {
+    /// Begins a frame that leaves `free` bytes and the block of a marker behind it.
+    pub(crate) fn begin(
+        &mut self,
+        payload_hint: usize,
+        free: u64,
+    ) -> Result<FrameBuilder, LogError> {
+        self.check_poison()?;
+        let max = self.max_payload();
+        if payload_hint > max {
+            return Err(LogError::TooLarge { len: payload_hint, max });
+        }
+        let bytes = padded(u64::try_from(payload_hint).unwrap_or(u64::MAX));
+        if bytes > self.room() {
+            self.switch_segment(bytes, free)?;
+        }
+        match self.reserve(bytes, free + BLOCK_BYTES) {
+            // The disk is full, but a recycled segment has its space already.
+            Err(LogError::NoSpace) if self.pool.has_spare() => self.switch_segment(bytes, free)?,
+            reserved => reserved?,
+        }
+        self.leave_free(bytes, free)?;
+        let room = usize::try_from(self.room()).unwrap_or(usize::MAX) - FRAME_HEADER_BYTES;
+        Ok(self.builder(room, bytes))
+    }
+
+    /// Where the segment ends too soon, what is left free stands in the next one.
+    fn leave_free(&mut self, bytes: u64, free: u64) -> Result<(), LogError> {
+        let here = self.room() - bytes;
+        let Some(active) = &self.active else { return Ok(()) };
+        let next = active.segment + 1;
+        if here >= free + BLOCK_BYTES || free == 0 || self.pool.has_spare() {
+            return Ok(());
+        }
+        let made = self.pool.prepare_now(next, free + 2 * BLOCK_BYTES);
+        made.map_err(|error| self.no_space_or_poison(error))
+    }
+
+    /// Starts to fill the next segment once the current one is half full.
+    pub(crate) fn prepare_ahead(&mut self) {
+        let size = self.segment_size();
+        if let Some(active) = &self.active
+            && self.options.prepare_ahead
+            && self.room() < size / 2
+        {
+            self.pool.prepare(active.segment + 1, size);
+        }
+    }
+
     /// Makes sure that the next `bytes` bytes of the current segment are allocated and zero, and
     /// `marker` bytes behind them as far as the segment goes. Data always leaves a block for the
     /// marker that ends the segment or the log, so that a full disk can still go on into a
@@ -43,14 +92,14 @@ impl Log {
     /// The new file is allocated and named first, so that a full disk changes nothing; then the
     /// writes of the seal and of the new header are started like those of frames. Whatever of them
     /// a crash leaves, the log ends before the first that is missing.
-    pub(crate) fn switch_segment(&mut self, bytes: u64) -> Result<(), LogError> {
+    pub(crate) fn switch_segment(&mut self, bytes: u64, free: u64) -> Result<(), LogError> {
         let geometry = self.geometry();
         let segment = match &self.active {
             Some(active) => active.segment + 1,
             None => geometry.segment(self.next),
         };
         let step = self.options.reserve_step.max(1);
-        let needed = (BLOCK_BYTES + bytes + BLOCK_BYTES).min(geometry.segment_bytes());
+        let needed = (BLOCK_BYTES + bytes + free + BLOCK_BYTES).min(geometry.segment_bytes());
         let stepped = needed.next_multiple_of(step).min(geometry.segment_bytes());
         let made = match self.pool.make(segment, stepped) {
             Err(error) if is_no_space(&error) && stepped > needed => {

@@ -11,12 +11,16 @@ use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use super::build::{Contents, build, seconds};
+use super::gather::Operations;
 use super::ops::{ClusterOps, DevHandover};
+use super::rotation;
 use super::shares::{Progress, decode_share, hex};
 use super::{Cluster, IDENTITY_KEY, KEYRING_KEY, Sealed, StartError, State, Unsealed};
+use crate::audit::{self, Broker};
 use crate::barrier::{Barrier, Keyring, RootKey, Session};
 use crate::keyspace::{CORE, NODE};
 use crate::logical::{ApiError, ApiResult};
+use crate::quota::Quotas;
 use crate::replication::{Replication, ReplicationContext};
 use crate::seal::{self, SealEntry, ShamirSeal};
 use crate::token;
@@ -314,9 +318,19 @@ impl Cluster {
         let replication = Replication::start(context)
             .await
             .map_err(|e| StartError::Store(format!("replication: {e}")))?;
+        unsealed
+            .audit
+            .refresh(&mut unsealed.session())
+            .and_then(|()| unsealed.quotas.refresh(&mut unsealed.session()))
+            .map_err(|e| StartError::Store(format!("audit devices and quotas: {e}")))?;
         let fresh = unsealed.replication.set(replication).is_ok()
-            && unsealed.sweeper.set(token::sweep::spawn(&unsealed)).is_ok();
-        assert!(fresh, "a new value has neither");
+            && unsealed.sweeper.set(token::sweep::spawn(&unsealed)).is_ok()
+            && unsealed.audit_watch.set(audit::spawn(&unsealed)).is_ok()
+            && unsealed.rotator.set(rotation::spawn(self.me.clone(), &unsealed)).is_ok();
+        assert!(fresh, "a new value has none of them");
+        if let Err(e) = unsealed.note_version(SystemTime::now().into()).await {
+            tracing::warn!("the version could not be noted: {e}");
+        }
         Ok(unsealed)
     }
 }
@@ -342,7 +356,12 @@ fn open_barrier(store: Store, root_key: RootKey) -> Result<Unsealed, StartError>
         cache,
         root_key,
         identity,
+        audit: Broker::default(),
+        quotas: Quotas::default(),
+        operations: Operations::default(),
         replication: OnceLock::new(),
         sweeper: OnceLock::new(),
+        audit_watch: OnceLock::new(),
+        rotator: OnceLock::new(),
     })
 }

@@ -9,11 +9,16 @@ pub mod ops;
 
 mod build;
 mod dev;
+mod gather;
 mod lifecycle;
+mod rekey;
 mod remote;
 mod replace;
+mod root_token;
+mod rotation;
 mod shares;
 mod unsealed;
+mod versions;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,12 +27,17 @@ use arc_swap::ArcSwap;
 use strongroom_storage::{Options, Store};
 
 use crate::config::Config;
+use crate::dispatch::Flights;
 use crate::keyspace::NODE;
 use crate::logical::{ApiError, ApiResult};
 use crate::seal::SealEntry;
+use crate::telemetry::Meters;
 use data_dir::{DataDir, DataDirError};
 
 pub use lifecycle::{InitReply, InitRequest, SealStatus, ShutdownError, UnsealRequest};
+pub use rekey::{RekeyPlan, RekeyReply, RekeyStatus, RekeyStep, VerifyStatus};
+pub use root_token::RootStatus;
+pub use rotation::{OPERATIONS_MAX, RotateConfig};
 pub use unsealed::{Identity, Unsealed};
 
 use shares::Progress;
@@ -79,6 +89,8 @@ pub struct Cluster {
     state: ArcSwap<State>,
     /// Held through every change of `state`.
     changing: tokio::sync::Mutex<()>,
+    flights: Flights,
+    meters: Meters,
     me: Weak<Self>,
 }
 
@@ -98,6 +110,8 @@ impl Cluster {
             data,
             state: ArcSwap::from_pointee(state),
             changing: tokio::sync::Mutex::new(()),
+            flights: Flights::default(),
+            meters: Meters::default(),
             me: me.clone(),
         }))
     }
@@ -105,6 +119,16 @@ impl Cluster {
     /// The configuration it runs with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Requests in flight.
+    pub fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    /// Figures of requests.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// The unsealed cluster.
@@ -124,6 +148,13 @@ impl Cluster {
     /// Whether there is a store.
     pub fn initialised(&self) -> bool {
         !matches!(&**self.state.load(), State::Uninitialised)
+    }
+
+    /// Audit devices open their files anew, as log rotation asks for by SIGHUP.
+    pub fn reopen_audit(&self) {
+        if let Ok(unsealed) = self.unsealed() {
+            unsealed.audit.reopen();
+        }
     }
 
     /// The store in use, sealed or not.

@@ -6,8 +6,11 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use strongroom_storage::Store;
 
+use super::gather::Operations;
+use crate::audit::Broker;
 use crate::barrier::{Barrier, DecodeCache, RootKey, Session};
 use crate::logical::{ApiError, ApiResult};
+use crate::quota::Quotas;
 use crate::replication::{Replication, Role};
 
 /// NODE/`cluster`: this cluster's name and id.
@@ -31,10 +34,20 @@ pub struct Unsealed {
     pub root_key: RootKey,
     /// Name and id.
     pub identity: Identity,
+    /// Puts requests on record.
+    pub audit: Broker,
+    /// Limits how often clients may ask.
+    pub quotas: Quotas,
+    /// What key shares are being gathered for.
+    pub(super) operations: Operations,
     /// Set once, right after the rest was made.
     pub(super) replication: OnceLock<Replication>,
     /// Ends background work when the last user of this value is gone.
     pub(super) sweeper: OnceLock<tokio::task::AbortHandle>,
+    /// As `sweeper`.
+    pub(super) audit_watch: OnceLock<tokio::task::AbortHandle>,
+    /// As `sweeper`.
+    pub(super) rotator: OnceLock<tokio::task::AbortHandle>,
 }
 
 impl Unsealed {
@@ -61,8 +74,10 @@ impl Unsealed {
 
 impl Drop for Unsealed {
     fn drop(&mut self) {
-        if let Some(sweeper) = self.sweeper.get() {
-            sweeper.abort();
+        for task in [&self.sweeper, &self.audit_watch, &self.rotator] {
+            if let Some(task) = task.get() {
+                task.abort();
+            }
         }
     }
 }

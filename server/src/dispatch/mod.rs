@@ -5,6 +5,8 @@
 //! transaction came in between, everything is run again, the check of the token included.
 
 mod authorise;
+mod flight;
+mod record;
 mod remote;
 mod request;
 mod run;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 
 use strongroom_storage::CommitError;
 
+use crate::audit::Trail;
 use crate::barrier::Session;
 use crate::cluster::{Cluster, Unsealed};
 use crate::logical::{ApiError, ApiResult, Operation, Response};
@@ -21,6 +24,7 @@ use crate::replication::Role;
 use crate::sys::{self, SysCall, SysHandler};
 use crate::token::{self, Spent};
 
+pub use flight::{Flight, Flights};
 pub use remote::execute_forwarded;
 pub use request::Request;
 pub use run::Step;
@@ -33,29 +37,55 @@ const TRIES: usize = 128;
 /// # Errors
 /// The answer, as an error.
 pub async fn handle(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Response> {
+    let flight = cluster.flights().enter(request);
+    let result = carry_out(cluster, request).await;
+    let status = result.as_ref().map_or_else(|e| e.status, |answer| answer.status.unwrap_or(200));
+    cluster.meters().handled(verb(request.op), flight.began.elapsed(), status);
+    result
+}
+
+/// The place of a verb in [`crate::telemetry::Meters::VERBS`].
+fn verb(op: Operation) -> usize {
+    match op {
+        Operation::Read => 0,
+        Operation::List => 1,
+        Operation::Write => 2,
+        Operation::Patch => 3,
+        Operation::Delete => 4,
+    }
+}
+
+async fn carry_out(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Response> {
     if let Some((run, call)) = sys::find_always(cluster, request)? {
         return to_the_end(run, call).await;
     }
     let unsealed = cluster.unsealed()?;
-    let answer = answer(cluster, &unsealed, request).await?;
-    match request.wrap_ttl {
-        Some(ttl) if answer.wrap_info.is_none() => {
-            wrap::wrap(&unsealed, request, ttl, answer).await
-        }
-        _ => Ok(answer),
+    unsealed.quotas.admit(request)?;
+    let mut trail = Trail::begin(&unsealed.audit);
+    let mut result = answer(cluster, &unsealed, request, &mut trail).await;
+    if let (Some(ttl), Ok(answer)) = (request.wrap_ttl, &mut result)
+        && answer.wrap_info.is_none()
+    {
+        result = wrap::wrap(&unsealed, request, ttl, std::mem::take(answer)).await;
     }
+    record::answer(&unsealed, request, trail, result).await
 }
 
 async fn answer(
     cluster: &Arc<Cluster>,
     unsealed: &Unsealed,
     request: &Request,
+    trail: &mut Option<Trail>,
 ) -> ApiResult<Response> {
     let role = unsealed.role();
     let mut used = Use::Unlimited;
     for _ in 0..TRIES {
         let mut session = unsealed.session();
+        record::know(trail, &mut session, request)?;
         let step = run::attempt(cluster, &mut session, role, request, used != Use::Unlimited);
+        if record::has_effect(&step, &mut session) {
+            record::request(trail, request).await?;
+        }
         let done = match step {
             Ok(Step::Spend(id)) => {
                 used = spend(unsealed, &id).await?;

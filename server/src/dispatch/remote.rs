@@ -2,11 +2,13 @@
 
 use std::time::SystemTime;
 
+use hyper::HeaderMap;
 use strongroom_storage::CommitError;
 
 use super::authorise::identify;
 use super::run::{self, Context, Step};
-use super::{Request, TRIES, busy, commit_error, to_the_end};
+use super::{Request, TRIES, busy, commit_error, record, to_the_end};
+use crate::audit::Trail;
 use crate::barrier::Session;
 use crate::cluster::ops::{ForwardReply, ForwardRequest};
 use crate::cluster::{Cluster, Unsealed};
@@ -64,38 +66,48 @@ pub async fn execute_forwarded(cluster: &Cluster, forwarded: ForwardRequest) -> 
     }
     let caller = forwarded.caller;
     let request = Request {
+        id: crate::http::request_id(),
         op: forwarded.op,
         path: forwarded.path,
         query: forwarded.query,
         body: forwarded.body,
+        headers: HeaderMap::new(),
         token: None,
         wrap_ttl: None,
         remote: None,
         now: SystemTime::now(),
     };
-    let result = execute(cluster, &unsealed, &request, &caller).await;
-    match result {
-        Ok((response, lsn)) => ForwardReply { result: Ok(response), lsn },
-        Err(e) => ForwardReply { result: Err(e), lsn: unsealed.store.position().0 },
-    }
+    let from = forwarded.secondary_id;
+    let mut trail = Trail::begin(&unsealed.audit);
+    let done = execute(cluster, &unsealed, &request, (&caller, &from), &mut trail).await;
+    let (result, lsn) = match done {
+        Ok((response, lsn)) => (Ok(response), lsn),
+        Err(e) => (Err(e), unsealed.store.position().0),
+    };
+    ForwardReply { result: record::answer(&unsealed, &request, trail, result).await, lsn }
 }
 
 async fn execute(
     cluster: &Cluster,
     unsealed: &Unsealed,
     request: &Request,
-    caller: &Caller,
+    (caller, from): (&Caller, &str),
+    trail: &mut Option<Trail>,
 ) -> ApiResult<(Response, u64)> {
     let cluster = cluster.me()?;
     let role = Role::Primary;
     for _ in 0..TRIES {
         let mut session = unsealed.session();
+        record::know_forwarded(trail, &mut session, request, caller, from)?;
         let context = Context { cluster: &cluster, request, role, scope: Scope::Replicated };
         let step = match request.path.strip_prefix("sys/") {
-            Some(rest) => run::system(&context, &mut session, Some(caller), rest)?,
-            None => run::mounted(&context, &mut session, Some(caller))?,
+            Some(rest) => run::system(&context, &mut session, Some(caller), rest),
+            None => run::mounted(&context, &mut session, Some(caller)),
         };
-        match step {
+        if record::has_effect(&step, &mut session) {
+            record::request(trail, request).await?;
+        }
+        match step? {
             Step::Answer(response) => match commit(session, unsealed).await {
                 Ok(lsn) => return Ok((response, lsn)),
                 Err(CommitError::Conflict) => {}

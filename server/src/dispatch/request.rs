@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use hyper::HeaderMap;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::logical::Operation;
 
 /// One request of a client.
 pub struct Request {
+    /// Names it in its answer and on record.
+    pub id: Uuid,
     /// The verb.
     pub op: Operation,
     /// Path without `/v1/`, decoded and clean.
@@ -18,6 +22,8 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     /// JSON object, or empty.
     pub body: Bytes,
+    /// As they were sent; secrets among them.
+    pub headers: HeaderMap,
     /// The client's token.
     pub token: Option<Zeroizing<String>>,
     /// Seconds: wrap the answer.
@@ -26,4 +32,12 @@ pub struct Request {
     pub remote: Option<SocketAddr>,
     /// When it came.
     pub now: SystemTime,
+}
+
+impl Request {
+    /// Whether the path's help is asked for in place of what it answers.
+    pub fn asks_for_help(&self) -> bool {
+        self.op == Operation::Read
+            && self.query.iter().any(|(k, v)| k == "help" && matches!(v.as_str(), "1" | "true"))
+    }
 }

@@ -6,6 +6,7 @@ use super::Request;
 use super::authorise::{authorise, identify};
 use crate::barrier::Session;
 use crate::cluster::Cluster;
+use crate::describe;
 use crate::logical::{
     Access, ApiError, ApiResult, Call, Caller, EngineHandler, Method, MountInfo, Params, Response,
     Route, Served, find_route,
@@ -58,6 +59,11 @@ pub(super) fn attempt(
         return Ok(Step::Spend(found.caller.token_id.clone()));
     }
     let caller = known.as_deref().map(|t| &t.caller);
+    if request.asks_for_help() {
+        // Nothing of the store is in it, so any valid token will do.
+        caller.ok_or_else(ApiError::permission_denied)?;
+        return describe::help(session, &request.path).map(Step::Answer);
+    }
     if let Some(rest) = request.path.strip_prefix("sys/") {
         return system(&context, session, caller, rest);
     }

@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 use crate::logical::{EngineHandler, Route};
 
+pub(crate) use transit::{hash, random};
+
 /// The routes of an engine, or `None` for a kind that is not known.
 ///
 /// `kv` (and its old name `generic`) follows the option `version`: 2, or 1 when it is absent.

@@ -16,11 +16,14 @@ use crate::logical::{ApiError, ApiResult, Response};
 
 pub(super) type HttpResponse = hyper::Response<Full<Bytes>>;
 
+/// As Prometheus asks for it.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
 /// The HTTP form of an answer.
-pub(super) fn respond(result: ApiResult<Response>) -> HttpResponse {
+pub(super) fn respond(result: ApiResult<Response>, id: Uuid) -> HttpResponse {
     match result {
-        Ok(response) => success(&response),
-        Err(error) => failure(&error),
+        Ok(response) => success(&response, id),
+        Err(error) => failure(&error, id),
     }
 }
 
@@ -33,7 +36,12 @@ pub(super) fn redirect(to: &str) -> HttpResponse {
     response
 }
 
-fn success(response: &Response) -> HttpResponse {
+fn success(response: &Response, id: Uuid) -> HttpResponse {
+    if let Some(text) = &response.text {
+        let mut plain = build(response.status.unwrap_or(200), text.as_bytes().to_vec());
+        plain.headers_mut().insert(CONTENT_TYPE, TEXT);
+        return plain;
+    }
     let empty = response.data.is_none()
         && response.auth.is_none()
         && response.wrap_info.is_none()
@@ -48,14 +56,14 @@ fn success(response: &Response) -> HttpResponse {
         body.extend_from_slice(data.unwrap_or("{}").as_bytes());
     } else {
         let flat = if response.flatten { data.unwrap_or("") } else { "" };
-        envelope(&mut body, response, data, flat);
+        envelope(&mut body, response, data, flat, id);
     }
     body.push(b'\n');
     build(status, body)
 }
 
 /// `{<flat fields> "request_id": ..., "data": ..., ...}`.
-fn envelope(body: &mut Vec<u8>, response: &Response, data: Option<&str>, flat: &str) {
+fn envelope(body: &mut Vec<u8>, response: &Response, data: Option<&str>, flat: &str, id: Uuid) {
     body.push(b'{');
     let fields = flat.trim().strip_prefix('{').and_then(|f| f.strip_suffix('}')).unwrap_or("");
     if !fields.trim().is_empty() {
@@ -63,7 +71,7 @@ fn envelope(body: &mut Vec<u8>, response: &Response, data: Option<&str>, flat: &
         body.push(b',');
     }
     body.extend_from_slice(b"\"request_id\":");
-    let id = if response.wrap_info.is_some() { String::new() } else { request_id().to_string() };
+    let id = if response.wrap_info.is_some() { String::new() } else { id.to_string() };
     json(body, &id);
     body.extend_from_slice(b",\"lease_id\":");
     json(body, &response.lease_id);
@@ -89,12 +97,12 @@ fn json(body: &mut Vec<u8>, value: &impl Serialize) {
     }
 }
 
-fn failure(error: &ApiError) -> HttpResponse {
+fn failure(error: &ApiError, id: Uuid) -> HttpResponse {
     let mut body = Vec::with_capacity(128);
     match &error.data {
         // A missing version, say: the answer in full, under an error's status.
         Some(data) if error.errors.is_empty() => {
-            envelope(&mut body, &Response::empty(), Some(data.get()), "");
+            envelope(&mut body, &Response::empty(), Some(data.get()), "", id);
         }
         data => {
             body.extend_from_slice(b"{\"errors\":");
@@ -121,7 +129,7 @@ fn build(status: u16, body: Vec<u8>) -> HttpResponse {
 }
 
 /// Unique, not secret: a counter under two keys that this process drew.
-fn request_id() -> Uuid {
+pub(crate) fn request_id() -> Uuid {
     static KEYS: LazyLock<[RandomState; 2]> =
         LazyLock::new(|| [RandomState::new(), RandomState::new()]);
     static COUNT: AtomicU64 = AtomicU64::new(0);

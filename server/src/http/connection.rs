@@ -14,7 +14,8 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 
-use super::answer::{HttpResponse, redirect, respond};
+use super::answer::{HttpResponse, redirect, request_id, respond};
+use super::cors::Crossing;
 use super::request::{Taken, read};
 use crate::cluster::Cluster;
 use crate::dispatch;
@@ -51,7 +52,7 @@ pub(super) async fn serve(
     let guarded = Guarded(Box::pin(answer(cluster, remote, request)));
     let mut response = guarded.await.unwrap_or_else(|| {
         tracing::error!("a handler panicked; its transaction was dropped");
-        respond(Err(ApiError::internal("the request could not be completed")))
+        respond(Err(ApiError::internal("the request could not be completed")), request_id())
     });
     if head {
         *response.body_mut() = http_body_util::Full::default();
@@ -64,8 +65,28 @@ async fn answer(
     remote: SocketAddr,
     request: hyper::Request<Incoming>,
 ) -> HttpResponse {
+    let crossing = match Crossing::of(&cluster, request.headers()) {
+        Ok(None) => return same_origin(cluster, remote, request).await,
+        Ok(Some(crossing)) => crossing,
+        Err(e) => return respond(Err(e), request_id()),
+    };
+    let asked = request.method() == Method::OPTIONS;
+    let mut response = if asked {
+        respond(Ok(Response::empty()), request_id())
+    } else {
+        same_origin(cluster, remote, request).await
+    };
+    crossing.mark(response.headers_mut(), asked);
+    response
+}
+
+async fn same_origin(
+    cluster: Arc<Cluster>,
+    remote: SocketAddr,
+    request: hyper::Request<Incoming>,
+) -> HttpResponse {
     let (parts, body) = request.into_parts();
-    match read(&parts, body, Some(remote)).await {
+    match read(parts, body, Some(remote)).await {
         Ok(Taken::Call(call)) => {
             let result: ApiResult<Response> = dispatch::handle(&cluster, &call).await;
             if let Err(e) = &result
@@ -74,10 +95,10 @@ async fn answer(
             {
                 tracing::error!(path = call.path, status = e.status, "{}", e.errors.join("; "));
             }
-            respond(result)
+            respond(result, call.id)
         }
         Ok(Taken::Redirect(to)) => redirect(&to),
-        Err(e) => respond(Err(e)),
+        Err(e) => respond(Err(e), request_id()),
     }
 }
 

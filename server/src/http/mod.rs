@@ -2,11 +2,13 @@
 
 mod answer;
 mod connection;
+mod cors;
 mod pace;
 mod path;
 mod request;
 mod server;
 mod tls;
 
+pub(crate) use answer::request_id;
 pub use server::{RunError, Server};
 pub use tls::TlsError;

@@ -10,6 +10,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use hyper::http::request::Parts;
 use zeroize::Zeroizing;
 
+use super::answer::request_id;
 use super::path::{self, Parsed};
 use crate::dispatch::Request;
 use crate::engine::duration::parse_seconds;
@@ -26,6 +27,7 @@ const TOKEN_MAX: usize = 8192;
 const PATCH_TYPE: &str = "application/merge-patch+json";
 
 /// What to do with an HTTP request.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on its way to dispatch")]
 pub(super) enum Taken {
     /// Answer it.
     Call(Request),
@@ -38,7 +40,7 @@ pub(super) enum Taken {
 /// # Errors
 /// 400, 404, 405, 413, 415.
 pub(super) async fn read(
-    parts: &Parts,
+    parts: Parts,
     body: Incoming,
     remote: Option<SocketAddr>,
 ) -> ApiResult<Taken> {
@@ -50,7 +52,7 @@ pub(super) async fn read(
             return Ok(Taken::Redirect(to + &suffix));
         }
     };
-    let op = operation(parts, &query, &path)?;
+    let op = operation(&parts, &query, &path)?;
     if op == Operation::List && !path.ends_with('/') {
         path.push('/');
     }
@@ -64,12 +66,14 @@ pub(super) async fn read(
         check_patch_type(&parts.headers)?;
     }
     Ok(Taken::Call(Request {
+        id: request_id(),
         op,
         path,
         query,
         body,
         token: token(&parts.headers),
         wrap_ttl: wrap_ttl(&parts.headers)?,
+        headers: parts.headers,
         remote,
         now: SystemTime::now(),
     }))

@@ -107,13 +107,15 @@ impl Server {
         let mut interrupt = of(SignalKind::interrupt())?;
         let mut reread = of(SignalKind::hangup())?;
         let tls: Vec<_> = self.bound.iter().filter_map(|b| b.tls.clone()).collect();
-        let stop = async {
+        let cluster = Arc::clone(&self.cluster);
+        let stop = async move {
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return,
                     _ = interrupt.recv() => return,
                     _ = reread.recv() => {
                         reload(&tls);
+                        cluster.reopen_audit();
                         hangup();
                     }
                 }

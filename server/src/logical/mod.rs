@@ -15,4 +15,6 @@ pub use call::{Call, Caller, MountInfo, Operation, parse_body};
 pub use error::{ApiError, ApiResult};
 pub use input::{Flag, Integer, Scalar, Seconds, Words};
 pub use response::{Auth, Response, WrapInfo};
-pub use route::{Access, EngineHandler, Method, Params, Route, Served, find_route};
+pub use route::{
+    Access, Described, EngineHandler, Method, Params, Route, Served, find_route, matches,
+};

@@ -26,6 +26,9 @@ pub struct Response {
     pub flatten: bool,
     /// The body is `data` alone, without the envelope (health, seal-status, init and the like).
     pub bare: bool,
+    /// The whole body, of the type `text/plain`, in place of all of the above.
+    #[serde(default)]
+    pub text: Option<String>,
     /// Another status than 200 or 204 (health codes, 202).
     pub status: Option<u16>,
 }
@@ -51,6 +54,11 @@ impl Response {
     /// As [`Response::data`].
     pub fn bare(data: &impl Serialize) -> ApiResult<Self> {
         Ok(Self { bare: true, ..Self::data(data)? })
+    }
+
+    /// A body that is not JSON.
+    pub fn text(text: String) -> Self {
+        Self { text: Some(text), ..Self::default() }
     }
 
     /// `{"keys": [...]}`, or 404 when there are none.

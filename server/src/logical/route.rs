@@ -70,6 +70,39 @@ pub struct Route<H: 'static> {
     pub methods: &'static [Method<H>],
 }
 
+/// A route without its handlers, for documents.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// As [`Route::pattern`].
+    pub pattern: &'static str,
+    /// As [`Route::summary`].
+    pub summary: &'static str,
+    /// As [`Route::access`].
+    pub access: Access,
+    /// Whether a policy tells create from update here.
+    pub creates: bool,
+    /// The verbs.
+    pub ops: Vec<Operation>,
+}
+
+impl<H> Route<H> {
+    /// Without the handlers.
+    pub fn describe(&self) -> Described {
+        Described {
+            pattern: self.pattern,
+            summary: self.summary,
+            access: self.access,
+            creates: self.exists.is_some(),
+            ops: self.methods.iter().map(|m| m.op).collect(),
+        }
+    }
+}
+
+/// Whether a pattern matches a path.
+pub fn matches(pattern: &'static str, path: &str) -> bool {
+    match_pattern(pattern, path).is_some()
+}
+
 /// What a pattern captured, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Params<'a>(Vec<(&'static str, &'a str)>);

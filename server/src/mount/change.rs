@@ -16,9 +16,9 @@ const MOUNTS_MAX: usize = 10_000;
 /// Longest mount path, bytes.
 const PATH_MAX: usize = 512;
 /// Paths that belong to the system.
-const RESERVED: [&str; 4] = ["sys/", "auth/", "identity/", "cubbyhole/"];
+pub(super) const RESERVED: [&str; 4] = ["sys/", "auth/", "identity/", "cubbyhole/"];
 /// Types of which there is exactly one mount.
-const SINGLETONS: [&str; 4] = ["cubbyhole", "identity", "system", "token"];
+pub(super) const SINGLETONS: [&str; 4] = ["cubbyhole", "identity", "system", "token"];
 
 /// Why the tables were not changed.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,11 @@ pub fn entries(session: &mut Session, key: &str) -> Result<Vec<MountEntry>, View
     Ok(table.unwrap_or_default().entries)
 }
 
-fn save(session: &mut Session, key: &str, entries: Vec<MountEntry>) -> Result<(), ViewError> {
+pub(super) fn save(
+    session: &mut Session,
+    key: &str,
+    entries: Vec<MountEntry>,
+) -> Result<(), ViewError> {
     let keyspace = if key == LOCAL_KEY { LOCAL } else { CORE };
     session.view(keyspace).put_json(key, &Table { entries })
 }
@@ -121,17 +125,21 @@ pub fn enable(session: &mut Session, mut entry: MountEntry) -> Result<(), MountE
     Ok(save(session, key, all)?)
 }
 
+/// Whether nothing can be mounted at `path`, whatever is there.
+pub(super) fn bad_path(path: &str) -> bool {
+    let bad_segment = |s: &str| s.is_empty() || s == "." || s == ".." || s.trim() != s;
+    path.len() > PATH_MAX
+        || path.trim_end_matches('/').split('/').any(bad_segment)
+        || path.contains(char::is_control)
+}
+
 /// Checks path and type, and brings aliases of types into one form.
 fn normalise(entry: &mut MountEntry) -> Result<(), MountError> {
     let path = &entry.path;
     if RESERVED.iter().any(|r| path.starts_with(r)) {
         return refused(format!("cannot mount {path:?}"));
     }
-    let bad_segment = |s: &str| s.is_empty() || s == "." || s == ".." || s.trim() != s;
-    let odd = path.len() > PATH_MAX
-        || path.trim_end_matches('/').split('/').any(bad_segment)
-        || path.contains(char::is_control);
-    if odd {
+    if bad_path(path) {
         return refused(format!("{path:?} is not a path that can be mounted at"));
     }
     if SINGLETONS.contains(&entry.kind.as_str()) {

@@ -6,10 +6,12 @@
 
 mod change;
 mod entry;
+mod remount;
 mod router;
 
 pub use change::{MountError, create_defaults, create_dev_secret, disable, enable, entries, tune};
 pub use entry::{MountConfig, MountEntry, Table};
+pub use remount::remount;
 pub use router::{Mount, Router, Scope, Target, route, router};
 
 /// Seconds: the system's default and longest lease (32 days).

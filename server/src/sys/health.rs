@@ -8,6 +8,9 @@ use super::{SysCall, SysFuture, SysHandler};
 use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route};
 use crate::replication::Role;
 
+/// Answer of a server whose store has failed; not to be wished away by a parameter.
+const FAILED: u16 = 500;
+
 /// The routes.
 pub(super) static ROUTES: &[Route<SysHandler>] = &[
     Route {
@@ -46,6 +49,8 @@ fn answer(call: &SysCall) -> ApiResult<Response> {
         Ok(Role::Secondary { .. }) => "secondary",
     };
     let dr_mode = if status.sealed { "unknown" } else { "disabled" };
+    // A store that failed a durable write takes no more: no place to send clients to.
+    let failure = call.cluster.unsealed().ok().and_then(|u| u.store.health().err());
     let mut body = json!({
         "initialized": status.initialized,
         "sealed": status.sealed,
@@ -63,8 +68,12 @@ fn answer(call: &SysCall) -> ApiResult<Response> {
     let code = match (status.initialized, status.sealed) {
         (false, _) => uninitialised,
         (true, true) => sealed,
+        (true, false) if failure.is_some() => FAILED,
         (true, false) => active,
     };
+    if let Some(cause) = failure {
+        body["store_failure"] = cause.into();
+    }
     Ok(Response { status: Some(code), ..Response::bare(&body)? })
 }
 

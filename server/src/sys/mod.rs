@@ -13,12 +13,22 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 mod capabilities;
+mod config;
+mod generate_root;
 mod health;
+mod host;
+mod internal;
 mod keys;
+mod loggers;
+mod metrics;
 mod mounts;
 mod policies;
+mod rekey;
+mod remount;
+mod rotation;
 mod routes;
 mod seal;
+mod tools;
 mod ui;
 
 use crate::barrier::Session;
@@ -26,7 +36,8 @@ use crate::cluster::Cluster;
 use crate::dispatch::Request;
 use crate::logical::{ApiResult, Call, Caller, Operation, Params, Response};
 
-pub use routes::{Found, find, find_always};
+pub(crate) use config::Cors;
+pub use routes::{Found, described, find, find_always};
 
 /// What a [`SysHandler`] returns.
 pub type SysFuture = Pin<Box<dyn Future<Output = ApiResult<Response>> + Send>>;

@@ -3,21 +3,45 @@
 use std::sync::Arc;
 
 use super::{
-    CoreHandler, SysCall, SysHandler, capabilities, health, keys, mounts, policies, seal, ui,
+    CoreHandler, SysCall, SysHandler, capabilities, config, generate_root, health, host, internal,
+    keys, loggers, metrics, mounts, policies, rekey, remount, rotation, seal, tools, ui,
 };
 use crate::cluster::Cluster;
 use crate::dispatch::Request;
 use crate::logical::{
-    Access, ApiError, ApiResult, Caller, Method, Operation, Params, Route, Served, find_route,
+    Access, ApiError, ApiResult, Caller, Described, Method, Operation, Params, Route, Served,
+    find_route,
 };
-use crate::{replication, wrapping};
+use crate::{audit, describe, quota, replication, wrapping};
 
 /// On one transaction.
-static CORE: [&[Route<CoreHandler>]; 5] =
-    [mounts::ROUTES, policies::ROUTES, capabilities::ROUTES, ui::ROUTES, wrapping::ROUTES];
+static CORE: [&[Route<CoreHandler>]; 13] = [
+    mounts::ROUTES,
+    policies::ROUTES,
+    capabilities::ROUTES,
+    ui::ROUTES,
+    wrapping::ROUTES,
+    audit::ROUTES,
+    describe::ROUTES,
+    config::ROUTES,
+    internal::ROUTES,
+    remount::ROUTES,
+    rotation::ROUTES,
+    tools::ROUTES,
+    quota::ROUTES,
+];
 /// On the cluster itself.
-static WAITS: [&[Route<SysHandler>]; 4] =
-    [seal::ROUTES, health::ROUTES, keys::ROUTES, replication::ROUTES];
+static WAITS: [&[Route<SysHandler>]; 9] = [
+    seal::ROUTES,
+    health::ROUTES,
+    keys::ROUTES,
+    replication::ROUTES,
+    generate_root::ROUTES,
+    rekey::ROUTES,
+    metrics::ROUTES,
+    host::ROUTES,
+    loggers::ROUTES,
+];
 
 /// A handler of `sys/`.
 pub enum Found<'p> {
@@ -69,6 +93,13 @@ pub fn find(op: Operation, path: &str) -> ApiResult<Found<'_>> {
         }
     }
     Err(error)
+}
+
+/// Every path of `sys/`.
+pub fn described() -> Vec<Described> {
+    let core = CORE.iter().flat_map(|table| table.iter().map(Route::describe));
+    let waits = WAITS.iter().flat_map(|table| table.iter().map(Route::describe));
+    core.chain(waits).collect()
 }
 
 /// The handler of a path that answers in every state, and the call for it.

@@ -67,13 +67,15 @@ fn init(call: SysCall) -> SysFuture {
         if call.cluster.initialised() {
             return Err(ApiError::bad_request("Vault is already initialized"));
         }
-        let (shares, threshold) = seal_numbers(&call.parse()?)?;
+        let body: InitBody = call.parse()?;
+        no_extras(&body)?;
+        let (shares, threshold) = seal_numbers(body.secret_shares.0, body.secret_threshold.0)?;
         let request = InitRequest { shares, threshold, root_token_id: None };
         Response::bare(&call.cluster.init(request).await?)
     })
 }
 
-fn seal_numbers(body: &InitBody) -> ApiResult<(u8, u8)> {
+fn no_extras(body: &InitBody) -> ApiResult<()> {
     if given(body.pgp_keys.as_ref()) || given(body.root_token_pgp_key.as_ref()) {
         return Err(ApiError::bad_request("PGP keys are not supported by this version"));
     }
@@ -87,9 +89,13 @@ fn seal_numbers(body: &InitBody) -> ApiResult<(u8, u8)> {
             "parameters recovery_shares,recovery_threshold not applicable to seal type shamir",
         ));
     }
+    Ok(())
+}
+
+/// How many key shares, and how many of them unseal.
+pub(super) fn seal_numbers(shares: i64, threshold: i64) -> ApiResult<(u8, u8)> {
     let wrong =
         |what: &str| Err(ApiError::bad_request(format!("invalid seal configuration: {what}")));
-    let (shares, threshold) = (body.secret_shares.0, body.secret_threshold.0);
     if shares < 1 {
         return wrong("shares must be at least one");
     }
@@ -107,7 +113,7 @@ fn seal_numbers(body: &InitBody) -> ApiResult<(u8, u8)> {
 }
 
 /// Whether a field says anything; clients send empty lists and strings for nothing.
-fn given(value: Option<&Value>) -> bool {
+pub(super) fn given(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => false,
         Some(Value::String(text)) => !text.is_empty(),

@@ -1,18 +1,21 @@
 //! The server's log: one line an event on standard error, with a level that can change while the
 //! server runs. Secrets never go into events; nothing here would remove them.
 
+pub(crate) mod levels;
+mod meters;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Registry, fmt, reload};
+
+pub use meters::{Meters, Timed, Timer};
 
 /// Changes the level of a running log.
 #[derive(Debug, Clone)]
-pub struct LogHandle {
-    reload: reload::Handle<LevelFilter, Registry>,
-}
+pub struct LogHandle(());
 
 /// Why the log cannot be used as asked.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +33,7 @@ pub enum LogError {
 /// # Errors
 /// The level is none, or the process has a log already.
 pub fn start(level: &str) -> Result<LogHandle, LogError> {
-    let (filter, reload) = reload::Layer::new(parse(level)?);
+    let filter = levels::filter(parse_level(level)?);
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -40,7 +43,7 @@ pub fn start(level: &str) -> Result<LogHandle, LogError> {
         .with(lines)
         .try_init()
         .map_err(|_| LogError::Twice)?;
-    Ok(LogHandle { reload })
+    Ok(LogHandle(()))
 }
 
 impl LogHandle {
@@ -49,14 +52,16 @@ impl LogHandle {
     /// # Errors
     /// The level is none; the old one stays.
     pub fn set_level(&self, level: &str) -> Result<(), LogError> {
-        let filter = parse(level)?;
-        // Fails only when the log is gone, which happens at the end of the process.
-        let _ = self.reload.reload(filter);
+        levels::configure(parse_level(level)?);
         Ok(())
     }
 }
 
-fn parse(level: &str) -> Result<LevelFilter, LogError> {
+/// A level by its name.
+///
+/// # Errors
+/// [`LogError::Level`].
+pub(crate) fn parse_level(level: &str) -> Result<LevelFilter, LogError> {
     match level.to_ascii_lowercase().as_str() {
         "trace" => Ok(LevelFilter::TRACE),
         "debug" => Ok(LevelFilter::DEBUG),
@@ -69,13 +74,13 @@ fn parse(level: &str) -> Result<LevelFilter, LogError> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::parse_level;
 
     #[test]
     fn five_levels_in_any_case() {
         for level in ["trace", "Debug", "INFO", "warn", "error"] {
-            assert!(parse(level).is_ok(), "{level}");
+            assert!(parse_level(level).is_ok(), "{level}");
         }
-        assert!(parse("").is_err() && parse("loud").is_err());
+        assert!(parse_level("").is_err() && parse_level("loud").is_err());
     }
 }

@@ -1,12 +1,15 @@
 //! The HTTP API over a real socket, one file an area.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod audit;
 mod http;
 mod lifecycle;
 mod mounts;
 mod policies;
 mod replace;
 mod replication;
+mod shares;
 mod support;
+mod system;
 mod tokens;
 mod wrapping;

@@ -56,16 +56,23 @@ impl BlockBuf {
     }
 
     /// Makes room for `bytes` bytes in all.
+    #[inline]
     pub fn grow_to(&mut self, bytes: usize) {
-        let blocks = bytes.div_ceil(BUFFER_ALIGN);
-        if blocks > self.blocks.len() {
-            // Even if the memory could grow in place, the kernel knows only the old part.
-            self.registration = None;
-            self.blocks.resize(blocks.max(self.blocks.len() * 2), Block([0; BUFFER_ALIGN]));
+        if bytes > self.capacity() {
+            self.grow(bytes);
         }
     }
 
+    #[cold]
+    fn grow(&mut self, bytes: usize) {
+        // Even if the memory could grow in place, the kernel knows only the old part.
+        self.registration = None;
+        let blocks = bytes.div_ceil(BUFFER_ALIGN).max(self.blocks.len() * 2);
+        self.blocks.resize(blocks, Block([0; BUFFER_ALIGN]));
+    }
+
     /// Adds bytes at the end.
+    #[inline]
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
         let (from, to) = (self.len, self.len + bytes.len());
         self.grow_to(to);

@@ -13,6 +13,7 @@
 //! All calls block. None is cancelled half way: they return or the process dies.
 
 pub mod buffer;
+mod map;
 mod probe;
 pub mod queue;
 pub mod sim;
@@ -47,6 +48,15 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` when there is none; else as the medium says.
     fn open_read(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Opens a file for reading only that is written no more and never becomes shorter: through a
+    /// memory map, where there are any.
+    ///
+    /// # Errors
+    /// As [`open_read`](Self::open_read).
+    fn open_sealed(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.open_read(name)
+    }
 
     /// Removes a name. Its space comes back when the last handle is dropped.
     ///
@@ -84,6 +94,12 @@ pub trait Disk: Send + Sync + 'static {
     fn write_queue(&self, depth: usize) -> Box<dyn WriteQueue> {
         let _ = depth;
         Box::new(DirectQueue::default())
+    }
+
+    /// Whether calls may come from a thread that works beside the caller. A disk whose calls must
+    /// come in an order that can be repeated says no.
+    fn in_background(&self) -> bool {
+        false
     }
 
     /// How durable writes are done here and what was measured; `None` where there is no choice.

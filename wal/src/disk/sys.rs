@@ -15,6 +15,7 @@ use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::buffer::{BUFFER_ALIGN, BlockBuf};
+use super::map::MappedFile;
 use super::probe::{DurableMethod, DurableReport, report_for};
 use super::queue::{DirectQueue, WriteQueue};
 use super::uring::{UringQueue, is_aligned};
@@ -121,6 +122,16 @@ impl Disk for SysDisk {
         Ok(Arc::new(SysFile::new(file, None, &self.report)))
     }
 
+    fn open_sealed(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let raw = File::open(self.path(name))?;
+        let file = SysFile::new(raw.try_clone()?, None, &self.report);
+        match MappedFile::new(file, &raw) {
+            Ok(mapped) => Ok(Arc::new(mapped)),
+            // An empty file, no more maps to be had: plain calls read it as well.
+            Err(_) => self.open_read(name),
+        }
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.path(name))
     }
@@ -165,6 +176,10 @@ impl Disk for SysDisk {
             return Box::new(queue);
         }
         Box::new(DirectQueue::default())
+    }
+
+    fn in_background(&self) -> bool {
+        true
     }
 
     fn durable_report(&self) -> Option<DurableReport> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{Log, LogError, OpenHint, Tail};
 
-use crate::support::{ID, append, contents, create, record, reopen, small};
+use crate::support::{ID, append, contents, create, deep, record, reopen, small};
 
 type Frames = Vec<Vec<Vec<u8>>>;
 
@@ -184,5 +184,34 @@ fn a_full_disk_goes_on_in_a_recycled_segment_and_closes() {
         let hint = OpenHint::default();
         let (log, report) = Log::open(Arc::new(disk), small(), hint).unwrap();
         assert_eq!((contents(&log), report.tail), (kept, Tail::Clean));
+    }
+}
+
+/// Ordinary frames stop in time: what recovery has to write still goes in, over the end of a segment
+/// too, and after opening again on the same full disk.
+#[test]
+fn a_full_disk_leaves_room_for_recovery() {
+    const RESERVE: usize = 8192;
+    for extra in 0..24 {
+        let disk = SimDisk::new(1);
+        let mut log = Log::create(Arc::new(disk.clone()), deep(), ID).unwrap();
+        disk.set_capacity(Some(100_000 + extra * 4096));
+        let mut kept = 0;
+        while append(&mut log, &[record(kept, 3_000)]).is_ok() {
+            kept += 1;
+        }
+        assert!(matches!(log.begin_frame(1), Err(LogError::NoSpace)));
+        if extra % 2 == 0 {
+            drop(log);
+            let (opened, _) =
+                Log::open(Arc::new(disk.clone()), deep(), OpenHint::default()).unwrap();
+            log = opened;
+        }
+        let mut frame = log.begin_recovery_frame(RESERVE - 100).unwrap();
+        frame.push(&record(9, RESERVE - 103)).unwrap();
+        log.append(frame).unwrap();
+        log.close().unwrap();
+        let (log, report) = Log::open(Arc::new(disk.clone()), deep(), OpenHint::default()).unwrap();
+        assert_eq!((contents(&log).len(), report.tail), (kept + 1, Tail::Clean), "{extra}");
     }
 }

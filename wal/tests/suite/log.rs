@@ -118,6 +118,34 @@ fn the_last_segment_is_not_recycled_though_it_is_full() {
     assert_eq!(contents(&reopen(&disk)), [[record(1, 1)]]);
 }
 
+/// The frame that begins a segment finds it filled with zeros: it is written in one call.
+#[test]
+fn the_next_segment_is_ready_before_it_is_needed() {
+    let disk = SimDisk::new(1);
+    let options = LogOptions { prepare_ahead: true, depth: 1, ..small() };
+    let mut log = Log::create(Arc::new(disk.clone()), options, ID).unwrap();
+    append(&mut log, &[record(0, 20_000)]).unwrap();
+    assert_eq!(disk.list().unwrap().len(), 1);
+    append(&mut log, &[record(1, 30_000)]).unwrap();
+    assert_eq!(disk.list().unwrap(), ["spare-0000000000000001.log", "wal-0000000000000000.log"]);
+    assert_eq!(disk.contents("spare-0000000000000001.log").unwrap(), vec![0; 65_536]);
+    let used = disk.used();
+    append(&mut log, &[record(2, 9_000)]).unwrap();
+    assert_eq!((disk.used(), disk.list().unwrap().len()), (used, 2), "nothing was allocated");
+
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(dir.path()).unwrap());
+    let options = LogOptions { prepare_ahead: true, ..small() };
+    let mut log = Log::create(Arc::clone(&disk), options, ID).unwrap();
+    for n in 0..40 {
+        append(&mut log, &[record(n, 9_000)]).unwrap();
+    }
+    assert_eq!(contents(&log).len(), 40);
+    drop(log);
+    let spares = disk.list().unwrap().iter().filter(|name| name.starts_with("spare")).count();
+    assert!(spares <= 2, "{spares}");
+}
+
 #[test]
 fn a_held_segment_stays_until_its_holder_moves_on_or_falls_behind() {
     let mut log = create(&SimDisk::new(1));
@@ -127,16 +155,16 @@ fn a_held_segment_stays_until_its_holder_moves_on_or_falls_behind() {
     for n in 0..3 {
         append(&mut log, &[record(n, 40_000)]).unwrap();
     }
-    let held = |log: &mut Log, no| match log.recycle(&[no]) {
+    let holder_of = |log: &mut Log, no| match log.recycle(&[no]) {
         Err(LogError::Held { segment, name }) if segment == no => name,
         other => panic!("{other:?}"),
     };
-    assert_eq!((held(&mut log, 0), log.held_from()), ("stream", Some(start)));
+    assert_eq!((holder_of(&mut log, 0), log.held_from()), ("stream", Some(start)));
     hold.advance(Lsn(65_536)).unwrap();
     log.recycle(&[0]).unwrap();
-    assert_eq!(held(&mut log, 1), "stream");
+    assert_eq!(holder_of(&mut log, 1), "stream");
     drop(hold);
-    assert_eq!(held(&mut log, 1), "backup");
+    assert_eq!(holder_of(&mut log, 1), "backup");
     for n in 3..6 {
         append(&mut log, &[record(n, 40_000)]).unwrap();
     }

@@ -8,15 +8,21 @@ use strongroom_wal::{Appended, Frame, Log, LogError, LogOptions, OpenHint, frame
 /// Id of every log in the tests.
 pub(crate) const ID: [u8; 16] = *b"a log under test";
 
-/// Segments of 64 KiB, filled with zeros 16 KiB at a time, and one write in flight.
+/// Segments of 64 KiB, filled with zeros 16 KiB at a time, one write in flight, nothing ahead.
 pub(crate) fn small() -> LogOptions {
-    let (segment_size, reserve_step, depth) = (64 * 1024, 16 * 1024, 1);
-    LogOptions { segment_size, reserve_step, depth, ..LogOptions::default() }
+    LogOptions {
+        segment_size: 64 * 1024,
+        reserve_step: 16 * 1024,
+        depth: 1,
+        prepare_ahead: false,
+        recovery_reserve: 0,
+        ..LogOptions::default()
+    }
 }
 
-/// The same with four writes in flight.
+/// The same with four writes in flight, the next segment prepared, and a reserve.
 pub(crate) fn deep() -> LogOptions {
-    LogOptions { depth: 4, ..small() }
+    LogOptions { depth: 4, prepare_ahead: true, recovery_reserve: 8192, ..small() }
 }
 
 pub(crate) fn create(disk: &(impl Disk + Clone)) -> Log {

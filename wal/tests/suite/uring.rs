@@ -150,3 +150,38 @@ fn a_filter_that_refuses_io_uring_is_lived_with() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("worked without it"), "{said}");
 }
+
+/// Sealed segments are read through maps or not: the same bytes come, also from a map whose file was
+/// recycled meanwhile.
+#[test]
+fn maps_and_plain_reads_agree() {
+    for mmap in [true, false] {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(dir.path()).unwrap());
+        let options = LogOptions { mmap, ..deep() };
+        let mut log = Log::create(Arc::clone(&disk), options, ID).unwrap();
+        let mut at = Vec::new();
+        for n in 0..30 {
+            let bytes = record(n, 1 + n * 409);
+            let mut frame = log.begin_frame(bytes.len() + 3).unwrap();
+            at.push((frame.push(&bytes).unwrap(), bytes));
+            log.append(frame).unwrap();
+            for (lsn, bytes) in &at {
+                let mut buf = vec![0; bytes.len()];
+                log.reader().read_bytes(*lsn, &mut buf).unwrap();
+                assert_eq!(&buf, bytes);
+            }
+        }
+        assert!(log.segments().len() > 3);
+        let name = "wal-0000000000000000.log";
+        let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let here = format!("{}/{name}", dir.path().canonicalize().unwrap().display());
+        assert_eq!(mapped.contains(&here), mmap);
+        let mut whole = vec![0; 60_000];
+        disk.open_sealed(name).unwrap().read_at(0, &mut whole).unwrap();
+        assert_eq!(whole, std::fs::read(dir.path().join(name)).unwrap()[..60_000]);
+        assert_eq!(contents(&log).len(), 30);
+        log.recycle(&[0]).unwrap();
+        assert!(log.reader().read_bytes(at[0].0, &mut [0]).is_err());
+    }
+}

@@ -38,6 +38,8 @@ mod tools;
 mod wire;
 mod wrapping;
 
+pub(crate) use tools::{hash, random};
+
 use crate::barrier::View;
 use crate::logical::{Access, ApiResult, Call, EngineHandler, Method, Operation, Response, Route};
 

@@ -70,7 +70,7 @@ pub(super) fn datakey(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
 }
 
 /// `random`, `random/<source>`, `random/<bytes>` and `random/<source>/<bytes>`.
-pub(super) fn random(call: &Call<'_>, _: &mut View<'_>) -> ApiResult<Response> {
+pub(crate) fn random(call: &Call<'_>, _: &mut View<'_>) -> ApiResult<Response> {
     let fields = Fields::of(call)?;
     let (source, path_bytes) = match (call.param("first"), call.param("bytes")) {
         ("", _) => ("platform", ""),
@@ -116,7 +116,7 @@ struct HashRequest<'a> {
 }
 
 /// `hash` and `hash/<algorithm>`.
-pub(super) fn hash(call: &Call<'_>, _: &mut View<'_>) -> ApiResult<Response> {
+pub(crate) fn hash(call: &Call<'_>, _: &mut View<'_>) -> ApiResult<Response> {
     let request: HashRequest<'_> = call.parse()?;
     let input = request.input.ok_or_else(|| ApiError::bad_request("input missing"))?;
     let input = decode(&input.0)

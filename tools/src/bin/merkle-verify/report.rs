@@ -158,7 +158,7 @@ fn verdict(indexed: Digest, recomputed: Digest) -> &'static str {
     if indexed == recomputed { "same" } else { "DIFFERS" }
 }
 
-fn class_word(class: Class) -> &'static str {
+pub(crate) fn class_word(class: Class) -> &'static str {
     match class {
         Class::Replicated => "replicated",
         Class::Local => "local",
@@ -166,7 +166,8 @@ fn class_word(class: Class) -> &'static str {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut out, byte| {
         // Writing to a string cannot fail.
         let _ = fmt::Write::write_fmt(&mut out, format_args!("{byte:02x}"));

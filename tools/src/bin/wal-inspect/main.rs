@@ -1,16 +1,19 @@
 //! `wal-inspect`: shows the log of a store and says where it is damaged.
 //!
-//! Read-only: it takes no lock and changes nothing, so it may run beside a live server. Exit code
-//! 0: the log is sound. 1: it is damaged, or ends in an unfinished write. 2: it cannot be read.
+//! Read-only: it takes no lock and changes nothing, so it may run beside a live server, and follow
+//! what that writes. Exit code 0: the log is sound. 1: it is damaged, or ends in an unfinished
+//! write. 2: it cannot be read.
 
 mod json;
 mod records;
+mod select;
 mod table;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use strongroom_storage::log_hint;
@@ -18,6 +21,12 @@ use strongroom_tools::folder;
 use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::inspect::{Finding, FindingKind, Inspector, Passed, SegmentFile, Summary};
 use strongroom_wal::{Frame, LogError, Lsn, OpenHint};
+
+use records::Shown;
+use select::{Picked, Selection};
+
+/// Between two looks for what is new.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Tries against a live server that recycles segments while they are listed.
 const TRIES_MAX: usize = 3;
@@ -28,15 +37,11 @@ const TRIES_MAX: usize = 3;
 struct Args {
     /// Data folder of a server, or store folder.
     folder: PathBuf,
-    /// Show the records of each frame too.
+    #[command(flatten)]
+    selection: Selection,
+    /// Go on with what a live server writes, until interrupted. JSON is one object a line then.
     #[arg(long)]
-    records: bool,
-    /// Show only frames at or after this LSN.
-    #[arg(long, default_value_t = 0)]
-    from: u64,
-    /// Show only frames before this LSN.
-    #[arg(long, default_value_t = u64::MAX)]
-    to: u64,
+    follow: bool,
     /// How to show it.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -52,9 +57,15 @@ enum Format {
 /// one end.
 trait Output {
     fn head(&mut self, head: &Head) -> io::Result<()>;
-    fn frame(&mut self, frame: &Frame, segment_size: u64) -> io::Result<()>;
+    fn frame(
+        &mut self,
+        frame: &Frame,
+        segment_size: u64,
+        records: Option<&[Shown]>,
+    ) -> io::Result<()>;
     fn finding(&mut self, finding: &Finding) -> io::Result<()>;
     fn end(&mut self, summary: &Summary, clean: bool) -> io::Result<()>;
+    fn flush(&mut self) -> io::Result<()>;
 }
 
 /// What is known before the frames are read.
@@ -78,8 +89,9 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let out = BufWriter::new(io::stdout().lock());
     let shown = match args.format {
-        Format::Table => show(&args, &mut table::Table::new(out, args.records)),
-        Format::Json => show(&args, &mut json::Json::new(out, args.records)),
+        Format::Table => show(&args, &mut table::Table::new(out)),
+        Format::Json if args.follow => show(&args, &mut json::Lines::new(out)),
+        Format::Json => show(&args, &mut json::Json::new(out)),
     };
     match shown {
         Ok(true) => ExitCode::SUCCESS,
@@ -102,27 +114,60 @@ fn fail(message: &str, code: u8) -> ExitCode {
 
 /// Shows the log; whether it is sound.
 fn show(args: &Args, out: &mut dyn Output) -> Result<bool, Failure> {
-    let Opened { inspector, head, hint } = open(args)?;
-    out.head(&head).map_err(Failure::Output)?;
-    let shown = Lsn(args.from)..Lsn(args.to);
+    let opened = open(args)?;
+    out.head(&opened.head).map_err(Failure::Output)?;
+    let mut summary = pass(args, &opened, None, out)?;
+    while args.follow && is_sound_so_far(&summary) {
+        out.flush().map_err(Failure::Output)?;
+        std::thread::sleep(POLL);
+        // Listed anew: there may be new segments.
+        summary = pass(args, &open(args)?, Some(summary.end), out)?;
+    }
+    let clean = !summary.findings.iter().any(|finding| finding.kind.is_damage());
+    out.end(&summary, clean).map_err(Failure::Output)?;
+    Ok(clean)
+}
+
+/// Beside a live writer an unfinished write at the end is one that is under way.
+fn is_sound_so_far(summary: &Summary) -> bool {
+    summary.findings.iter().all(|finding| is_harmless(finding.kind))
+}
+
+fn is_harmless(kind: FindingKind) -> bool {
+    matches!(kind, FindingKind::Torn | FindingKind::Recycled)
+}
+
+/// Shows what there is now, from a position on if there is one.
+fn pass(
+    args: &Args,
+    opened: &Opened,
+    from: Option<Lsn>,
+    out: &mut dyn Output,
+) -> Result<Summary, Failure> {
+    let Opened { inspector, head, hint } = opened;
     let mut written = Ok(());
-    let looked = inspector.look(hint, &mut |passed| {
+    let mut visit = |passed: Passed<'_>| {
         if written.is_err() {
             return;
         }
         written = match passed {
-            Passed::Frame(frame) if shown.contains(&frame.start()) => {
-                out.frame(frame, head.segment_size)
-            }
+            Passed::Frame(frame) => match args.selection.pick(frame) {
+                Picked::Nothing => Ok(()),
+                Picked::Frame => out.frame(frame, head.segment_size, None),
+                Picked::Records(records) => out.frame(frame, head.segment_size, Some(&records)),
+            },
+            Passed::Finding(finding) if args.follow && is_harmless(finding.kind) => Ok(()),
             Passed::Finding(finding) => out.finding(&finding),
-            Passed::Frame(_) | Passed::Segment(_) => Ok(()),
+            Passed::Segment(_) => Ok(()),
         };
-    });
+    };
+    let looked = match from {
+        Some(from) => inspector.look_from(from, *hint, &mut visit),
+        None => inspector.look(*hint, &mut visit),
+    };
     let summary = looked.map_err(|error| Failure::Read(error.into()))?;
     written.map_err(Failure::Output)?;
-    let clean = !summary.findings.iter().any(|finding| finding.kind.is_damage());
-    out.end(&summary, clean).map_err(Failure::Output)?;
-    Ok(clean)
+    Ok(summary)
 }
 
 struct Opened {

@@ -5,17 +5,16 @@ use std::io::{self, Write};
 use strongroom_wal::inspect::{Finding, Summary};
 use strongroom_wal::{Frame, FrameKind};
 
-use crate::records::{describe, hex};
+use crate::records::{Shown, hex};
 use crate::{Head, Output, explain, word};
 
 pub(crate) struct Table<W> {
     out: W,
-    records: bool,
 }
 
 impl<W: Write> Table<W> {
-    pub(crate) fn new(out: W, records: bool) -> Self {
-        Self { out, records }
+    pub(crate) fn new(out: W) -> Self {
+        Self { out }
     }
 }
 
@@ -45,7 +44,12 @@ impl<W: Write> Output for Table<W> {
         )
     }
 
-    fn frame(&mut self, frame: &Frame, segment_size: u64) -> io::Result<()> {
+    fn frame(
+        &mut self,
+        frame: &Frame,
+        segment_size: u64,
+        records: Option<&[Shown]>,
+    ) -> io::Result<()> {
         let header = &frame.header;
         let lsn = header.lsn.0;
         writeln!(
@@ -58,13 +62,14 @@ impl<W: Write> Output for Table<W> {
             header.total_bytes(),
             kind_word(header.kind)
         )?;
-        if self.records {
-            for (lsn, bytes) in frame.records() {
-                let shown = describe(lsn.0, bytes);
-                writeln!(self.out, "{:>16}  {} {}", shown.lsn, shown.kind, shown.detail)?;
-            }
+        for shown in records.unwrap_or_default() {
+            writeln!(self.out, "{:>16}  {} {}", shown.lsn, shown.kind, shown.detail)?;
         }
         Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {

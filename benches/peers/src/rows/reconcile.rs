@@ -1,0 +1,100 @@
+//! Reconciliation: two sides hold all keys, some of them with different values, scattered; how many
+//! trips and bytes until the one that asks knows which. Not a matter of chance, so done once.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use negentropy::{Id, Negentropy, NegentropyStorageVector};
+use strongroom_merkle::reconcile::{Initiator, Responder};
+use strongroom_merkle::{Leaf as _, Trie};
+
+use super::Context;
+use super::merkle::{Entry, trie};
+use crate::harness::sample::{Figure, Sample, Series};
+use crate::record::shuffled;
+use crate::report::{Bar, Found, Work};
+
+/// Differences, and the kilobytes within which they are found.
+const DIFFERENCES: [(usize, f64); 3] = [(1, 16.0), (100, 100.0), (10_000, 5_000.0)];
+const TRIPS_BAR: Bar = Bar::AtMost(2.0);
+/// The tree that is compared.
+const KEYSPACE: [u8; 16] = [1; 16];
+
+pub(super) fn run(context: &mut Context) -> Result<Found> {
+    let keys = context.settings.keys;
+    let there = trie(keys);
+    let order = shuffled(keys);
+    let mut found = Found::default();
+    for (differences, kilobytes) in DIFFERENCES {
+        let changed = &order[..differences.min(order.len())];
+        let mut here = there.clone();
+        here.apply(
+            changed.iter().map(|n| Entry::new(*n, 1)).map(|e| (e.key_hash(), Some(e))).collect(),
+        );
+        let series = vec![
+            once("Strongroom", ours(&here, &there, changed.len())?),
+            once("negentropy", theirs(&here, &there, changed.len())?),
+        ];
+        let work = format!("reconciliation of all keys, {} differ", changed.len());
+        let both = (&series[0], &series[1..]);
+        found.compare("reconcile", &work, Figure::Trips, both, Some(TRIPS_BAR));
+        let bar = Bar::AtMost(kilobytes);
+        found.compare("reconcile", &work, Figure::Kilobytes, both, Some(bar));
+        found.works.push(Work { work, writers: None, series });
+    }
+    Ok(found)
+}
+
+fn once(name: &str, (trips, bytes): (usize, usize)) -> Series {
+    let sample =
+        Sample::from([(Figure::Trips, trips as f64), (Figure::Kilobytes, bytes as f64 / 1e3)]);
+    Series { name: name.to_owned(), samples: vec![sample] }
+}
+
+fn ours(here: &Trie<Entry>, there: &Trie<Entry>, differences: usize) -> Result<(usize, usize)> {
+    let side = |trie: &Trie<Entry>| BTreeMap::from([(KEYSPACE, trie.clone())]);
+    let responder = Responder::new(side(there));
+    let mut initiator = Initiator::new(side(here));
+    let (mut trips, mut bytes) = (0, 0);
+    while let Some(request) = initiator.next_request() {
+        let response = responder.answer(&request)?;
+        trips += 1;
+        bytes += request.len() + response.len();
+        initiator.on_response(&response)?;
+    }
+    let outcome = initiator.finish()?;
+    let known = outcome.keyspaces.get(&KEYSPACE).map_or(0, |found| found.fetch.len());
+    ensure!(known == differences, "{known} of {differences} differences were found");
+    Ok((trips, bytes))
+}
+
+/// A set of ids knows no values: an entry is the digest of both.
+fn storage(trie: &Trie<Entry>) -> Result<NegentropyStorageVector> {
+    let mut storage = NegentropyStorageVector::with_capacity(trie.len());
+    for entry in trie {
+        let mut id = entry.key_hash().0;
+        for (byte, other) in id.iter_mut().zip(entry.digest().0) {
+            *byte ^= other;
+        }
+        storage.insert(0, Id::from_byte_array(id))?;
+    }
+    storage.seal()?;
+    Ok(storage)
+}
+
+fn theirs(here: &Trie<Entry>, there: &Trie<Entry>, differences: usize) -> Result<(usize, usize)> {
+    let (here, there) = (storage(here)?, storage(there)?);
+    let mut initiator = Negentropy::borrowed(&here, 0)?;
+    let mut responder = Negentropy::borrowed(&there, 0)?;
+    let (mut trips, mut bytes) = (0, 0);
+    let (mut have, mut need) = (Vec::new(), Vec::new());
+    let mut request = Some(initiator.initiate()?);
+    while let Some(query) = request {
+        let response = responder.reconcile(&query)?;
+        trips += 1;
+        bytes += query.len() + response.len();
+        request = initiator.reconcile_with_ids(&response, &mut have, &mut need)?;
+    }
+    ensure!(need.len() == differences, "{} of {differences} differences were found", need.len());
+    Ok((trips, bytes))
+}

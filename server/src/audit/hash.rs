@@ -1,0 +1,278 @@
+//! Strings as HMACs, one by one and inside JSON.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use serde::Serialize;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// In front of every hashed string.
+const PREFIX: &str = "hmac-sha256:";
+
+/// Turns strings into what goes on record.
+pub(super) struct Hasher(hmac::Key);
+
+impl Hasher {
+    /// With a device's key.
+    pub(super) fn new(key: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
+    /// `hmac-sha256:<hex>`.
+    pub(super) fn hash(&self, text: &str) -> String {
+        let mut out = Vec::with_capacity(PREFIX.len() + 64);
+        self.push(&mut out, text);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// Appends `hmac-sha256:<hex>`.
+    fn push(&self, out: &mut Vec<u8>, text: &str) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let tag = hmac::sign(&self.0, text.as_bytes());
+        out.extend_from_slice(PREFIX.as_bytes());
+        for byte in tag.as_ref() {
+            out.push(DIGITS[usize::from(byte >> 4)]);
+            out.push(DIGITS[usize::from(byte & 15)]);
+        }
+    }
+
+    /// Appends the hash as a JSON string.
+    pub(super) fn string(&self, out: &mut Vec<u8>, text: &str) {
+        out.push(b'"');
+        self.push(out, text);
+        out.push(b'"');
+    }
+}
+
+/// How the values of a JSON object go on record.
+#[derive(Clone, Copy)]
+pub(super) struct Style<'a> {
+    /// `None`: as they are.
+    pub(super) hasher: Option<&'a Hasher>,
+    /// Fields at the top whose values stay as they are.
+    pub(super) plain: &'a [String],
+    /// `keys` and `key_info` as their counts.
+    pub(super) elide: bool,
+}
+
+/// Appends the JSON text `body` on one line, its strings hashed as `style` says. On malformed JSON
+/// nothing is appended and the answer is `false`.
+pub(super) fn json(out: &mut Vec<u8>, body: &[u8], style: Style<'_>) -> bool {
+    let start = out.len();
+    let mut from = serde_json::Deserializer::from_slice(body);
+    let seed = Value { out, style, depth: 0 };
+    let done = seed.deserialize(&mut from).is_ok() && from.end().is_ok();
+    if !done {
+        out.truncate(start);
+    }
+    done
+}
+
+/// Appends `text` as a JSON string.
+pub(super) fn quoted(out: &mut Vec<u8>, text: &str) {
+    number(out, text);
+}
+
+/// Appends a value whose JSON form holds no secret.
+pub(super) fn number(out: &mut Vec<u8>, value: impl Serialize) {
+    // Writing to a Vec does not fail, and neither does any of the types given.
+    if serde_json::to_writer(&mut *out, &value).is_err() {
+        out.extend_from_slice(b"null");
+    }
+}
+
+struct Value<'o, 'a> {
+    out: &'o mut Vec<u8>,
+    style: Style<'a>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Value<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        match self.style.hasher {
+            Some(hasher) => hasher.string(self.out, text),
+            None => quoted(self.out, text),
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<(), E> {
+        number(self.out, flag);
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, n: u64) -> Result<(), E> {
+        number(self.out, n);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, n: i64) -> Result<(), E> {
+        number(self.out, n);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, n: f64) -> Result<(), E> {
+        number(self.out, n);
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.out.extend_from_slice(b"null");
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let Value { out, style, depth } = self;
+        out.push(b'[');
+        let start = out.len();
+        loop {
+            let before = out.len();
+            if before > start {
+                out.push(b',');
+            }
+            let next = Value { out, style, depth: depth + 1 };
+            if items.next_element_seed(next)?.is_none() {
+                out.truncate(before);
+                break;
+            }
+        }
+        out.push(b']');
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let Value { out, style, depth } = self;
+        out.push(b'{');
+        let start = out.len();
+        while let Some(name) = fields.next_key::<std::borrow::Cow<'_, str>>()? {
+            if out.len() > start {
+                out.push(b',');
+            }
+            quoted(out, &name);
+            out.push(b':');
+            if style.elide && depth == 0 && (name == "keys" || name == "key_info") {
+                let Count(n) = fields.next_value()?;
+                number(out, n);
+                continue;
+            }
+            let plain = depth == 0 && style.plain.iter().any(|p| *p == name);
+            let hasher = if plain { None } else { style.hasher };
+            fields.next_value_seed(Value {
+                out,
+                style: Style { hasher, ..style },
+                depth: depth + 1,
+            })?;
+        }
+        out.push(b'}');
+        Ok(())
+    }
+}
+
+/// How many items a list or an object has.
+struct Count(usize);
+
+impl<'de> serde::Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(CountVisitor)
+    }
+}
+
+struct CountVisitor;
+
+impl<'de> Visitor<'de> for CountVisitor {
+    type Value = Count;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list or an object")
+    }
+
+    fn visit_unit<E>(self) -> Result<Count, E> {
+        Ok(Count(0))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Count, A::Error> {
+        let mut n = 0;
+        while items.next_element::<serde::de::IgnoredAny>()?.is_some() {
+            n += 1;
+        }
+        Ok(Count(n))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Count, A::Error> {
+        let mut n = 0;
+        while fields.next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?.is_some() {
+            n += 1;
+        }
+        Ok(Count(n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(body: &str, style: Style<'_>) -> String {
+        let mut out = Vec::new();
+        assert!(json(&mut out, body.as_bytes(), style));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_hash_is_the_hmac_of_the_text() {
+        // RFC 4231, case 2.
+        assert_eq!(
+            Hasher::new(b"Jefe").hash("what do ya want for nothing?"),
+            "hmac-sha256:5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    #[test]
+    fn strings_are_hashed_wherever_they_stand_and_nothing_else_is() {
+        let hasher = Hasher::new(b"key");
+        let style = Style { hasher: Some(&hasher), plain: &[], elide: false };
+        let body = "{\"a\":\"s3cret\",\n \"b\":[1,-2,2.5,true,null,\"s3\\u0063ret\",{\"c\":\"\"}]}";
+        let (secret, empty) = (hasher.hash("s3cret"), hasher.hash(""));
+        let want =
+            format!(r#"{{"a":"{secret}","b":[1,-2,2.5,true,null,"{secret}",{{"c":"{empty}"}}]}}"#);
+        assert_eq!(record(body, style), want);
+        let raw = Style { hasher: None, ..style };
+        assert_eq!(record("{ \"a\" : \"x\\ny\" }", raw), "{\"a\":\"x\\ny\"}");
+        assert_eq!(record("{\"a\":[],\"b\":{}}", style), "{\"a\":[],\"b\":{}}");
+    }
+
+    #[test]
+    fn plain_fields_and_elided_lists_are_those_at_the_top() {
+        let hasher = Hasher::new(b"key");
+        let plain = ["a".to_owned()];
+        let style = Style { hasher: Some(&hasher), plain: &plain, elide: true };
+        let x = hasher.hash("x");
+        assert_eq!(
+            record(r#"{"a":["x",{"b":"x"}],"b":{"a":"x"},"keys":["x","y"]}"#, style),
+            format!(r#"{{"a":["x",{{"b":"x"}}],"b":{{"a":"{x}"}},"keys":2}}"#)
+        );
+    }
+
+    #[test]
+    fn malformed_text_leaves_nothing_behind() {
+        let mut out = b"before".to_vec();
+        let style = Style { hasher: None, plain: &[], elide: false };
+        for body in ["{\"a\":\"b\"", "{\"a\":\"b\"} x", "", "{\"a\":\"\u{1}\"}"] {
+            assert!(!json(&mut out, body.as_bytes(), style), "{body:?}");
+            assert_eq!(out, b"before");
+        }
+    }
+}

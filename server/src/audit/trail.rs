@@ -1,0 +1,169 @@
+//! The records of one request.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::broker::Live;
+use super::record::{self, Verdict};
+use super::{Broker, Device};
+use crate::dispatch::Request;
+use crate::logical::{ApiError, ApiResult, Caller, Response};
+use crate::mount::Mount;
+use crate::token::Token;
+
+/// Who a request is from.
+#[derive(Default)]
+pub enum Who {
+    /// No token, or none that is known.
+    #[default]
+    Nobody,
+    /// A token of this cluster.
+    Token(Arc<Token>),
+    /// Somebody whom a secondary let in.
+    Forwarded(Caller),
+}
+
+/// What the records say beside the request itself.
+#[derive(Default)]
+pub struct Facts {
+    /// The caller.
+    pub who: Who,
+    /// What answers.
+    pub mount: Option<Arc<Mount>>,
+    /// The secondary that the call came through.
+    pub forwarded_from: Option<String>,
+}
+
+/// Puts one request and its answer on record.
+pub struct Trail {
+    live: Arc<Live>,
+    facts: Option<Facts>,
+    /// What both records have in common, device by device of `live`.
+    heads: Option<Vec<Vec<u8>>>,
+    /// The request's record is written.
+    asked: bool,
+}
+
+impl Trail {
+    /// `None` where there are no devices.
+    pub fn begin(broker: &Broker) -> Option<Self> {
+        broker.on().then(|| Self { live: broker.live(), facts: None, heads: None, asked: false })
+    }
+
+    /// The trail for the answer to a request that may have changed the devices: those at work now
+    /// get it. The first device is enabled without a record of being asked.
+    #[must_use]
+    pub fn resume(trail: Option<Self>, broker: &Broker) -> Option<Self> {
+        let live = broker.live();
+        match trail {
+            Some(trail) if Arc::ptr_eq(&trail.live, &live) => Some(trail),
+            Some(trail) => Some(Self { live, heads: None, ..trail }),
+            None => Self::begin(broker).map(|trail| Self { asked: true, ..trail }),
+        }
+    }
+
+    /// Says what is known of the request; the first word counts.
+    ///
+    /// # Errors
+    /// Those of `facts`.
+    pub fn know(&mut self, facts: impl FnOnce() -> ApiResult<Facts>) -> ApiResult<()> {
+        if self.facts.is_none() {
+            self.facts = Some(facts()?);
+        }
+        Ok(())
+    }
+
+    /// Puts the request on record, before anything is changed. Once is enough.
+    ///
+    /// Cancelled, the record may or may not be written.
+    ///
+    /// # Errors
+    /// 500: no device has it; the request must not be carried out.
+    pub async fn request(&mut self, request: &Request) -> ApiResult<()> {
+        if self.asked {
+            return Ok(());
+        }
+        let live = Arc::clone(&self.live);
+        let heads = self.heads(request, Verdict::Allowed);
+        let now = SystemTime::now().into();
+        let lines = live.devices.iter().zip(&heads).map(|(device, head)| {
+            (device, record::request_line(device, head, now, Verdict::Allowed), Vec::new())
+        });
+        written(lines).await?;
+        self.heads = Some(heads);
+        self.asked = true;
+        Ok(())
+    }
+
+    /// Puts the answer on record, and the request with it where that was not done before.
+    ///
+    /// Cancelled, the records may or may not be written.
+    ///
+    /// # Errors
+    /// 500: no device has it; the answer must not leave.
+    pub async fn answer(
+        &mut self,
+        request: &Request,
+        result: &ApiResult<Response>,
+    ) -> ApiResult<()> {
+        let denied = result.as_ref().err().is_some_and(|e| e.status == 403);
+        let verdict = if denied { Verdict::Denied } else { Verdict::Allowed };
+        let now = SystemTime::now().into();
+        if self.live.devices.is_empty() && self.live.missing == 0 {
+            return Ok(());
+        }
+        let heads = match self.heads.take() {
+            Some(heads) => heads,
+            None => self.heads(request, verdict),
+        };
+        let asked = self.asked;
+        let facts = self.facts.get_or_insert_default();
+        let lines = self.live.devices.iter().zip(&heads).map(|(device, head)| {
+            let first = if asked {
+                Vec::new()
+            } else {
+                record::request_line(device, head, request.now.into(), verdict)
+            };
+            let second = record::response_line(device, head, now, (request, facts), result);
+            (device, first, second)
+        });
+        written(lines).await
+    }
+
+    fn heads(&mut self, request: &Request, verdict: Verdict) -> Vec<Vec<u8>> {
+        let facts = self.facts.get_or_insert_default();
+        let head = |device: &Arc<Device>| {
+            record::head(device, request, facts, &self.live.headers, verdict)
+        };
+        self.live.devices.iter().map(head).collect()
+    }
+}
+
+/// Hands each device its lines and waits until each has them or is given up.
+async fn written<'d>(
+    lines: impl Iterator<Item = (&'d Arc<Device>, Vec<u8>, Vec<u8>)>,
+) -> ApiResult<()> {
+    let waiting: Vec<_> = lines
+        .filter_map(|(device, mut text, second)| {
+            let first = text.len();
+            text.extend_from_slice(&second);
+            if first == 0 || second.is_empty() {
+                device.submit(&text, &[text.len()])
+            } else {
+                device.submit(&text, &[first, text.len()])
+            }
+        })
+        .collect();
+    let mut logged = 0;
+    for waiting in waiting {
+        logged += usize::from(waiting.await.is_ok());
+    }
+    if logged == 0 {
+        return Err(ApiError::new(
+            500,
+            "no audit device could log the request, so it is refused: make one of them work \
+             (see the server's log for the cause)",
+        ));
+    }
+    Ok(())
+}

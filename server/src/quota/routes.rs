@@ -1,0 +1,166 @@
+//! `sys/quotas`.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{CONFIG_KEY, Config, PREFIX, RULES_MAX, Rule};
+use crate::barrier::Session;
+use crate::keyspace::CORE;
+use crate::logical::{
+    Access, ApiError, ApiResult, Flag, Method, Operation, Response, Route, Scalar, Seconds, Words,
+};
+use crate::mount::{Scope, route};
+use crate::sys::{CoreCall, CoreHandler};
+
+/// Longest name, bytes.
+const NAME_MAX: usize = 256;
+
+/// The routes.
+pub static ROUTES: &[Route<CoreHandler>] = &[
+    Route {
+        pattern: "quotas/config",
+        summary: "Say which paths are never limited",
+        access: Access::Token,
+        exists: None,
+        methods: &[
+            Method::local(Operation::Read, read_config),
+            Method::primary(Operation::Write, write_config),
+        ],
+    },
+    Route {
+        pattern: "quotas/rate-limit",
+        summary: "List the rate limits",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::List, list)],
+    },
+    Route {
+        pattern: "quotas/rate-limit/{name}",
+        summary: "Set, show or remove a rate limit",
+        access: Access::Token,
+        exists: None,
+        methods: &[
+            Method::local(Operation::Read, read),
+            Method::primary(Operation::Write, write),
+            Method::primary(Operation::Delete, delete),
+        ],
+    },
+];
+
+fn read_config(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let config: Config = session.view(CORE).get_json(CONFIG_KEY)?.unwrap_or_default();
+    Response::data(&config)
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ConfigBody {
+    enable_rate_limit_audit_logging: Option<Flag>,
+    enable_rate_limit_response_headers: Option<Flag>,
+    rate_limit_exempt_paths: Option<Words>,
+}
+
+fn write_config(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: ConfigBody = core.call.parse()?;
+    let mut core = session.view(CORE);
+    let mut config: Config = core.get_json(CONFIG_KEY)?.unwrap_or_default();
+    if let Some(flag) = body.enable_rate_limit_audit_logging {
+        config.enable_rate_limit_audit_logging = flag.0;
+    }
+    if let Some(flag) = body.enable_rate_limit_response_headers {
+        config.enable_rate_limit_response_headers = flag.0;
+    }
+    if let Some(paths) = body.rate_limit_exempt_paths {
+        config.rate_limit_exempt_paths = paths.0;
+    }
+    core.put_json(CONFIG_KEY, &config)?;
+    Ok(Response::empty())
+}
+
+fn list(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    Response::list(&session.view(CORE).list(PREFIX, None, RULES_MAX))
+}
+
+fn key(core: &CoreCall<'_>) -> String {
+    format!("{PREFIX}{}", core.call.param("name"))
+}
+
+fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let rule: Option<Rule> = session.view(CORE).get_json(&key(core))?;
+    let rule = rule.ok_or_else(ApiError::not_found)?;
+    Response::data(&json!({
+        "type": "rate-limit",
+        "name": rule.name,
+        "path": rule.path,
+        "role": rule.role,
+        "rate": rule.rate,
+        "interval": rule.interval,
+        "block_interval": rule.block_interval,
+        "inheritable": rule.inheritable,
+    }))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    rate: Scalar,
+    path: Scalar,
+    role: Scalar,
+    interval: Option<Seconds>,
+    block_interval: Option<Seconds>,
+    inheritable: Option<Flag>,
+}
+
+fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    let name = core.call.param("name");
+    if name.len() > NAME_MAX {
+        return Err(ApiError::bad_request("the name is too long"));
+    }
+    let rate = body.rate.0.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
+    let rate = rate.ok_or_else(|| ApiError::bad_request("'rate' is invalid"))?;
+    if !body.role.0.is_empty() {
+        return Err(ApiError::bad_request("quotas by role are not supported by this version"));
+    }
+    let path = path(session, &body.path.0)?;
+    let rule = Rule {
+        name: name.to_owned(),
+        inheritable: body.inheritable.map_or(path.is_empty(), |f| f.0),
+        path,
+        rate,
+        interval: body.interval.map_or(1, |s| s.0.max(1)),
+        block_interval: body.block_interval.unwrap_or_default().0,
+        role: body.role.0,
+    };
+    let all = super::load(session)?.rules;
+    if let Some(other) = all.iter().find(|other| other.path == rule.path && other.name != name) {
+        return Err(ApiError::bad_request(format!(
+            "quota rule with similar properties exists under the name {:?}",
+            other.name
+        )));
+    }
+    if all.len() >= RULES_MAX && all.iter().all(|other| other.name != name) {
+        return Err(ApiError::bad_request(format!("there are {RULES_MAX} quotas already")));
+    }
+    session.view(CORE).put_json(&key(core), &rule)?;
+    Ok(Response::empty())
+}
+
+/// A mount's path with its slash, or a path in one as it is.
+fn path(session: &mut Session, given: &str) -> ApiResult<String> {
+    let given = given.trim_start_matches('/');
+    if given.is_empty() {
+        return Ok(String::new());
+    }
+    match route(session, Scope::Here, given)? {
+        Some((mount, "")) => Ok(mount.info.path.clone()),
+        Some(_) => Ok(given.to_owned()),
+        None => Err(ApiError::bad_request(format!("invalid mount path {given:?}"))),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the type of every handler")]
+fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    session.view(CORE).delete(&key(core));
+    Ok(Response::empty())
+}

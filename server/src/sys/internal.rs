@@ -1,0 +1,122 @@
+//! `sys/internal`: what user interfaces ask.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{CoreCall, CoreHandler};
+use crate::barrier::Session;
+use crate::keyspace::LOCAL;
+use crate::logical::{Access, ApiResult, Method, Operation, Response, Route};
+use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, router};
+use crate::policy::{self, Capabilities};
+
+const fn route(
+    pattern: &'static str,
+    summary: &'static str,
+    access: Access,
+    methods: &'static [Method<CoreHandler>],
+) -> Route<CoreHandler> {
+    Route { pattern, summary, access, exists: None, methods }
+}
+
+/// The routes.
+pub(super) static ROUTES: &[Route<CoreHandler>] = &[
+    route(
+        "internal/ui/resultant-acl",
+        "Show what the calling token may do",
+        Access::Token,
+        &[Method::local(Operation::Read, resultant_acl)],
+    ),
+    route(
+        "internal/ui/namespaces",
+        "List the namespaces that the caller can see: there are none",
+        Access::Token,
+        &[Method::local(Operation::Read, namespaces)],
+    ),
+    route(
+        "internal/counters/tokens",
+        "Count the tokens of this cluster",
+        Access::Token,
+        &[Method::local(Operation::Read, tokens)],
+    ),
+    route(
+        "internal/inspect/router/{tag}",
+        "Show the mounts as requests are routed by them",
+        Access::Sudo,
+        &[Method::local(Operation::Read, inspect)],
+    ),
+];
+
+/// Tokens that are counted at most; more count as this many.
+const TOKENS_MAX: usize = 10_000_000;
+
+fn resultant_acl(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let policies = &core.call.caller.policies;
+    if policies.iter().any(|p| p == policy::ROOT) {
+        return Response::data(&json!({ "root": true }));
+    }
+    let (mut exact, mut glob) = (Map::new(), Map::new());
+    for (pattern, capabilities) in rules(session, policies)? {
+        let shown = json!({ "capabilities": capabilities.names() });
+        // What is not an exact path stands without its `*` among the prefixes.
+        match pattern.strip_suffix('*') {
+            Some(prefix) => glob.insert(prefix.to_owned(), shown),
+            None => exact.insert(pattern, shown),
+        };
+    }
+    Response::data(&json!({ "root": false, "exact_paths": exact, "glob_paths": glob }))
+}
+
+/// The patterns of all policies, united where they are the same.
+fn rules(session: &mut Session, names: &[String]) -> ApiResult<BTreeMap<String, Capabilities>> {
+    let mut all: BTreeMap<String, Capabilities> = BTreeMap::new();
+    for name in names {
+        let Some(entry) = policy::read(session, name)? else { continue };
+        for rule in policy::parse(&entry.text).unwrap_or_default() {
+            let slot = all.entry(rule.path).or_default();
+            *slot = slot.union(rule.capabilities);
+        }
+    }
+    Ok(all)
+}
+
+fn namespaces(_core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Response> {
+    Response::data(&json!({}))
+}
+
+fn tokens(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let count = session.view(LOCAL).scan_unvalidated("token/", None, TOKENS_MAX).len();
+    Response::data(&json!({ "counters": { "service_tokens": { "total": count } } }))
+}
+
+fn inspect(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let tag = core.call.param("tag");
+    let mut all = Vec::new();
+    for key in [MOUNTS_KEY, LOCAL_KEY, AUTH_KEY] {
+        for mount in router(session, key)?.all() {
+            let by = match tag {
+                "root" | "storage" => mount.info.path.clone(),
+                "uuid" => mount.entry.uuid.to_string(),
+                "accessor" => mount.entry.accessor.clone(),
+                _ => return Err(crate::logical::ApiError::bad_request("unknown tag")),
+            };
+            let shown = json!({
+                "mount_namespace": "",
+                "mount_path": mount.entry.path,
+                "mount_type": mount.entry.kind,
+                "uuid": mount.entry.uuid,
+                "accessor": mount.entry.accessor,
+                "storage_prefix": mount.entry.uuid,
+                "tainted": false,
+            });
+            all.push((by, shown));
+        }
+    }
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    if matches!(tag, "root" | "storage") {
+        let list: Vec<Value> = all.into_iter().map(|(_, shown)| shown).collect();
+        return Response::data(&json!({ tag: list }));
+    }
+    Response::data(&all.into_iter().collect::<Map<_, _>>())
+}

@@ -1,0 +1,340 @@
+//! The smaller parts of `sys/`.
+
+use serde_json::{Value, json};
+
+use crate::support::{ROOT, TestServer};
+
+#[test]
+fn tools_are_those_of_transit() {
+    let server = TestServer::dev();
+    let sum = |path: &str, body: &str| {
+        server.root("POST", &format!("sys/tools/{path}"), body, 200)["data"].clone()
+    };
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(sum("hash", r#"{"input":"YWJj"}"#)["sum"], abc);
+    assert_eq!(
+        sum("hash/sha2-512", r#"{"input":"YWJj","format":"base64"}"#)["sum"],
+        "3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpUyknw=="
+    );
+    let hex = sum("random/8", r#"{"format":"hex"}"#)["random_bytes"].clone();
+    assert_eq!(hex.as_str().unwrap().len(), 16);
+    assert_eq!(sum("random", "")["random_bytes"].as_str().unwrap().len(), 44);
+    sum("random/all/8", "");
+    for (path, body) in [
+        ("random/0", "{}"),
+        ("random/abc", "{}"),
+        ("random", r#"{"format":"zz"}"#),
+        ("random", r#"{"bytes":[]}"#),
+        ("hash/zz", r#"{"input":"YWJj"}"#),
+        ("hash", r#"{"input":"zz!"}"#),
+        ("hash", "{}"),
+    ] {
+        server.error("POST", &format!("sys/tools/{path}"), ROOT, body, 400);
+    }
+}
+
+#[test]
+fn a_mount_moves_with_its_data() {
+    let server = TestServer::dev();
+    server.root("POST", "secret/data/app", r#"{"data":{"k":"v"}}"#, 200);
+    let moved = server.root("POST", "sys/remount", r#"{"from":"secret","to":"team/kv/"}"#, 200);
+    assert_eq!(server.root("GET", "team/kv/data/app", "", 200)["data"]["data"]["k"], "v");
+    server.error("GET", "secret/data/app", ROOT, "", 404);
+    let id = moved["data"]["migration_id"].as_str().unwrap();
+    let status = server.root("GET", &format!("sys/remount/status/{id}"), "", 200);
+    let info = json!({
+        "source_mount": "secret/", "target_mount": "team/kv/", "status": "success",
+    });
+    assert_eq!(status["data"]["migration_info"], info);
+    server.error("GET", "sys/remount/status/abc", ROOT, "", 404);
+    server.root("POST", "sys/mounts/other", r#"{"type":"kv"}"#, 204);
+    for (body, want) in [
+        (r#"{"from":"nono","to":"sec3"}"#, "no matching mount"),
+        (r#"{"from":"sys","to":"sec3"}"#, "cannot remount"),
+        (r#"{"from":"team/kv","to":"sys/a"}"#, "cannot remount to destination"),
+        (r#"{"from":"team/kv","to":"auth/x"}"#, "cannot remount to destination"),
+        (r#"{"from":"team/kv","to":"cubbyhole"}"#, "cannot remount to destination"),
+        (r#"{"from":"team/kv","to":"other/x"}"#, "already in use"),
+        (r#"{"from":"team/kv","to":"a/../b"}"#, "cannot remount to destination"),
+        (r#"{"from":"auth/token","to":"auth/x"}"#, "cannot remount"),
+        (r#"{"from":"team/kv"}"#, "both 'from' and 'to'"),
+    ] {
+        let error = server.error("POST", "sys/remount", ROOT, body, 400);
+        assert!(error.contains(want), "{body}: {error}");
+    }
+}
+
+#[test]
+fn rate_limits_hold_where_they_are_set() {
+    let server = TestServer::dev();
+    let rule = "sys/quotas/rate-limit/few";
+    server.error("LIST", "sys/quotas/rate-limit", ROOT, "", 404);
+    server.root("POST", rule, r#"{"rate":2,"path":"secret/","interval":"1h"}"#, 204);
+    let want = json!({
+        "type": "rate-limit", "name": "few", "path": "secret/", "role": "", "rate": 2.0,
+        "interval": 3600, "block_interval": 0, "inheritable": false,
+    });
+    assert_eq!(server.root("GET", rule, "", 200)["data"], want);
+    assert_eq!(
+        server.root("LIST", "sys/quotas/rate-limit", "", 200)["data"]["keys"],
+        json!(["few"])
+    );
+    for want in [404, 404, 429, 429] {
+        assert_eq!(server.call("GET", "secret/data/x", ROOT, "").0, want);
+    }
+    let error = server.error("GET", "secret/data/x", ROOT, "", 429);
+    assert!(error.contains("rate limit quota exceeded"));
+    server.root("GET", "sys/mounts", "", 200);
+    let config = r#"{"rate_limit_exempt_paths":["secret/data/x"]}"#;
+    server.root("POST", "sys/quotas/config", config, 204);
+    let shown = &server.root("GET", "sys/quotas/config", "", 200)["data"];
+    assert_eq!(shown["rate_limit_exempt_paths"], json!(["secret/data/x"]));
+    server.error("GET", "secret/data/x", ROOT, "", 404);
+    for body in [
+        r#"{"rate":0}"#,
+        r#"{"rate":"NaN"}"#,
+        "{}",
+        r#"{"rate":5,"path":"nomount/"}"#,
+        r#"{"rate":5,"path":"secret/"}"#,
+        r#"{"rate":5,"role":"r"}"#,
+        r#"{"rate":5,"interval":"zz"}"#,
+    ] {
+        server.error("POST", "sys/quotas/rate-limit/other", ROOT, body, 400);
+    }
+    server.root("DELETE", rule, "", 204);
+    server.error("GET", rule, ROOT, "", 404);
+    server.error("GET", "secret/data/y", ROOT, "", 404);
+}
+
+#[test]
+fn browsers_may_call_from_the_origins_that_are_allowed() {
+    let server = TestServer::dev();
+    assert_eq!(server.root("GET", "sys/config/cors", "", 200)["data"], json!({ "enabled": false }));
+    let from = |origin: &str, method: &str| {
+        let headers = format!("X-Vault-Token: root\r\nOrigin: {origin}\r\n");
+        server.raw(method, "/v1/sys/mounts", &headers, b"")
+    };
+    assert_eq!(from("https://a.example", "GET").status, 200);
+    server.error("POST", "sys/config/cors", ROOT, "{}", 400);
+    server.error("POST", "sys/config/cors", ROOT, r#"{"allowed_origins":["*","a"]}"#, 400);
+    let body = r#"{"allowed_origins":["https://a.example"],"allowed_headers":"X-Own"}"#;
+    server.root("POST", "sys/config/cors", body, 204);
+    let answer = from("https://a.example", "GET");
+    assert_eq!(answer.status, 200);
+    assert!(answer.head.contains("access-control-allow-origin: https://a.example"));
+    let asked = from("https://a.example", "OPTIONS");
+    assert_eq!(asked.status, 204);
+    assert!(asked.head.contains("access-control-allow-headers: content-type,"));
+    assert!(asked.head.contains(",x-own") && asked.head.contains("access-control-allow-methods"));
+    assert_eq!(from("https://b.example", "GET").status, 403);
+    server.root("DELETE", "sys/config/cors", "", 204);
+    assert!(!from("https://a.example", "GET").head.contains("access-control"));
+}
+
+#[test]
+fn headers_of_a_user_interface_are_kept() {
+    let server = TestServer::dev();
+    let base = "sys/config/ui/headers";
+    server.error("LIST", base, ROOT, "", 404);
+    server.root("POST", &format!("{base}/X-Foo"), r#"{"values":["a","b"]}"#, 204);
+    let get = |path: &str| server.root("GET", &format!("{base}/{path}"), "", 200)["data"].clone();
+    assert_eq!(get("X-Foo"), json!({ "value": "a" }));
+    assert_eq!(get("x-foo?multivalue=true"), json!({ "values": ["a", "b"] }));
+    assert_eq!(server.root("LIST", base, "", 200)["data"]["keys"], json!(["X-Foo"]));
+    server.error("POST", &format!("{base}/X-Vault-Foo"), ROOT, r#"{"values":["a"]}"#, 400);
+    server.error("POST", &format!("{base}/X-Foo"), ROOT, r#"{"values":["a\nb"]}"#, 400);
+    server.root("DELETE", &format!("{base}/X-Foo"), "", 204);
+    server.error("GET", &format!("{base}/X-Foo"), ROOT, "", 404);
+}
+
+#[test]
+fn when_the_barrier_key_is_rotated_can_be_said() {
+    let server = TestServer::dev();
+    let shown = |path: &str| server.root("GET", path, "", 200)["data"].clone();
+    let want = json!({ "enabled": true, "interval": 0, "max_operations": 3_865_470_566_u64 });
+    assert_eq!(shown("sys/rotate/config"), want);
+    for body in [
+        r#"{"interval":"1h"}"#,
+        r#"{"max_operations":5}"#,
+        r#"{"max_operations":3865470567}"#,
+        r#"{"enabled":"zz"}"#,
+    ] {
+        server.error("POST", "sys/rotate/config", ROOT, body, 400);
+    }
+    let body = r#"{"interval":"48h","max_operations":2000000,"enabled":false}"#;
+    server.root("POST", "sys/rotate/keyring/config", body, 204);
+    let want = json!({ "enabled": false, "interval": 172_800, "max_operations": 2_000_000 });
+    assert_eq!(shown("sys/rotate/config"), want);
+}
+
+#[test]
+fn figures_come_in_two_forms_under_known_names() {
+    let server = TestServer::dev();
+    server.root("GET", "sys/mounts", "", 200);
+    let json = server.root("GET", "sys/metrics", "", 200);
+    let names = |kind: &str| -> Vec<String> {
+        let list = json[kind].as_array().unwrap();
+        list.iter().map(|f| f["Name"].as_str().unwrap().to_owned()).collect()
+    };
+    for name in ["vault.core.unsealed", "vault.replication.wal.last_wal"] {
+        assert!(names("Gauges").iter().any(|n| n == name), "{name}");
+    }
+    assert!(names("Counters").iter().any(|n| n == "vault.wal.persistWALs"));
+    assert!(names("Samples").iter().any(|n| n == "vault.core.handle_request"));
+    let token = "X-Vault-Token: root\r\n";
+    let text = server.raw("GET", "/v1/sys/metrics?format=prometheus", token, b"");
+    assert!(text.head.contains("content-type: text/plain"));
+    for line in ["# TYPE vault_core_unsealed gauge", "vault_core_handle_request_count "] {
+        assert!(text.body.contains(line), "{line}: {}", text.body);
+    }
+    server.error("GET", "sys/metrics?format=zz", ROOT, "", 400);
+    server.error("GET", "sys/metrics", "", "", 403);
+    let flying = server.root("GET", "sys/in-flight-req", "", 200);
+    let only = flying.as_object().unwrap().values().next().unwrap();
+    assert_eq!(only["request_path"], "/v1/sys/in-flight-req");
+}
+
+#[test]
+fn user_interfaces_learn_what_a_token_may_do() {
+    let server = TestServer::dev();
+    assert_eq!(server.root("GET", "sys/internal/ui/resultant-acl", "", 200)["data"]["root"], true);
+    let policy = r#"{"policy":"path \"secret/*\" { capabilities = [\"read\"] }\npath \"a/b\" { capabilities = [\"list\"] }\npath \"sys/internal/*\" { capabilities = [\"read\"] }"}"#;
+    server.root("POST", "sys/policy/few", policy, 204);
+    let token = server.token(r#"{"policies":["few"],"no_default_policy":true}"#);
+    let (status, acl) = server.call("GET", "sys/internal/ui/resultant-acl", &token, "");
+    assert_eq!(status, 200, "{acl}");
+    assert_eq!(acl["data"]["exact_paths"], json!({ "a/b": { "capabilities": ["list"] } }));
+    assert_eq!(acl["data"]["glob_paths"]["secret/"]["capabilities"], json!(["read"]));
+    let counted = server.root("GET", "sys/internal/counters/tokens", "", 200);
+    assert!(counted["data"]["counters"]["service_tokens"]["total"].as_u64().unwrap() >= 2);
+    let inspected = server.root("GET", "sys/internal/inspect/router/root", "", 200);
+    assert!(inspected["data"]["root"].as_array().unwrap().len() >= 5);
+}
+
+#[test]
+fn the_document_of_the_api_comes_from_the_tables_of_routes() {
+    let server = TestServer::dev();
+    let document = server.root("GET", "sys/internal/specs/openapi", "", 200);
+    assert_eq!(document["openapi"], "3.0.2");
+    let paths = document["paths"].as_object().unwrap();
+    for (path, verb) in [
+        ("/sys/audit/{path}", "post"),
+        ("/sys/health", "get"),
+        ("/secret/data/{path}", "patch"),
+        ("/auth/token/create", "post"),
+        ("/cubbyhole/{path}", "delete"),
+    ] {
+        assert!(paths[path][verb].is_object(), "{path} {verb}");
+    }
+    assert_eq!(paths["/sys/audit/{path}"]["x-vault-sudo"], true);
+    assert_eq!(paths["/sys/health"]["x-vault-unauthenticated"], true);
+    let ids: Vec<&Value> = paths
+        .values()
+        .flat_map(|p| p.as_object().unwrap().values())
+        .filter_map(|o| o.get("operationId"))
+        .collect();
+    let unique: std::collections::BTreeSet<_> = ids.iter().map(|id| id.as_str().unwrap()).collect();
+    assert_eq!(unique.len(), ids.len());
+    let generic = "sys/internal/specs/openapi?generic_mount_paths=true";
+    let generic = server.root("GET", generic, "", 200);
+    assert!(generic["paths"]["/{kv_mount_path}/data/{path}"].is_object());
+    server.error("GET", "sys/internal/specs/openapi", "", "", 403);
+}
+
+#[test]
+fn every_path_has_its_help() {
+    let server = TestServer::dev();
+    let help = server.root("GET", "secret/data/foo?help=1", "", 200);
+    assert!(help["help"].as_str().unwrap().contains("Matching Route: data/{path}"));
+    assert!(help["openapi"]["paths"]["/data/{path}"]["get"].is_object());
+    let all = server.root("GET", "sys?help=1", "", 200);
+    assert!(all["help"].as_str().unwrap().contains("mounts/{path}"));
+    server.error("GET", "nomount/x?help=1", ROOT, "", 404);
+    server.error("GET", "sys/no/such?help=1", ROOT, "", 404);
+    server.error("GET", "secret/data/foo?help=1", "", "", 403);
+}
+
+/// Every path of the document, with every verb, with what no client should send.
+#[test]
+fn no_path_answers_with_a_failure_of_its_own() {
+    let server = TestServer::dev();
+    server.root("POST", "sys/mounts/transit", r#"{"type":"transit"}"#, 204);
+    server.root("POST", "sys/mounts/kv1", r#"{"type":"kv"}"#, 204);
+    server.root("POST", "transit/keys/k", "", 200);
+    let document = server.root("GET", "sys/internal/specs/openapi", "", 200);
+    let dangerous = ["/sys/seal", "/sys/replication/", "/auth/token/revoke", "/sys/audit"];
+    for (path, item) in document["paths"].as_object().unwrap() {
+        if dangerous.iter().any(|d| path.starts_with(d)) {
+            continue;
+        }
+        for verb in ["get", "post", "patch", "delete"] {
+            if item.get(verb).is_none() {
+                continue;
+            }
+            for value in ["k", "a%2fb", "%20", "..%2f", "x.", "%f0%9f%94%92", &"n".repeat(600)] {
+                for (token, body) in [
+                    (ROOT, "{}"),
+                    (ROOT, "{\"a\":"),
+                    (ROOT, r#"{"type":[1],"input":{},"policy":5,"data":"x","keys":{},"ttl":"zz"}"#),
+                    (
+                        ROOT,
+                        r#"{"input":-1,"ttl":99999999999999999999,"path":"\u0000","name":[[]]}"#,
+                    ),
+                    ("", "{}"),
+                ] {
+                    one(&server, verb, path, value, token, body);
+                }
+            }
+        }
+    }
+    assert_eq!(server.call("GET", "sys/health", "", "").0, 200);
+}
+
+fn one(server: &TestServer, verb: &str, path: &str, value: &str, token: &str, body: &str) {
+    let mut filled = String::new();
+    for segment in path.trim_start_matches('/').split('/') {
+        filled += if segment.starts_with('{') { value } else { segment };
+        filled.push('/');
+    }
+    let headers =
+        format!("X-Vault-Token: {token}\r\nContent-Type: application/merge-patch+json\r\n");
+    let at = format!("/v1/{}", filled.trim_end_matches('/'));
+    let answer = server.raw(&verb.to_uppercase(), &at, &headers, body.as_bytes());
+    assert!(answer.status < 500, "{verb} {at} {body}: {} {}", answer.status, answer.body);
+    let json: Option<Value> = serde_json::from_str(&answer.body).ok();
+    let plain = answer.body.is_empty() || answer.head.contains("text/plain");
+    assert!(plain || json.is_some(), "{verb} {at}: {}", answer.body);
+}
+
+#[test]
+fn the_server_tells_about_itself() {
+    let server = TestServer::dev();
+    let host = server.root("GET", "sys/host-info", "", 200)["data"].clone();
+    assert!(host["memory"]["total"].as_u64().unwrap() > 0 && host["cpu"].is_array());
+    let nodes = server.root("GET", "sys/ha-status", "", 200)["data"]["nodes"].clone();
+    assert_eq!(nodes[0]["active_node"], true);
+    let versions = server.root("LIST", "sys/version-history", "", 200)["data"].clone();
+    let version = versions["keys"][0].as_str().unwrap();
+    assert_eq!(versions["key_info"][version]["previous_version"], Value::Null);
+    let config = server.root("GET", "sys/config/state/sanitized", "", 200)["data"].clone();
+    assert_eq!(config["storage"]["type"], "strongroom");
+    server.root("POST", "sys/step-down", "", 204);
+    server.error("GET", "sys/host-info", "", "", 403);
+}
+
+#[test]
+fn levels_of_the_log_are_shown_and_set() {
+    let server = TestServer::dev();
+    let shown = || server.root("GET", "sys/loggers", "", 200)["data"].clone();
+    assert_eq!(shown()["audit"], "info");
+    server.root("POST", "sys/loggers/audit", r#"{"level":"debug"}"#, 204);
+    assert_eq!(server.root("GET", "sys/loggers/audit", "", 200)["data"]["audit"], "debug");
+    server.root("POST", "sys/loggers", r#"{"level":"warning"}"#, 204);
+    assert_eq!(shown()["audit"], "warn");
+    server.error("POST", "sys/loggers", ROOT, r#"{"level":"zz"}"#, 400);
+    server.error("POST", "sys/loggers", ROOT, "{}", 400);
+    server.error("POST", "sys/loggers/nope", ROOT, r#"{"level":"info"}"#, 404);
+    server.root("DELETE", "sys/loggers/audit", "", 204);
+    server.root("DELETE", "sys/loggers", "", 204);
+    assert_eq!(shown()["audit"], "info");
+}
