@@ -18,6 +18,7 @@ use super::shares::{Progress, decode_share, hex};
 use super::{Cluster, IDENTITY_KEY, KEYRING_KEY, Sealed, StartError, State, Unsealed};
 use crate::audit::{self, Broker};
 use crate::barrier::{Barrier, Keyring, RootKey, Session};
+use crate::engine;
 use crate::keyspace::{CORE, NODE};
 use crate::logical::{ApiError, ApiResult};
 use crate::quota::Quotas;
@@ -326,7 +327,8 @@ impl Cluster {
         let fresh = unsealed.replication.set(replication).is_ok()
             && unsealed.sweeper.set(token::sweep::spawn(&unsealed)).is_ok()
             && unsealed.audit_watch.set(audit::spawn(&unsealed)).is_ok()
-            && unsealed.rotator.set(rotation::spawn(self.me.clone(), &unsealed)).is_ok();
+            && unsealed.rotator.set(rotation::spawn(self.me.clone(), &unsealed)).is_ok()
+            && unsealed.upkeep.set(engine::upkeep::spawn(&unsealed)).is_ok();
         assert!(fresh, "a new value has none of them");
         if let Err(e) = unsealed.note_version(SystemTime::now().into()).await {
             tracing::warn!("the version could not be noted: {e}");
@@ -363,5 +365,6 @@ fn open_barrier(store: Store, root_key: RootKey) -> Result<Unsealed, StartError>
         sweeper: OnceLock::new(),
         audit_watch: OnceLock::new(),
         rotator: OnceLock::new(),
+        upkeep: OnceLock::new(),
     })
 }

@@ -48,6 +48,8 @@ pub struct Unsealed {
     pub(super) audit_watch: OnceLock<tokio::task::AbortHandle>,
     /// As `sweeper`.
     pub(super) rotator: OnceLock<tokio::task::AbortHandle>,
+    /// As `sweeper`.
+    pub(super) upkeep: OnceLock<tokio::task::AbortHandle>,
 }
 
 impl Unsealed {
@@ -74,7 +76,7 @@ impl Unsealed {
 
 impl Drop for Unsealed {
     fn drop(&mut self) {
-        for task in [&self.sweeper, &self.audit_watch, &self.rotator] {
+        for task in [&self.sweeper, &self.audit_watch, &self.rotator, &self.upkeep] {
             if let Some(task) = task.get() {
                 task.abort();
             }

@@ -12,6 +12,7 @@ pub mod stamp;
 #[cfg(test)]
 mod testing;
 mod transit;
+pub mod upkeep;
 
 use std::collections::BTreeMap;
 

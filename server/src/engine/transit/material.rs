@@ -49,7 +49,10 @@ impl Version {
             Family::Hmac => Secret::random(size)?,
             Family::Ed25519 | Family::MlDsa(_) => Secret::random(SEED_LEN)?,
             Family::Ecdsa(curve) => private(&Pkey::generate_ec(curve).ok_or_else(failed)?)?,
-            Family::Rsa(bits) => private(&Pkey::generate_rsa(bits.into()).ok_or_else(failed)?)?,
+            Family::Rsa(bits) => {
+                let pair = unhurried(|| Pkey::generate_rsa(bits.into()));
+                private(&pair.ok_or_else(failed)?)?
+            }
         };
         Self::of(kind, derived, key, now).ok_or_else(failed)
     }
@@ -227,4 +230,13 @@ fn fits(kind: Kind, key: &Pkey) -> bool {
 fn private(key: &Pkey) -> ApiResult<Secret> {
     let der = key.to_pkcs8().ok_or_else(|| ApiError::internal("a key could not be encoded"))?;
     Ok(Secret::from_bytes(der.to_vec()))
+}
+
+/// Work that may take a second: other requests that wait for this thread are moved to another.
+pub(super) fn unhurried<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }

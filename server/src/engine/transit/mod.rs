@@ -31,6 +31,7 @@ mod native;
 mod nonce;
 mod pem;
 mod ready;
+mod rotation;
 mod scheme;
 mod secret;
 mod sign;
@@ -38,6 +39,7 @@ mod tools;
 mod wire;
 mod wrapping;
 
+pub(crate) use rotation::rotate_due;
 pub(crate) use tools::{hash, random};
 
 use crate::barrier::View;

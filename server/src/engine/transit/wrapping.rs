@@ -11,6 +11,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::hash::Hash;
+use super::material::unhurried;
 use super::native::Pkey;
 use super::pem;
 use super::secret::Secret;
@@ -43,7 +44,7 @@ pub(super) fn read(_: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let spki = if let Some(key) = load(view)? {
         key.to_spki()
     } else {
-        let key = Pkey::generate_rsa(BITS).ok_or_else(failed)?;
+        let key = unhurried(|| Pkey::generate_rsa(BITS)).ok_or_else(failed)?;
         let pkcs8 = key.to_pkcs8().ok_or_else(failed)?;
         view.put_json(ENTRY, &Stored { pkcs8: Secret::from_bytes(pkcs8.to_vec()) })?;
         key.to_spki()
