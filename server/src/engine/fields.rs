@@ -116,13 +116,7 @@ pub(super) fn query_integer(call: &Call<'_>, name: &str) -> ApiResult<Option<i64
 
 /// Answers a LIST of the names below `prefix`, by the query parameters `after` and `limit`.
 pub(super) fn list(call: &Call<'_>, view: &mut View<'_>, prefix: &str) -> ApiResult<Response> {
-    let limit = query_integer(call, "limit")?
-        .and_then(|n| usize::try_from(n).ok())
-        .filter(|n| *n > 0)
-        .unwrap_or(LIST_MAX)
-        .min(LIST_MAX);
-    let after = call.query("after").filter(|name| !name.is_empty());
-    let names = view.list(prefix, after, limit);
+    let names = listed(call, view, prefix)?;
     let cut = names.len() == LIST_MAX;
     let response = Response::list(&names)?;
     Ok(if cut {
@@ -130,6 +124,48 @@ pub(super) fn list(call: &Call<'_>, view: &mut View<'_>, prefix: &str) -> ApiRes
     } else {
         response
     })
+}
+
+/// Answers a SCAN: the paths of all entries below `prefix`, by the query parameters `after` and
+/// `limit`. Unlike a LIST, it answers with nothing when there is nothing.
+pub(super) fn scan(call: &Call<'_>, view: &mut View<'_>, prefix: &str) -> ApiResult<Response> {
+    let keys = scanned(call, view, prefix)?;
+    if keys.is_empty() {
+        return Response::data(&serde_json::json!({}));
+    }
+    let cut = keys.len() == LIST_MAX;
+    let response = Response::list(&keys)?;
+    Ok(if cut {
+        response.warn(format!("only the first {LIST_MAX} paths are listed; go on with 'after'"))
+    } else {
+        response
+    })
+}
+
+/// The paths of a SCAN.
+pub(super) fn scanned(
+    call: &Call<'_>,
+    view: &mut View<'_>,
+    prefix: &str,
+) -> ApiResult<Vec<String>> {
+    let limit = limit(call)?;
+    let after = call.query("after").filter(|path| !path.is_empty());
+    let after = after.map(|path| format!("{prefix}{path}"));
+    let keys = view.scan(prefix, after.as_deref(), limit);
+    Ok(keys.into_iter().filter_map(|k| k.strip_prefix(prefix).map(str::to_owned)).collect())
+}
+
+/// The query parameter `limit`, within what one answer holds.
+fn limit(call: &Call<'_>) -> ApiResult<usize> {
+    let limit = query_integer(call, "limit")?.and_then(|n| usize::try_from(n).ok());
+    Ok(limit.filter(|n| *n > 0).unwrap_or(LIST_MAX).min(LIST_MAX))
+}
+
+/// The names of a LIST.
+pub(super) fn listed(call: &Call<'_>, view: &mut View<'_>, prefix: &str) -> ApiResult<Vec<String>> {
+    let limit = limit(call)?;
+    let after = call.query("after").filter(|name| !name.is_empty());
+    Ok(view.list(prefix, after, limit))
 }
 
 /// The prefix that LIST of `path` reads below `root`: with one slash at the end.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::duration::parse_seconds;
-use super::fields::{folder, list, scalar, writable};
+use super::fields::{folder, list, scalar, scan, writable};
 use crate::barrier::View;
 use crate::logical::{
     Access, ApiError, ApiResult, Call, EngineHandler, Method, Operation, Response, Route,
@@ -25,6 +25,7 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[Route {
     methods: &[
         Method::local(Operation::Read, read),
         Method::local(Operation::List, list_folder),
+        Method::local(Operation::Scan, scan_folder),
         Method::primary(Operation::Write, write),
         Method::primary(Operation::Delete, delete),
     ],
@@ -56,6 +57,10 @@ fn advisory_lease(data: &RawValue) -> Option<u64> {
 
 fn list_folder(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     list(call, view, &folder("", call.path))
+}
+
+fn scan_folder(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    scan(call, view, &folder("", call.path))
 }
 
 fn write(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {

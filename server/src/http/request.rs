@@ -53,14 +53,14 @@ pub(super) async fn read(
         }
     };
     let op = operation(&parts, &query, &path)?;
-    if op == Operation::List && !path.ends_with('/') {
+    if matches!(op, Operation::List | Operation::Scan) && !path.ends_with('/') {
         path.push('/');
     }
     check_namespace(&parts.headers)?;
     let body = match op {
         Operation::Write | Operation::Patch => json_object(read_body(body).await?)?,
         // Whatever these come with has no meaning.
-        Operation::Read | Operation::List | Operation::Delete => Bytes::new(),
+        Operation::Read | Operation::List | Operation::Scan | Operation::Delete => Bytes::new(),
     };
     if op == Operation::Patch {
         check_patch_type(&parts.headers)?;
@@ -80,12 +80,14 @@ pub(super) async fn read(
 }
 
 fn operation(parts: &Parts, query: &[(String, String)], path: &str) -> ApiResult<Operation> {
-    let list = || query.iter().any(|(k, v)| k == "list" && (v == "true" || v == "1"));
+    let asks = |what: &str| query.iter().any(|(k, v)| k == what && (v == "true" || v == "1"));
     match parts.method.as_str() {
-        "GET" if list() => Ok(Operation::List),
+        "GET" if asks("list") => Ok(Operation::List),
+        "GET" if asks("scan") => Ok(Operation::Scan),
         "GET" => Ok(Operation::Read),
         "HEAD" if path == "sys/health" => Ok(Operation::Read),
         "LIST" => Ok(Operation::List),
+        "SCAN" => Ok(Operation::Scan),
         "POST" | "PUT" => Ok(Operation::Write),
         "PATCH" => Ok(Operation::Patch),
         "DELETE" => Ok(Operation::Delete),

@@ -16,6 +16,8 @@ pub enum Operation {
     Read,
     /// LIST, or GET with `list=true`.
     List,
+    /// SCAN, or GET with `scan=true`: a LIST that goes into folders.
+    Scan,
     /// POST or PUT; create or update is for the policy to tell, by [`super::Route::exists`].
     Write,
     /// PATCH with a JSON merge patch.

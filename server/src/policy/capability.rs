@@ -7,12 +7,13 @@ use crate::logical::Operation;
 pub struct Capabilities(u16);
 
 /// Names and bits, in the order in which the API lists them.
-const NAMES: [(&str, Capabilities); 8] = [
+const NAMES: [(&str, Capabilities); 9] = [
     ("create", Capabilities::CREATE),
     ("delete", Capabilities::DELETE),
     ("list", Capabilities::LIST),
     ("patch", Capabilities::PATCH),
     ("read", Capabilities::READ),
+    ("scan", Capabilities::SCAN),
     ("sudo", Capabilities::SUDO),
     ("update", Capabilities::UPDATE),
     ("deny", Capabilities::DENY),
@@ -37,8 +38,10 @@ impl Capabilities {
     pub const SUDO: Self = Self(1 << 6);
     /// Nothing, whatever else is granted.
     pub const DENY: Self = Self(1 << 7);
+    /// List, folders included.
+    pub const SCAN: Self = Self(1 << 8);
     /// All but `deny`.
-    pub const ALL: Self = Self(0x7f);
+    pub const ALL: Self = Self(0x17f);
 
     /// By its name in a policy.
     pub fn by_name(name: &str) -> Option<Self> {
@@ -50,6 +53,7 @@ impl Capabilities {
         match op {
             Operation::Read => Self::READ,
             Operation::List => Self::LIST,
+            Operation::Scan => Self::SCAN,
             Operation::Write if exists => Self::UPDATE,
             Operation::Write => Self::CREATE,
             Operation::Patch => Self::PATCH,

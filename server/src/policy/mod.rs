@@ -61,7 +61,7 @@ pub fn granted(
     }
     let policies = compiled(session, names)?;
     let on = |path: &str| merge(policies.iter().map(|p| &**p), path);
-    if op != Operation::List {
+    if !matches!(op, Operation::List | Operation::Scan) {
         return Ok(on(path));
     }
     let bare = path.strip_suffix('/').unwrap_or(path);

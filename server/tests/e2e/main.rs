@@ -8,6 +8,7 @@ mod bao;
 mod catch_up;
 mod cli;
 mod crashes;
+mod engines;
 mod files;
 mod hvac;
 mod launcher;

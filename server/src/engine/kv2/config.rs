@@ -16,6 +16,9 @@ pub(super) struct Config {
     pub(super) max_versions: u64,
     /// Whether every write must carry `cas`.
     pub(super) cas_required: bool,
+    /// Whether every change of metadata must carry `metadata_cas`.
+    #[serde(default)]
+    pub(super) metadata_cas_required: bool,
     /// Seconds until a new version deletes itself; 0 for never, negative to forbid it to secrets too.
     pub(super) delete_version_after: i64,
 }
@@ -25,6 +28,7 @@ pub(super) fn read(_: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     Response::data(&json!({
         "max_versions": config.max_versions,
         "cas_required": config.cas_required,
+        "metadata_cas_required": config.metadata_cas_required,
         "delete_version_after": format_seconds(config.delete_version_after),
     }))
 }
@@ -37,6 +41,9 @@ pub(super) fn write(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
     }
     if let Some(required) = fields.flag("cas_required")? {
         config.cas_required = required;
+    }
+    if let Some(required) = fields.flag("metadata_cas_required")? {
+        config.metadata_cas_required = required;
     }
     if let Some(seconds) = fields.seconds("delete_version_after")? {
         config.delete_version_after = seconds.max(-1);

@@ -45,6 +45,11 @@ pub(super) struct Meta {
     /// 0: as the mount says.
     pub(super) max_versions: u64,
     pub(super) cas_required: bool,
+    /// How often the metadata was set by itself, and whether setting it must carry that number.
+    #[serde(default)]
+    pub(super) metadata_version: u64,
+    #[serde(default)]
+    pub(super) metadata_cas_required: bool,
     /// Seconds; 0: as the mount says.
     pub(super) delete_version_after: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +77,8 @@ impl Meta {
             oldest: 0,
             max_versions: 0,
             cas_required: false,
+            metadata_version: 0,
+            metadata_cas_required: false,
             delete_version_after: 0,
             custom: None,
             versions: BTreeMap::new(),

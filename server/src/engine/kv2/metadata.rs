@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::super::duration::format_seconds;
-use super::super::fields::{Fields, folder, invalid, list, scalar, writable};
+use super::super::fields::{
+    Fields, folder, invalid, list, listed, scalar, scan, scanned, writable,
+};
 use super::super::stamp::Stamp;
 use super::config::version_limit;
 use super::meta::{Custom, Meta};
-use super::{load_meta, meta_key, no_root, store_meta, version_key};
+use super::{load_config, load_meta, meta_key, no_root, store_meta, version_key};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
 
@@ -23,6 +26,45 @@ const CUSTOM_VALUE_MAX: usize = 512;
 
 pub(super) fn list_folder(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     list(call, view, &folder("metadata/", call.param("path")))
+}
+
+/// SCAN: the paths of all secrets below a folder.
+pub(super) fn scan_folder(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    scan(call, view, &folder("metadata/", call.param("path")))
+}
+
+/// LIST of `detailed-metadata`: names, and what reading the metadata of each secret would answer.
+pub(super) fn list_detailed(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    let prefix = folder("metadata/", call.param("path"));
+    let names = listed(call, view, &prefix)?;
+    if names.is_empty() {
+        return Err(ApiError::not_found());
+    }
+    detailed(view, &prefix, &names)
+}
+
+/// SCAN of `detailed-metadata`.
+pub(super) fn scan_detailed(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    let prefix = folder("metadata/", call.param("path"));
+    let names = scanned(call, view, &prefix)?;
+    if names.is_empty() {
+        return Response::data(&json!({}));
+    }
+    detailed(view, &prefix, &names)
+}
+
+fn detailed(view: &mut View<'_>, prefix: &str, names: &[String]) -> ApiResult<Response> {
+    let mut infos = serde_json::Map::new();
+    for name in names {
+        let meta: Option<Meta> =
+            if name.ends_with('/') { None } else { view.get_json(&format!("{prefix}{name}"))? };
+        let info = meta.map_or_else(
+            || Ok(json!({})),
+            |meta| serde_json::to_value(Answer::of(&meta)).map_err(ApiError::internal),
+        )?;
+        infos.insert(name.clone(), info);
+    }
+    Response::data(&json!({ "keys": names, "key_info": infos }))
 }
 
 pub(super) fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
@@ -38,10 +80,12 @@ pub(super) fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
 struct Answer<'a> {
     cas_required: bool,
     created_time: String,
+    current_metadata_version: u64,
     current_version: u64,
     custom_metadata: Option<&'a Custom>,
     delete_version_after: String,
     max_versions: u64,
+    metadata_cas_required: bool,
     oldest_version: u64,
     updated_time: String,
     versions: BTreeMap<u64, VersionAnswer>,
@@ -67,10 +111,12 @@ impl<'a> Answer<'a> {
         Self {
             cas_required: meta.cas_required,
             created_time: meta.created.rfc3339(),
+            current_metadata_version: meta.metadata_version,
             current_version: meta.current,
             custom_metadata: meta.custom.as_ref(),
             delete_version_after: format_seconds(meta.delete_version_after),
             max_versions: meta.max_versions,
+            metadata_cas_required: meta.metadata_cas_required,
             oldest_version: meta.oldest,
             updated_time: meta.updated.rfc3339(),
             versions: versions.collect(),
@@ -78,12 +124,47 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// What POST and PATCH may set. A request with none of them changes nothing.
+const SETTINGS: [&str; 5] = [
+    "max_versions",
+    "cas_required",
+    "delete_version_after",
+    "custom_metadata",
+    "metadata_cas_required",
+];
+
+fn sets_nothing(fields: &Fields<'_>) -> bool {
+    SETTINGS.iter().all(|name| fields.raw(name).is_none())
+}
+
+/// Holds `metadata_cas` against the version of the metadata, which it counts up.
+fn check_cas(meta: &mut Meta, fields: &Fields<'_>, view: &mut View<'_>) -> ApiResult<()> {
+    let refuse =
+        |why: &str| Err(ApiError::bad_request(format!("metadata check-and-set parameter {why}")));
+    match fields.integer("metadata_cas")? {
+        Some(n) if u64::try_from(n) != Ok(meta.metadata_version) => {
+            return refuse("does not match the current version");
+        }
+        None if meta.metadata_cas_required || load_config(view)?.metadata_cas_required => {
+            return refuse("required for this call");
+        }
+        _ => {}
+    }
+    meta.metadata_version += 1;
+    Ok(())
+}
+
 /// POST: fields that are given replace; custom metadata is replaced as a whole.
 pub(super) fn write(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let path = writable(call.param("path"))?;
     let fields = Fields::of(call)?;
     let now = Stamp::from(call.now);
+    if sets_nothing(&fields) {
+        fields.integer("metadata_cas")?;
+        return Ok(Response::empty());
+    }
     let mut meta = load_meta(view, path)?.unwrap_or_else(|| Meta::new(now));
+    check_cas(&mut meta, &fields, view)?;
     set_limits(&mut meta, &fields)?;
     if let Some(raw) = fields.raw("custom_metadata") {
         let mut custom = Custom::new();
@@ -102,12 +183,16 @@ pub(super) fn patch(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
     let path = writable(call.param("path"))?;
     let fields = Fields::of(call)?;
     let mut meta = load_meta(view, path)?.ok_or_else(ApiError::not_found)?;
+    check_cas(&mut meta, &fields, view)?;
     set_limits(&mut meta, &fields)?;
     if fields.is_null("max_versions") {
         meta.max_versions = 0;
     }
     if fields.is_null("cas_required") {
         meta.cas_required = false;
+    }
+    if fields.is_null("metadata_cas_required") {
+        meta.metadata_cas_required = false;
     }
     if fields.is_null("delete_version_after") {
         meta.delete_version_after = 0;
@@ -148,6 +233,9 @@ fn set_limits(meta: &mut Meta, fields: &Fields<'_>) -> ApiResult<()> {
     }
     if let Some(required) = fields.flag("cas_required")? {
         meta.cas_required = required;
+    }
+    if let Some(required) = fields.flag("metadata_cas_required")? {
+        meta.metadata_cas_required = required;
     }
     if let Some(seconds) = fields.seconds("delete_version_after")? {
         if seconds < 0 {

@@ -86,10 +86,21 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[
         exists: Some(exists),
         methods: &[
             Method::local(Operation::List, metadata::list_folder),
+            Method::local(Operation::Scan, metadata::scan_folder),
             Method::local(Operation::Read, metadata::read),
             Method::primary(Operation::Write, metadata::write),
             Method::primary(Operation::Patch, metadata::patch),
             Method::primary(Operation::Delete, metadata::delete),
+        ],
+    },
+    Route {
+        pattern: "detailed-metadata/{path..}",
+        summary: "List secrets with their metadata.",
+        access: Access::Token,
+        exists: None,
+        methods: &[
+            Method::local(Operation::List, metadata::list_detailed),
+            Method::local(Operation::Scan, metadata::scan_detailed),
         ],
     },
     Route {
@@ -100,6 +111,7 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[
         methods: &[
             Method::local(Operation::Read, not_versioned),
             Method::local(Operation::List, not_versioned),
+            Method::local(Operation::Scan, not_versioned),
             Method::local(Operation::Write, not_versioned),
             Method::local(Operation::Patch, not_versioned),
             Method::local(Operation::Delete, not_versioned),
@@ -108,17 +120,28 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[
 ];
 
 /// The first segments of the routes above.
-const KNOWN: &[&str] = &["config", "data", "delete", "undelete", "destroy", "subkeys", "metadata"];
+const KNOWN: &[&str] = &[
+    "config",
+    "data",
+    "delete",
+    "undelete",
+    "destroy",
+    "subkeys",
+    "metadata",
+    "detailed-metadata",
+];
 
 /// Clients of KV version 1 come here; the warning tells them what to do.
 fn not_versioned(call: &Call<'_>, _: &mut View<'_>) -> ApiResult<Response> {
     let first = call.path.split('/').next().unwrap_or("");
-    if KNOWN.contains(&first) && !(first == "config" && call.op == Operation::List) {
+    let config = first == "config" && (call.op == Operation::List || call.path.len() > first.len());
+    if KNOWN.contains(&first) && !config {
         return Err(ApiError::unsupported_operation());
     }
     let verb = match call.op {
         Operation::Read => "get",
         Operation::List => "list",
+        Operation::Scan => "scan",
         Operation::Write => "put",
         Operation::Patch => "patch",
         Operation::Delete => "delete",

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::engine::testing::Harness;
-use crate::logical::Operation::{Delete, List, Patch, Read, Write};
+use crate::logical::Operation::{Delete, List, Patch, Read, Scan, Write};
 
 fn mount() -> Harness {
     Harness::new("kv", &[("version", "2")])
@@ -344,6 +344,52 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1..4_u64).prop_map(Step::Pass),
         1 => Just(Step::Forget),
     ]
+}
+
+#[test]
+fn metadata_has_a_check_and_set_of_its_own() {
+    let mut kv = mount();
+    let version =
+        |kv: &mut Harness| kv.ok(Read, "metadata/s", json!({}))["current_metadata_version"].clone();
+    // What sets nothing makes nothing.
+    kv.ok(Write, "metadata/s", json!({"metadata_cas": 7}));
+    assert_eq!(kv.status(Read, "metadata/s", json!({})), 404);
+    kv.ok(Write, "metadata/s", json!({"max_versions": 3, "metadata_cas": 0}));
+    assert_eq!(version(&mut kv), 1);
+    assert_eq!(kv.status(Write, "metadata/s", json!({"max_versions": 4, "metadata_cas": 0})), 400);
+    kv.ok(Write, "metadata/s", json!({"metadata_cas_required": true}));
+    let required = "metadata check-and-set parameter required for this call";
+    for op in [Write, Patch] {
+        let (status, error) = kv.error(op, "metadata/s", json!({"max_versions": 4}));
+        assert_eq!((status, error.as_str()), (400, required));
+    }
+    kv.ok(Patch, "metadata/s", json!({"metadata_cas_required": null, "metadata_cas": 2}));
+    kv.ok(Write, "metadata/s", json!({"max_versions": 4}));
+    assert_eq!(version(&mut kv), 4);
+    kv.ok(Write, "config", json!({"metadata_cas_required": true}));
+    assert_eq!(kv.status(Write, "metadata/t", json!({"max_versions": 4})), 400);
+    // Data is not metadata.
+    kv.ok(Write, "data/t", json!({"data": {}}));
+}
+
+#[test]
+fn scans_go_into_folders_and_details_come_with_names() {
+    let mut kv = mount();
+    for path in ["a", "a/b", "c/d/e"] {
+        kv.ok(Write, &format!("data/{path}"), json!({"data": {}}));
+    }
+    assert_eq!(kv.ok(Scan, "metadata/", json!({}))["keys"], json!(["a", "a/b", "c/d/e"]));
+    assert_eq!(kv.ok(Scan, "metadata/c/", json!({}))["keys"], json!(["d/e"]));
+    assert_eq!(kv.ok(Scan, "metadata?after=a&limit=1", json!({}))["keys"], json!(["a/b"]));
+    assert_eq!(kv.ok(Scan, "metadata/none/", json!({})), json!({}));
+    let details = kv.ok(List, "detailed-metadata/", json!({}));
+    assert_eq!(details["keys"], json!(["a", "a/", "c/"]));
+    assert_eq!(details["key_info"]["a"], kv.ok(Read, "metadata/a", json!({})));
+    assert_eq!(details["key_info"]["c/"], json!({}));
+    let details = kv.ok(Scan, "detailed-metadata/c/", json!({}));
+    assert_eq!(details["key_info"]["d/e"]["current_version"], 1);
+    assert_eq!(kv.status(List, "detailed-metadata/none/", json!({})), 404);
+    assert_eq!(kv.status(Read, "detailed-metadata/a", json!({})), 405);
 }
 
 proptest! {

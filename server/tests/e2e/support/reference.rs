@@ -36,6 +36,11 @@ impl Reference {
         Self { child, url }
     }
 
+    /// `http://127.0.0.1:port`
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// `bao` against it.
     pub(crate) fn bao(&self, token: &str, arguments: &[&str]) -> Run {
         super::bao(&[("BAO_ADDR", &self.url), ("BAO_TOKEN", token)], arguments)
