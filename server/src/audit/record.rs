@@ -146,6 +146,7 @@ fn operation(op: Operation) -> &'static str {
     match op {
         Operation::Read => "read",
         Operation::List => "list",
+        Operation::Scan => "scan",
         Operation::Write => "update",
         Operation::Patch => "patch",
         Operation::Delete => "delete",

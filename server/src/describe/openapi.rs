@@ -118,6 +118,7 @@ fn operation(
     let (verb, word) = match op {
         Operation::Read => ("get", "read"),
         Operation::List => ("get", "list"),
+        Operation::Scan => ("get", "scan"),
         Operation::Write => ("post", "write"),
         Operation::Patch => ("patch", "patch"),
         Operation::Delete => ("delete", "delete"),

@@ -48,7 +48,7 @@ pub async fn handle(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Resp
 fn verb(op: Operation) -> usize {
     match op {
         Operation::Read => 0,
-        Operation::List => 1,
+        Operation::List | Operation::Scan => 1,
         Operation::Write => 2,
         Operation::Patch => 3,
         Operation::Delete => 4,

@@ -79,6 +79,8 @@ mod tests {
 
     async fn call(cluster: &Arc<Cluster>, op: Operation, path: &str, body: &str) -> String {
         let request = Request {
+            id: uuid::Uuid::new_v4(),
+            headers: hyper::HeaderMap::new(),
             op,
             path: path.to_owned(),
             query: Vec::new(),

@@ -77,6 +77,7 @@ fn verb(op: Operation) -> &'static str {
     match op {
         Operation::Read => "GET",
         Operation::List => "LIST",
+        Operation::Scan => "SCAN",
         Operation::Write => "POST",
         Operation::Patch => "PATCH",
         Operation::Delete => "DELETE",
