@@ -1,12 +1,14 @@
 //! Typed access to one block of an HCL file: takes known keys, remembers what nobody asked for.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use hcl::edit::Span;
 use hcl::edit::expr::Expression;
 use hcl::edit::structure::{Attribute, Block, Body, Structure};
 
-use super::{ConfigError, size};
+use super::{ConfigError, Network, size};
+use crate::engine::duration::parse_seconds;
 
 /// Turns byte offsets into line numbers.
 pub(super) struct Lines<'a>(pub(super) &'a str);
@@ -90,6 +92,41 @@ impl<'a> Fields<'a> {
             Some(number) => number.as_u64(),
             None => size::parse_bytes(e.as_str()?),
         })
+    }
+
+    /// A duration in seconds, or with units.
+    pub(super) fn duration(&mut self, key: &str) -> Result<Option<Duration>, ConfigError> {
+        self.take(key, "a duration such as \"90s\"", |e| {
+            let seconds = match e.as_number() {
+                Some(number) => number.as_u64()?,
+                None => u64::try_from(parse_seconds(e.as_str()?)?).ok()?,
+            };
+            Some(Duration::from_secs(seconds))
+        })
+    }
+
+    /// A number that is not negative.
+    pub(super) fn count(&mut self, key: &str) -> Result<Option<usize>, ConfigError> {
+        self.take(key, "a number", |e| match e.as_number() {
+            Some(number) => usize::try_from(number.as_u64()?).ok(),
+            None => e.as_str()?.parse().ok(),
+        })
+    }
+
+    /// Networks: a list of strings, or one string with commas.
+    pub(super) fn networks(&mut self, key: &str) -> Result<Vec<Network>, ConfigError> {
+        let parse = |text: &str| text.split(',').map(Network::parse).collect::<Option<Vec<_>>>();
+        let found = self.take(key, "networks such as [\"10.0.0.0/8\"]", |e| {
+            if let Some(text) = e.as_str() {
+                return parse(text);
+            }
+            let mut all = Vec::new();
+            for item in e.as_array()? {
+                all.extend(parse(item.as_str()?)?);
+            }
+            Some(all)
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     /// `host:port`; a name is resolved, a missing host means every address, a missing port `port`.

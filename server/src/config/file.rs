@@ -7,12 +7,15 @@ use hcl::edit::structure::{Block, BlockLabel};
 
 use super::fields::{Fields, Lines};
 use super::{
-    Config, ConfigError, DEFAULT_API_PORT, DEFAULT_LOG_RETENTION_BYTES, Listener, Loaded, TlsFiles,
+    Config, ConfigError, DEFAULT_API_PORT, DEFAULT_LOG_RETENTION_BYTES, ForwardedFor, Limits,
+    Listener, Loaded, ProxyBehavior, ProxyProtocol, TlsFiles,
 };
 
 /// Levels of the log, quietest last.
 const LOG_LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
 const LOG_LEVEL_EXPECTED: &str = "one of trace, debug, info, warn, error";
+const PROXY_BEHAVIORS: [&str; 3] = ["use_always", "allow_authorized", "deny_unauthorized"];
+const PROXY_EXPECTED: &str = "use_always, allow_authorized or deny_unauthorized";
 const TLS_VERSION_EXPECTED: &str = "tls12 or tls13";
 
 /// Parses and checks a whole file.
@@ -71,15 +74,62 @@ fn listener(
     let key_file = fields.text("tls_key_file")?;
     let min_version =
         fields.one_of("tls_min_version", &["tls12", "tls13"], TLS_VERSION_EXPECTED)?;
+    let max_version =
+        fields.one_of("tls_max_version", &["tls12", "tls13"], TLS_VERSION_EXPECTED)?;
+    let client_ca_file = fields.text("tls_client_ca_file")?.map(PathBuf::from);
+    let require_client_cert = fields.flag("tls_require_and_verify_client_cert")?.unwrap_or(false);
+    let client_certs = !fields.flag("tls_disable_client_certs")?.unwrap_or(false);
+    let limits = limits(&mut fields)?;
+    let forwarded_for = forwarded_for(&mut fields)?;
+    let proxy = proxy(&mut fields)?;
     fields.finish(warnings);
     let tls = match (plain, cert_file, key_file) {
         (true, ..) => None,
-        (false, Some(cert), Some(key)) => {
-            Some(TlsFiles { cert_file: cert.into(), key_file: key.into(), min_version })
-        }
+        (false, Some(cert), Some(key)) => Some(TlsFiles {
+            cert_file: cert.into(),
+            key_file: key.into(),
+            min_version,
+            max_version,
+            client_ca_file: client_ca_file.filter(|_| client_certs),
+            require_client_cert: require_client_cert && client_certs,
+        }),
         (false, ..) => return Err(ConfigError::TlsRequired { line: lines.of(block) }),
     };
-    Ok(Listener { address, cluster_address, tls })
+    Ok(Listener { address, cluster_address, tls, limits, forwarded_for, proxy })
+}
+
+fn limits(fields: &mut Fields<'_>) -> Result<Limits, ConfigError> {
+    let default = Limits::default();
+    let body = fields.bytes("max_request_size")?.and_then(|n| usize::try_from(n).ok());
+    let duration = fields.duration("max_request_duration")?;
+    Ok(Limits {
+        body_max: body.filter(|n| *n > 0).unwrap_or(default.body_max),
+        duration_max: duration.filter(|d| !d.is_zero()).unwrap_or(default.duration_max),
+    })
+}
+
+fn forwarded_for(fields: &mut Fields<'_>) -> Result<ForwardedFor, ConfigError> {
+    Ok(ForwardedFor {
+        authorized: fields.networks("x_forwarded_for_authorized_addrs")?,
+        hop_skips: fields.count("x_forwarded_for_hop_skips")?.unwrap_or(0),
+        reject_not_present: fields.flag("x_forwarded_for_reject_not_present")?.unwrap_or(true),
+        reject_not_authorized: fields
+            .flag("x_forwarded_for_reject_not_authorized")?
+            .unwrap_or(true),
+    })
+}
+
+fn proxy(fields: &mut Fields<'_>) -> Result<Option<ProxyProtocol>, ConfigError> {
+    let behavior = fields.one_of("proxy_protocol_behavior", &PROXY_BEHAVIORS, PROXY_EXPECTED)?;
+    let authorized = fields.networks("proxy_protocol_authorized_addrs")?;
+    Ok(behavior.map(|word| ProxyProtocol {
+        behavior: match word.as_str() {
+            "use_always" => ProxyBehavior::UseAlways,
+            "allow_authorized" => ProxyBehavior::AllowAuthorized,
+            _ => ProxyBehavior::DenyUnauthorized,
+        },
+        authorized,
+    }))
 }
 
 fn storage(

@@ -120,3 +120,37 @@ fn what_is_missing_or_double_or_unknown_is_named() {
     assert!(matches!(parse(&text), Err(ConfigError::Kind { line: 4, .. })));
     assert!(matches!(parse("listener \"tcp\" {"), Err(ConfigError::Syntax { .. })));
 }
+
+#[test]
+fn a_listener_bounds_requests_and_believes_proxies_as_it_is_told() {
+    use crate::config::ProxyBehavior;
+    let parsed = |listener: &str| parse(&small(&format!("tls_disable = true\n{listener}"), ""));
+    let plain = parsed("").unwrap().config.listeners.remove(0);
+    assert_eq!(plain.limits.body_max, 32 << 20);
+    assert_eq!(plain.limits.duration_max.as_secs(), 90);
+    assert!(plain.proxy.is_none() && plain.forwarded_for.authorized.is_empty());
+    let loaded = parsed(
+        "max_request_size = \"1mb\"\nmax_request_duration = \"10s\"\n\
+         x_forwarded_for_authorized_addrs = [\"10.0.0.0/8\", \"::1\"]\n\
+         x_forwarded_for_hop_skips = 1\nx_forwarded_for_reject_not_present = false\n\
+         proxy_protocol_behavior = \"deny_unauthorized\"\n\
+         proxy_protocol_authorized_addrs = \"10.1.0.0/16,10.2.0.0/16\"",
+    );
+    let loaded = loaded.unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let listener = &loaded.config.listeners[0];
+    assert_eq!((listener.limits.body_max, listener.limits.duration_max.as_secs()), (1 << 20, 10));
+    let forwarded = &listener.forwarded_for;
+    assert_eq!((forwarded.authorized.len(), forwarded.hop_skips), (2, 1));
+    assert!(!forwarded.reject_not_present && forwarded.reject_not_authorized);
+    let proxy = listener.proxy.as_ref().unwrap();
+    assert_eq!((proxy.behavior, proxy.authorized.len()), (ProxyBehavior::DenyUnauthorized, 2));
+    for bad in [
+        "x_forwarded_for_authorized_addrs = [\"10.0.0.0/99\"]",
+        "proxy_protocol_behavior = \"maybe\"",
+        "max_request_duration = \"zz\"",
+        "x_forwarded_for_hop_skips = -1",
+    ] {
+        assert!(matches!(parsed(bad), Err(ConfigError::Value { .. })), "{bad}");
+    }
+}

@@ -8,13 +8,16 @@ mod env;
 mod error;
 mod fields;
 mod file;
+mod network;
 mod size;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use env::Env;
 pub use error::ConfigError;
+pub use network::{ForwardedFor, Network, ProxyBehavior, ProxyProtocol};
 
 /// API port when the listener names none.
 pub const DEFAULT_API_PORT: u16 = 8200;
@@ -55,6 +58,27 @@ pub struct Listener {
     pub cluster_address: Option<SocketAddr>,
     /// `None`: plain HTTP (`tls_disable`).
     pub tls: Option<TlsFiles>,
+    /// Bounds of requests.
+    pub limits: Limits,
+    /// Whom to believe about `X-Forwarded-For`.
+    pub forwarded_for: ForwardedFor,
+    /// `None`: connections begin with HTTP or TLS.
+    pub proxy: Option<ProxyProtocol>,
+}
+
+/// Bounds of the requests that come through a listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a body; larger ones answer 413.
+    pub body_max: usize,
+    /// A request that takes longer, its body included, is given up.
+    pub duration_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body_max: 32 << 20, duration_max: Duration::from_secs(90) }
+    }
 }
 
 /// TLS of a listener; the files are read again on SIGHUP.
@@ -66,6 +90,26 @@ pub struct TlsFiles {
     pub key_file: PathBuf,
     /// `tls12` or `tls13`.
     pub min_version: Option<String>,
+    /// `tls12` or `tls13`.
+    pub max_version: Option<String>,
+    /// PEM certificates of authorities; clients with a certificate must have it from one of them.
+    pub client_ca_file: Option<PathBuf>,
+    /// Clients without a certificate are turned away.
+    pub require_client_cert: bool,
+}
+
+impl TlsFiles {
+    /// A certificate and its key, and the defaults for the rest.
+    pub fn new(cert_file: PathBuf, key_file: PathBuf) -> Self {
+        Self {
+            cert_file,
+            key_file,
+            min_version: None,
+            max_version: None,
+            client_ca_file: None,
+            require_client_cert: false,
+        }
+    }
 }
 
 /// Development mode: initialised and unsealed by itself, keys kept in the open in the data folder.
@@ -118,7 +162,14 @@ impl Config {
             address.ip()
         };
         let mut config = Self {
-            listeners: vec![Listener { address, cluster_address: None, tls: None }],
+            listeners: vec![Listener {
+                address,
+                cluster_address: None,
+                tls: None,
+                limits: Limits::default(),
+                forwarded_for: ForwardedFor::default(),
+                proxy: None,
+            }],
             data_path,
             api_addr: None,
             cluster_addr: None,

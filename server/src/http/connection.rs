@@ -13,11 +13,14 @@ use hyper::Method;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::time::timeout;
 
 use super::answer::{HttpResponse, redirect, request_id, respond};
 use super::cors::Crossing;
+use super::proxy::forwarded_for;
 use super::request::{Taken, read};
 use crate::cluster::Cluster;
+use crate::config::Listener;
 use crate::dispatch;
 use crate::logical::{ApiError, ApiResult, Response};
 
@@ -29,6 +32,15 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 const STREAMS_MAX: u32 = 250;
 /// Bytes of all headers of an HTTP/2 request.
 const HEADERS_MAX: u32 = 64 << 10;
+
+/// Where requests come from.
+#[derive(Clone)]
+pub(super) struct Peer {
+    /// The client, or the last proxy that names none.
+    pub(super) remote: SocketAddr,
+    /// The listener's.
+    pub(super) settings: Arc<Listener>,
+}
 
 /// How connections are served.
 pub(super) fn builder() -> Builder<TokioExecutor> {
@@ -45,11 +57,11 @@ pub(super) fn builder() -> Builder<TokioExecutor> {
 /// Answers one request.
 pub(super) async fn serve(
     cluster: Arc<Cluster>,
-    remote: SocketAddr,
+    from: Peer,
     request: hyper::Request<Incoming>,
 ) -> Result<HttpResponse, Infallible> {
     let head = request.method() == Method::HEAD;
-    let guarded = Guarded(Box::pin(answer(cluster, remote, request)));
+    let guarded = Guarded(Box::pin(answer(cluster, from, request)));
     let mut response = guarded.await.unwrap_or_else(|| {
         tracing::error!("a handler panicked; its transaction was dropped");
         respond(Err(ApiError::internal("the request could not be completed")), request_id())
@@ -62,11 +74,11 @@ pub(super) async fn serve(
 
 async fn answer(
     cluster: Arc<Cluster>,
-    remote: SocketAddr,
+    from: Peer,
     request: hyper::Request<Incoming>,
 ) -> HttpResponse {
     let crossing = match Crossing::of(&cluster, request.headers()) {
-        Ok(None) => return same_origin(cluster, remote, request).await,
+        Ok(None) => return same_origin(cluster, from, request).await,
         Ok(Some(crossing)) => crossing,
         Err(e) => return respond(Err(e), request_id()),
     };
@@ -74,7 +86,7 @@ async fn answer(
     let mut response = if asked {
         respond(Ok(Response::empty()), request_id())
     } else {
-        same_origin(cluster, remote, request).await
+        same_origin(cluster, from, request).await
     };
     crossing.mark(response.headers_mut(), asked);
     response
@@ -82,13 +94,23 @@ async fn answer(
 
 async fn same_origin(
     cluster: Arc<Cluster>,
-    remote: SocketAddr,
+    from: Peer,
     request: hyper::Request<Incoming>,
 ) -> HttpResponse {
     let (parts, body) = request.into_parts();
-    match read(parts, body, Some(remote)).await {
+    let settings = &from.settings;
+    let remote = match forwarded_for(&parts.headers, from.remote, &settings.forwarded_for) {
+        Ok(remote) => remote,
+        Err(e) => return respond(Err(e), request_id()),
+    };
+    match read(parts, body, Some(remote), settings.limits.body_max).await {
         Ok(Taken::Call(call)) => {
-            let result: ApiResult<Response> = dispatch::handle(&cluster, &call).await;
+            let handled = dispatch::handle(&cluster, &call);
+            let result: ApiResult<Response> =
+                match timeout(settings.limits.duration_max, handled).await {
+                    Ok(result) => result,
+                    Err(_) => Err(ApiError::new(504, "the request took too long and was given up")),
+                };
             if let Err(e) = &result
                 && e.status >= 500
                 && e.status != 503

@@ -5,6 +5,7 @@ mod connection;
 mod cors;
 mod pace;
 mod path;
+mod proxy;
 mod request;
 mod server;
 mod tls;

@@ -16,8 +16,6 @@ use crate::dispatch::Request;
 use crate::engine::duration::parse_seconds;
 use crate::logical::{ApiError, ApiResult, Operation};
 
-/// Bytes: larger bodies answer 413.
-const BODY_MAX: usize = 32 << 20;
 /// Bytes of a too large body that are read and thrown away, so that the client sees the answer.
 const DRAIN_MAX: usize = 32 << 20;
 /// A body that takes longer to arrive is given up.
@@ -43,6 +41,7 @@ pub(super) async fn read(
     parts: Parts,
     body: Incoming,
     remote: Option<SocketAddr>,
+    body_max: usize,
 ) -> ApiResult<Taken> {
     let query = path::query(parts.uri.query().unwrap_or(""));
     let mut path = match path::parse(parts.uri.path())? {
@@ -58,7 +57,7 @@ pub(super) async fn read(
     }
     check_namespace(&parts.headers)?;
     let body = match op {
-        Operation::Write | Operation::Patch => json_object(read_body(body).await?)?,
+        Operation::Write | Operation::Patch => json_object(read_body(body, body_max).await?)?,
         // Whatever these come with has no meaning.
         Operation::Read | Operation::List | Operation::Scan | Operation::Delete => Bytes::new(),
     };
@@ -144,14 +143,14 @@ fn wrap_ttl(headers: &HeaderMap) -> ApiResult<Option<u64>> {
     Ok((seconds != 0).then_some(seconds))
 }
 
-async fn read_body(body: Incoming) -> ApiResult<Bytes> {
-    match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
+async fn read_body(body: Incoming, max: usize) -> ApiResult<Bytes> {
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body, max)).await {
         Ok(done) => done,
         Err(_) => Err(ApiError::new(408, "the request's body did not arrive in time")),
     }
 }
 
-async fn collect(mut body: Incoming) -> ApiResult<Bytes> {
+async fn collect(mut body: Incoming, max: usize) -> ApiResult<Bytes> {
     let announced = body.size_hint().exact().and_then(|n| usize::try_from(n).ok());
     let mut whole = BytesMut::new();
     let mut first: Option<Bytes> = None;
@@ -160,9 +159,9 @@ async fn collect(mut body: Incoming) -> ApiResult<Bytes> {
         let frame = frame.map_err(|_| ApiError::bad_request("the request's body was cut off"))?;
         let Ok(data) = frame.into_data() else { continue };
         total += data.remaining();
-        if total > BODY_MAX {
+        if total > max {
             whole = BytesMut::new();
-            if total > BODY_MAX + DRAIN_MAX {
+            if total > max.saturating_add(DRAIN_MAX) {
                 break;
             }
             continue;
@@ -172,13 +171,13 @@ async fn collect(mut body: Incoming) -> ApiResult<Bytes> {
             (None, true) if Some(data.len()) == announced => first = Some(data),
             _ => {
                 if whole.is_empty() {
-                    whole.reserve(announced.unwrap_or(data.len()).min(BODY_MAX));
+                    whole.reserve(announced.unwrap_or(data.len()).min(max));
                 }
                 whole.extend_from_slice(&data);
             }
         }
     }
-    if total > BODY_MAX {
+    if total > max {
         return Err(ApiError::new(413, "http: request body too large"));
     }
     Ok(first.unwrap_or_else(|| whole.freeze()))

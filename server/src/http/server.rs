@@ -16,8 +16,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::connection::{HEADER_TIMEOUT, builder, serve};
+use super::connection::{HEADER_TIMEOUT, Peer, builder, serve};
 use super::pace::Paced;
+use super::proxy;
 use super::tls::{Tls, TlsError};
 use crate::cluster::{Cluster, ShutdownError, StartError};
 use crate::config::{Config, Listener};
@@ -60,6 +61,7 @@ pub enum RunError {
 struct Bound {
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
+    settings: Arc<Listener>,
 }
 
 /// A cluster and its bound, not yet served listeners.
@@ -161,10 +163,11 @@ impl Bound {
     async fn new(listener: &Listener) -> Result<Self, RunError> {
         let tls = listener.tls.as_ref().map(Tls::new).transpose()?.map(Arc::new);
         let address = listener.address;
+        let settings = Arc::new(listener.clone());
         let listener = TcpListener::bind(address)
             .await
             .map_err(|cause| RunError::Listen { address, cause })?;
-        Ok(Self { listener, tls })
+        Ok(Self { listener, tls, settings })
     }
 
     /// Takes connections until told to stop, then waits for those that are open.
@@ -180,7 +183,7 @@ impl Bound {
                 _ = told.changed() => break,
                 accepted = accept_one(&self.listener, &room) => accepted,
             };
-            let (stream, remote, permit) = match accepted {
+            let (mut stream, remote, permit) = match accepted {
                 Ok(accepted) => accepted,
                 Err(e) => {
                     tracing::warn!("cannot accept a connection: {e}");
@@ -189,16 +192,25 @@ impl Bound {
                 }
             };
             let (cluster, tls) = (Arc::clone(&cluster), self.tls.clone());
+            let settings = Arc::clone(&self.settings);
             let watcher = graceful.watcher();
             tokio::spawn(async move {
                 let _permit = permit;
                 // Small answers must not wait for a full packet.
                 let _ = stream.set_nodelay(true);
+                let remote = match &settings.proxy {
+                    None => remote,
+                    Some(proxy) => match proxy::client(&mut stream, remote, proxy).await {
+                        Ok(client) => client,
+                        Err(e) => return tracing::debug!(%remote, "connection refused: {e}"),
+                    },
+                };
+                let from = Peer { remote, settings };
                 let Some(tls) = tls else {
-                    return connection(stream, remote, cluster, watcher).await;
+                    return connection(stream, from, cluster, watcher).await;
                 };
                 match timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(stream, remote, cluster, watcher).await,
+                    Ok(Ok(stream)) => connection(stream, from, cluster, watcher).await,
                     Ok(Err(e)) => tracing::debug!(%remote, "TLS handshake failed: {e}"),
                     Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
                 }
@@ -225,16 +237,17 @@ async fn accept_one(
 
 async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    remote: SocketAddr,
+    from: Peer,
     cluster: Arc<Cluster>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
+    let remote = from.remote;
     let (stream, pace) = Paced::new(stream, HEADER_TIMEOUT);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         pace.request(request.version() == hyper::Version::HTTP_2);
-        let (cluster, pace) = (Arc::clone(&cluster), pace.clone());
+        let (cluster, pace, from) = (Arc::clone(&cluster), pace.clone(), from.clone());
         async move {
-            let answer = serve(cluster, remote, request).await;
+            let answer = serve(cluster, from, request).await;
             pace.answered();
             answer
         }

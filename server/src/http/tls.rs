@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, SupportedProtocolVersion, version};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -57,9 +58,9 @@ impl Tls {
     pub(super) fn new(files: &TlsFiles) -> Result<Self, TlsError> {
         let resolver = Arc::new(Resolver(ArcSwap::from_pointee(load(files)?)));
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(versions(files.min_version.as_deref())?)
+            .with_protocol_versions(versions(files)?)
             .map_err(|e| pair(files, &e))?
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients(files)?)
             .with_cert_resolver(Arc::clone(&resolver) as Arc<dyn ResolvesServerCert>);
         let mut config = config;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -91,14 +92,46 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-fn versions(min: Option<&str>) -> Result<&'static [&'static SupportedProtocolVersion], TlsError> {
-    static FROM_12: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
-    static FROM_13: [&SupportedProtocolVersion; 1] = [&version::TLS13];
-    match min {
-        None | Some("" | "tls12") => Ok(&FROM_12),
-        Some("tls13") => Ok(&FROM_13),
+fn versions(files: &TlsFiles) -> Result<&'static [&'static SupportedProtocolVersion], TlsError> {
+    static BOTH: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
+    static ONLY_12: [&SupportedProtocolVersion; 1] = [&version::TLS12];
+    static ONLY_13: [&SupportedProtocolVersion; 1] = [&version::TLS13];
+    let number = |word: Option<&str>, default| match word {
+        None | Some("") => Ok(default),
+        Some("tls12") => Ok(12),
+        Some("tls13") => Ok(13),
         Some(other) => Err(TlsError::Version(other.to_owned())),
+    };
+    match (number(files.min_version.as_deref(), 12)?, number(files.max_version.as_deref(), 13)?) {
+        (12, 13) => Ok(&BOTH),
+        (12, 12) => Ok(&ONLY_12),
+        (13, 13) => Ok(&ONLY_13),
+        _ => Err(TlsError::Version("tls_min_version above tls_max_version".to_owned())),
     }
+}
+
+/// What is asked of clients: nothing, a certificate if they have one, or a certificate.
+fn clients(files: &TlsFiles) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let Some(path) = &files.client_ca_file else {
+        if files.require_client_cert {
+            return Err(file(
+                &files.cert_file,
+                "tls_require_and_verify_client_cert",
+                &"needs tls_client_ca_file",
+            ));
+        }
+        return Ok(WebPkiClientVerifier::no_client_auth());
+    };
+    let what = "PEM certificates of authorities are expected";
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|e| file(path, what, &e))? {
+        let certificate = certificate.map_err(|e| file(path, what, &e))?;
+        roots.add(certificate).map_err(|e| file(path, what, &e))?;
+    }
+    let provider = Arc::new(default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if files.require_client_cert { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|e| file(path, what, &e))
 }
 
 fn load(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
@@ -141,11 +174,8 @@ mod tests {
     #[test]
     fn files_are_checked_and_a_bad_reload_keeps_the_old_certificate() {
         let folder = tempfile::tempdir().unwrap();
-        let files = TlsFiles {
-            cert_file: folder.path().join("cert.pem"),
-            key_file: folder.path().join("key.pem"),
-            min_version: None,
-        };
+        let at = |name: &str| folder.path().join(name);
+        let files = TlsFiles::new(at("cert.pem"), at("key.pem"));
         assert!(matches!(Tls::new(&files), Err(TlsError::File { .. })));
         let (first, _) = write(folder.path(), "one.test");
         let tls = Tls::new(&files).unwrap();
@@ -161,6 +191,8 @@ mod tests {
         fs::write(&files.cert_file, "junk").unwrap();
         assert!(matches!(tls.reload(), Err(TlsError::File { .. })));
         assert_eq!(in_use(), two);
+        let alone = TlsFiles { require_client_cert: true, ..files.clone() };
+        assert!(matches!(Tls::new(&alone), Err(TlsError::File { .. })));
         let odd = TlsFiles { min_version: Some("tls10".to_owned()), ..files };
         assert!(matches!(Tls::new(&odd), Err(TlsError::Version(_) | TlsError::File { .. })));
     }

@@ -4,6 +4,7 @@
 mod audit;
 mod http;
 mod lifecycle;
+mod listener;
 mod mounts;
 mod policies;
 mod replace;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use strongroom_server::cluster::Cluster;
-use strongroom_server::config::Config;
+use strongroom_server::config::{Config, Listener};
 use strongroom_server::http::Server;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -34,6 +34,12 @@ impl TestServer {
         Self::start(true)
     }
 
+    /// As [`TestServer::dev`], with its listener changed.
+    pub(crate) fn listening(change: impl FnOnce(&mut Listener)) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self::start_with(Arc::new(tempfile::tempdir().unwrap()), true, free, change)
+    }
+
     /// Not initialised.
     pub(crate) fn bare() -> Self {
         Self::start(false)
@@ -55,6 +61,15 @@ impl TestServer {
     }
 
     fn start_on(folder: Arc<tempfile::TempDir>, dev: bool, cluster_port: SocketAddr) -> Self {
+        Self::start_with(folder, dev, cluster_port, |_| {})
+    }
+
+    fn start_with(
+        folder: Arc<tempfile::TempDir>,
+        dev: bool,
+        cluster_port: SocketAddr,
+        change: impl FnOnce(&mut Listener),
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -63,6 +78,7 @@ impl TestServer {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut config = Config::for_dev(any, folder.path().to_owned(), Some(ROOT.to_owned()));
         config.listeners[0].cluster_address = Some(cluster_port);
+        change(&mut config.listeners[0]);
         if !dev {
             config.dev = None;
         }

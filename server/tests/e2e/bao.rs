@@ -65,3 +65,29 @@ fn login_lists_and_listed_secrets() {
     let out = server.bao(ROOT, &["auth", "list", "-format=json"]).ok().json();
     assert_eq!(out["token/"]["type"], "token");
 }
+
+#[test]
+fn audit_root_token_and_new_key_shares() {
+    let server = Server::dev();
+    let file = server.folder().join("audit.log").display().to_string();
+    let option = format!("file_path={file}");
+    server.bao(ROOT, &["audit", "enable", "file", &option, "durable=true"]).ok();
+    let out = server.bao(ROOT, &["audit", "list", "-detailed", "-format=json"]).ok().json();
+    assert_eq!(out["file/"]["options"]["file_path"], file);
+    server.bao(ROOT, &["kv", "put", "secret/a", "x=c4n4ry"]).ok();
+    server.bao(ROOT, &["audit", "disable", "file"]).ok();
+    let log = std::fs::read_to_string(&file).unwrap();
+    assert!(log.contains("secret/data/a") && !log.contains("c4n4ry"));
+
+    let begun = server.bao("", &["operator", "generate-root", "-init", "-format=json"]).ok().json();
+    assert_eq!(begun["started"], true);
+    server.bao("", &["operator", "generate-root", "-cancel"]).ok();
+    let plan = ["operator", "rekey", "-init", "-key-shares=3", "-key-threshold=2", "-format=json"];
+    assert_eq!(server.bao("", &plan).ok().json()["n"], 3);
+    server.bao("", &["operator", "rekey", "-cancel"]).ok();
+    server.bao(ROOT, &["operator", "rotate"]).ok();
+    server.bao(ROOT, &["secrets", "move", "secret/", "team/"]).ok();
+    assert_eq!(server.bao(ROOT, &["kv", "get", "-field=x", "team/a"]).ok().out, "c4n4ry");
+    let help = server.bao(ROOT, &["path-help", "team/data/a"]).ok().out;
+    assert!(help.contains("data/{path}"), "{help}");
+}

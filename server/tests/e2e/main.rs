@@ -4,6 +4,7 @@
 //! say so.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+mod agent;
 mod bao;
 mod catch_up;
 mod cli;

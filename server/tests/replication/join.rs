@@ -162,7 +162,7 @@ fn the_primarys_api_is_checked_against_the_given_ca() {
     let pair = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(&cert, pair.cert.pem()).unwrap();
     std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
-    let tls = TlsFiles { cert_file: cert.clone(), key_file: key, min_version: None };
+    let tls = TlsFiles::new(cert.clone(), key);
     let primary = TestServer::dev_with("root-p", |config| {
         let mut secure = config.listeners[0].clone();
         secure.address = free_port();
