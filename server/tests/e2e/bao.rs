@@ -79,12 +79,13 @@ fn audit_root_token_and_new_key_shares() {
     let log = std::fs::read_to_string(&file).unwrap();
     assert!(log.contains("secret/data/a") && !log.contains("c4n4ry"));
 
-    let begun = server.bao("", &["operator", "generate-root", "-init", "-format=json"]).ok().json();
+    let begun =
+        server.bao(ROOT, &["operator", "generate-root", "-init", "-format=json"]).ok().json();
     assert_eq!(begun["started"], true);
-    server.bao("", &["operator", "generate-root", "-cancel"]).ok();
+    server.bao(ROOT, &["operator", "generate-root", "-cancel"]).ok();
     let plan = ["operator", "rekey", "-init", "-key-shares=3", "-key-threshold=2", "-format=json"];
-    assert_eq!(server.bao("", &plan).ok().json()["n"], 3);
-    server.bao("", &["operator", "rekey", "-cancel"]).ok();
+    assert_eq!(server.bao(ROOT, &plan).ok().json()["n"], 3);
+    server.bao(ROOT, &["operator", "rekey", "-cancel"]).ok();
     server.bao(ROOT, &["operator", "rotate"]).ok();
     server.bao(ROOT, &["secrets", "move", "secret/", "team/"]).ok();
     assert_eq!(server.bao(ROOT, &["kv", "get", "-field=x", "team/a"]).ok().out, "c4n4ry");

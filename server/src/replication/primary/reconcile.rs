@@ -16,6 +16,9 @@ use super::Primary;
 use super::session::SessionError;
 use crate::replication::wire::{Connection, Fetched, Message, SNAPSHOT_PATIENCE};
 
+/// An entry by the hash of its key; without one where there is none.
+type Found = Result<(KeyHash, Option<KeyValue>), ReadError>;
+
 /// A reconciliation takes at most this long.
 const HELD_MAX: Duration = Duration::from_hours(1);
 /// Reconciliations at a time; each pins a snapshot.
@@ -105,11 +108,10 @@ fn read(
     let whole = |entry: Result<KeyValue, ReadError>| {
         entry.map(|entry| (KeyHash::of(&entry.0), Some(entry)))
     };
-    let found: Box<dyn Iterator<Item = Result<(KeyHash, Option<KeyValue>), ReadError>>> =
-        match hashes {
-            Some(hashes) => Box::new(hashes.into_iter().map(asked)),
-            None => Box::new(snapshot.entries(keyspace).map(whole)),
-        };
+    let found: Box<dyn Iterator<Item = Found>> = match hashes {
+        Some(hashes) => Box::new(hashes.into_iter().map(asked)),
+        None => Box::new(snapshot.entries(keyspace).map(whole)),
+    };
     let mut entries = Vec::new();
     let mut weight = 0;
     for found in found {
