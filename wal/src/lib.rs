@@ -25,6 +25,7 @@
 //! ```
 
 pub mod disk;
+mod durable;
 mod error;
 mod flight;
 mod frame;

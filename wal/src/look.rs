@@ -86,14 +86,18 @@ pub(crate) fn look(file: &dyn DiskFile, format: &Format, lsn: Lsn, limit: u64) -
     })
 }
 
-/// Reads; `false` when the file ends before.
+/// Reads; `false` when the file ends before. A short read of what the file has is an error: taken
+/// for the end it would drop what was acknowledged.
 pub(crate) fn read_existing(file: &dyn DiskFile, at: u64, buf: &mut [u8]) -> io::Result<bool> {
     if buf.is_empty() {
         return Ok(true);
     }
+    let end = at.saturating_add(u64::try_from(buf.len()).map_err(io::Error::other)?);
     match file.read_at(at, buf) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && file.len()? < end => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::disk::{Disk, DiskFile};
+use crate::durable::Durable;
 use crate::look::Format;
 use crate::lsn::{Lsn, segment_name};
 use crate::retention::Holds;
@@ -36,7 +36,7 @@ struct Kept {
 pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) format: Format,
-    durable: AtomicU64,
+    durable: Durable,
     kept: RwLock<BTreeMap<u64, Kept>>,
     pub(crate) holds: Arc<Holds>,
     /// Whether sealed segments may be read through memory maps.
@@ -46,17 +46,17 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(disk: Arc<dyn Disk>, format: Format, durable: Lsn, mmap: bool) -> Self {
         let kept = RwLock::new(BTreeMap::new());
-        Self { disk, format, durable: AtomicU64::new(durable.0), kept, holds: Arc::default(), mmap }
+        Self { disk, format, durable: Durable::new(durable), kept, holds: Arc::default(), mmap }
     }
 
     /// End of the last durable frame. Everything before it may be read.
     pub(crate) fn durable(&self) -> Lsn {
-        Lsn(self.durable.load(Ordering::Acquire))
+        self.durable.get()
     }
 
     /// Publishes frames that have become durable.
     pub(crate) fn set_durable(&self, lsn: Lsn) {
-        self.durable.store(lsn.0, Ordering::Release);
+        self.durable.publish(lsn);
     }
 
     /// Adds a segment, or changes the size that is known of it.

@@ -103,14 +103,17 @@ fn every_call_of_opening_fails_and_the_next_opening_works() {
     drop(log);
     let image = disk.clone_image();
     reopen(&image);
-    for call in 0..image.calls() {
-        let disk = disk.clone_image();
-        disk.fail_after(call, ErrorKind::Other, false);
-        let opened = Log::open(Arc::new(disk.clone()), small(), OpenHint::default());
-        assert!(matches!(opened, Ok(_) | Err(LogError::Io { .. })));
-        drop(opened);
-        disk.heal();
-        assert_eq!(contents(&reopen(&disk)), expected);
+    // A read that comes back short looked like the end of the file once, and so of the log.
+    for kind in [ErrorKind::Other, ErrorKind::UnexpectedEof] {
+        for call in 0..image.calls() {
+            let disk = disk.clone_image();
+            disk.fail_after(call, kind, false);
+            let opened = Log::open(Arc::new(disk.clone()), small(), OpenHint::default());
+            assert!(matches!(opened, Ok(_) | Err(LogError::Io { .. })));
+            drop(opened);
+            disk.heal();
+            assert_eq!(contents(&reopen(&disk)), expected);
+        }
     }
 }
 

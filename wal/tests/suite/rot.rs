@@ -214,3 +214,30 @@ fn damage_in_the_segment_where_the_scan_starts_is_rot() {
     // The header is the only one, so that not even the log's id is known.
     assert!(matches!(opened, Err(LogError::Rotten { segment: 0, offset: 0, .. })));
 }
+
+/// A write that landed elsewhere and was acknowledged: refused, wherever it landed, as soon as a
+/// later frame proves it; never other bytes than were written.
+#[test]
+fn misdirected_writes_are_rot() {
+    for (n, elsewhere) in (0..3).flat_map(|n| (0..8).map(move |block| (n, block * 4096))) {
+        let disk = SimDisk::new(3);
+        // All zeros are written first, so that only frames are misdirected.
+        let options = LogOptions { reserve_step: SEGMENT, ..small() };
+        let mut log = Log::create(Arc::new(disk.clone()), options, [1; 16]).unwrap();
+        let first = append(&mut log, &[record(0, 300)]).unwrap();
+        let own = first.end.0 + n * 4096;
+        disk.misdirect_after(n, elsewhere);
+        for n in 1..5 {
+            append(&mut log, &[record(usize::try_from(n).unwrap(), 300)]).unwrap();
+        }
+        drop(log);
+        match open(&disk, Lsn::ZERO) {
+            Ok((log, _)) => {
+                assert_eq!(elsewhere, own, "found whole only where it belongs");
+                assert_eq!(contents(&log).len(), 5);
+            }
+            Err(LogError::Rotten { offset, .. }) => assert!(offset == own || offset == elsewhere),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}

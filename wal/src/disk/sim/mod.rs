@@ -15,8 +15,10 @@
 //!   does not repair it. [`DiskFile::drop_cache`] shows the medium again.
 //! - **A full disk** ([`SimDisk::set_capacity`]): growth beyond it fails with `StorageFull` and changes nothing.
 //! - **Rot** ([`SimDisk::flip`], [`SimDisk::rot`]): bytes change on the medium and in the cache.
+//! - **Misdirection** ([`SimDisk::misdirect_after`]): a write lands elsewhere in its file and is said to
+//!   have gone well.
 //!
-//! Not modelled: misdirected writes, and sectors that read differently each time.
+//! Not modelled: sectors that read differently each time.
 //!
 //! A clone is the same disk. [`SimDisk::clone_image`] is a copy that goes its own way.
 
@@ -48,6 +50,7 @@ struct State {
     calls: u64,
     fault: Option<Fault>,
     crash_at: Option<u64>,
+    misdirect: Option<(u64, u64)>,
     dead: bool,
     locks: BTreeSet<String>,
 }
@@ -84,6 +87,7 @@ impl SimDisk {
             calls: 0,
             fault: None,
             crash_at: None,
+            misdirect: None,
             dead: false,
             locks: BTreeSet::new(),
         };
@@ -111,6 +115,12 @@ impl SimDisk {
     pub fn crash_at_call(&self, n: u64) {
         let mut state = self.state();
         state.crash_at = Some(state.calls + n);
+    }
+
+    /// Makes the `n`-th write from now land at offset `at` of its file instead of its own place, as
+    /// far as the file goes already.
+    pub fn misdirect_after(&self, n: u64, at: u64) {
+        self.state().misdirect = Some((n, at));
     }
 
     /// Whether power has failed.
@@ -226,6 +236,21 @@ impl State {
         finish(fate)
     }
 
+    /// Where a write really goes, and how much of it.
+    fn aim<'a>(&mut self, inode: usize, at: u64, data: &'a [u8]) -> (u64, &'a [u8]) {
+        match self.misdirect.take() {
+            Some((0, elsewhere)) => {
+                let room = self.medium.len(inode).saturating_sub(elsewhere);
+                let len = usize::try_from(room).unwrap_or(usize::MAX).min(data.len());
+                (elsewhere, &data[..len])
+            }
+            later => {
+                self.misdirect = later.map(|(n, elsewhere)| (n - 1, elsewhere));
+                (at, data)
+            }
+        }
+    }
+
     /// For writes, durable or not.
     fn write(&mut self, inode: usize, at: u64, data: &[u8], durable: bool) -> io::Result<()> {
         let fate = self.enter()?;
@@ -233,6 +258,7 @@ impl State {
             Fate::Fails(kind) if super::is_no_space(&kind.into()) => return Err(kind.into()),
             _ => {}
         }
+        let (at, data) = self.aim(inode, at, data);
         self.medium.write(inode, at, data)?;
         match fate {
             Fate::Works if durable => self.medium.settle_range(inode, at, data.len()),
