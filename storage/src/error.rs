@@ -99,6 +99,9 @@ pub enum OpenError {
     /// Undo found a broken chain.
     #[error(transparent)]
     Undo(#[from] strongroom_aries::UndoError),
+    /// Recovery failed, as was told before.
+    #[error("{0}")]
+    Failed(String),
     /// Recovery did not arrive at a root that the log promises.
     #[error("recovered state at {at} does not have the promised root")]
     RootMismatch {

@@ -10,7 +10,7 @@ use crate::error::OpenError;
 use crate::folder::{LOCK, take_lock};
 use crate::master::{self, Master};
 use crate::pages::{PageFiles, Pool};
-use crate::recovery::{RecoveryReport, recover};
+use crate::recovery::{RecoveryReport, Restart};
 use crate::snapshot::Snapshot;
 use crate::values::Values;
 
@@ -62,7 +62,7 @@ pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
     let files = PageFiles::new(Arc::clone(disk)).map_err(OpenError::io("list the folder"))?;
     // Nothing is written while pages are not evicted.
     let pool = Arc::new(Pool::new(files, log.clone(), usize::MAX));
-    let recovered = recover(&pool, &log, &master)?;
+    let recovered = Restart::begin(&pool, &log, &master)?.finish()?;
     Ok(Look {
         losers: if recovered.losers.is_empty() { 0 } else { recovered.losers.count() },
         recovery: recovered.report,

@@ -4,13 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use strongroom_wal::{LogReader, Lsn};
 use tokio::sync::watch;
 
 use crate::id::{Class, KeyspaceId, Published};
 use crate::index::State;
 use crate::pages::Pool;
+use crate::recovery::Tail;
 
 /// Published states that are remembered before the dead ones among them are swept out.
 const RETIRED_SWEEP: usize = 1024;
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     retired: Mutex<VecDeque<Weak<State>>>,
     watch: watch::Sender<Published>,
     failure: Mutex<Option<String>>,
+    /// While history is being repeated: what reads go by before the published state.
+    tail: ArcSwapOption<Tail>,
     catalog: RwLock<Catalog>,
     pub(crate) log: LogReader,
     pub(crate) pool: Arc<Pool>,
@@ -60,6 +63,7 @@ impl Shared {
             published: ArcSwap::new(state),
             watch: watch::channel(first).0,
             failure: Mutex::new(None),
+            tail: ArcSwapOption::empty(),
             catalog: RwLock::new(catalog),
             log,
             pool,
@@ -70,6 +74,22 @@ impl Shared {
     /// The latest published state.
     pub(crate) fn state(&self) -> Arc<State> {
         self.published.load_full()
+    }
+
+    /// What reads go by before the published state, while history is being repeated.
+    pub(crate) fn tail(&self) -> arc_swap::Guard<Option<Arc<Tail>>> {
+        self.tail.load()
+    }
+
+    pub(crate) fn set_tail(&self, tail: Option<Tail>) {
+        self.tail.store(tail.map(Arc::new));
+    }
+
+    /// History is repeated: what it led to takes the place of the checkpoint's state.
+    pub(crate) fn recovered(&self, state: Arc<State>, catalog: Catalog) {
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+        self.publish(state);
+        self.tail.store(None);
     }
 
     /// Makes a state visible.

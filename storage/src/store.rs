@@ -4,23 +4,26 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use strongroom_merkle::Digest;
+use strongroom_merkle::{Digest, KeyHash};
+use strongroom_wal::Lsn;
 use strongroom_wal::disk::{Disk, SysDisk};
-use strongroom_wal::{Log, Lsn};
 use tokio::sync::watch;
 
 use crate::changes::ChangeReader;
 use crate::checkpoint::Checkpointer;
 use crate::cleaner::Effort;
+use crate::commit::Queue;
 use crate::commit::job::Submit;
-use crate::commit::{Active, Committer, Queue, Start};
 use crate::error::{ChangesError, CheckpointError, OpenError, ReadError};
 use crate::folder;
 use crate::id::{Class, Entry, KeyspaceId, Published, Version};
-use crate::master::{self, Master};
+use crate::index::Slot;
+use crate::master;
+use crate::opening::Opening;
 use crate::options::Options;
 use crate::pages::{PageFiles, Pool};
-use crate::recovery::{Recovered, RecoveryReport, recover};
+use crate::recovering::Recovering;
+use crate::recovery::Restart;
 use crate::shared::{Shared, lock};
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
@@ -43,20 +46,40 @@ struct Inner {
     threads: Threads,
     log_id: [u8; 16],
     retention_bytes: u64,
-    recovery: RecoveryReport,
+    opening: Arc<Opening>,
     /// Held as long as the store is open.
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes one there.
+    /// Opens the store in a folder, or makes one there. It is whole when this returns: history is
+    /// repeated and the promised roots were arrived at.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
-        let disk = SysDisk::open(dir).map_err(OpenError::io("open the folder"))?;
-        let disk: Arc<dyn Disk> = Arc::new(disk);
-        Self::open_on(&disk, options)
+        Self::open_on(&disk_at(dir)?, options)
+    }
+
+    /// As [`Store::open`], but returns as soon as values can be read with [`Store::get`]: the
+    /// checkpoint's map and the end of the log were read, the rest goes on behind. Everything else
+    /// waits for it; see [`Store::wait_recovered`].
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_serving(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        let disk = disk_at(dir)?;
+        let lock = folder::take_lock(&disk)?;
+        folder::check_restored(&disk)?;
+        Self::begin_open(&disk, options, lock, true)
+    }
+
+    /// Waits until history is repeated and the promised roots were arrived at.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: the store is not to be used then, nothing more is answered.
+    pub fn wait_recovered(&self) -> Result<(), OpenError> {
+        self.inner.opening.result()
     }
 
     /// Opens the store on a disk, or makes one there.
@@ -75,59 +98,61 @@ impl Store {
         options: Options,
         lock: Box<dyn Send + Sync>,
     ) -> Result<Self, OpenError> {
+        let store = Self::begin_open(disk, options, lock, false)?;
+        store.wait_recovered()?;
+        Ok(store)
+    }
+
+    /// Takes on the last checkpoint and starts the threads, of which the committer's recovers.
+    fn begin_open(
+        disk: &Arc<dyn Disk>,
+        options: Options,
+        lock: Box<dyn Send + Sync>,
+        serving: bool,
+    ) -> Result<Self, OpenError> {
         let (log, master) = match master::read(disk)? {
             Some(master) => (folder::open_log(disk, &master)?, master),
             None => folder::create(disk, options)?,
         };
-        Self::start(disk, log, master, options, lock)
-    }
-
-    /// Recovers and starts the threads.
-    fn start(
-        disk: &Arc<dyn Disk>,
-        mut log: Log,
-        master: Master,
-        options: Options,
-        lock: Box<dyn Send + Sync>,
-    ) -> Result<Self, OpenError> {
         let reader = log.reader();
         let files = PageFiles::new(Arc::clone(disk)).map_err(OpenError::io("list the folder"))?;
         let pool = Arc::new(Pool::new(files, reader.clone(), options.pool_pages));
-        let recovered = recover(&pool, &reader, &master)?;
-        let Recovered { mut state, catalog, live, durable, losers, report } = recovered;
-        if !losers.is_empty() {
-            losers.undo(&pool, &mut log, &mut state)?;
-        }
-        let state = Arc::new(state);
-        let shared = Shared::new(Arc::clone(&state), catalog, reader.clone(), Arc::clone(&pool));
+        let (restart, tail) = if serving {
+            Restart::begin_serving(&pool, &reader, &master)?
+        } else {
+            (Restart::begin(&pool, &reader, &master)?, None)
+        };
+        let readable = tail.is_some();
+        let (state, catalog) = restart.checkpointed();
+        let shared = Shared::new(Arc::new(state), catalog, reader.clone(), Arc::clone(&pool));
         let shared = Arc::new(shared);
-        shared.counters.live_bytes.store(live.total(), Ordering::Relaxed);
         shared.counters.checkpoint_lsn.store(master.checkpoint.0, Ordering::Relaxed);
+        let opening = Arc::new(Opening::default());
+        shared.set_tail(tail);
         let submit: Submit = Queue::new();
         let checkpointer = Arc::new(Mutex::new(Checkpointer::new(
             Arc::clone(disk),
             Arc::clone(&shared),
             Arc::clone(&submit),
             master,
-            durable,
+            restart.durable(),
             options.retention_bytes,
         )));
         let signal = Arc::new(Signal::new(options));
-        let committer = Committer::new(Start {
+        let recovering = Recovering {
+            restart,
             log,
             shared: Arc::clone(&shared),
+            opening: Arc::clone(&opening),
             queue: Arc::clone(&submit),
-            state,
-            live,
-            active: Active::default(),
             logged: signal.listener(&pool),
-        });
+        };
         let threads = Threads::start(
             signal,
             Arc::clone(&submit),
-            committer,
+            move || recovering.finish(),
             Arc::clone(&checkpointer),
-            Arc::clone(&shared),
+            (Arc::clone(&shared), Arc::clone(&opening)),
         )
         .map_err(OpenError::io("start a thread"))?;
         let inner = Inner {
@@ -138,16 +163,27 @@ impl Store {
             threads,
             log_id: master.log_id,
             retention_bytes: options.retention_bytes,
-            recovery: report,
+            opening,
             lock: Mutex::new(Some(lock)),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let store = Self { inner: Arc::new(inner) };
+        if serving && !readable {
+            store.wait_recovered()?;
+        }
+        Ok(store)
+    }
+
+    /// What is shared, once the store is whole. A store that failed to recover shows what its last
+    /// checkpoint had, and commits nothing.
+    fn shared(&self) -> &Arc<Shared> {
+        self.inner.opening.wait();
+        &self.inner.shared
     }
 
     /// Begins a transaction on the state published now.
     pub fn begin(&self) -> Txn {
-        let inner = &self.inner;
-        Txn::new(Arc::clone(&inner.shared), inner.values.clone(), Arc::clone(&inner.submit))
+        let (shared, inner) = (self.shared(), &self.inner);
+        Txn::new(Arc::clone(shared), inner.values.clone(), Arc::clone(&inner.submit))
     }
 
     /// The latest committed value.
@@ -155,7 +191,19 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Entry>, ReadError> {
-        let (state, values) = (self.inner.shared.state(), &self.inner.values);
+        let (shared, values) = (&self.inner.shared, &self.inner.values);
+        if let Some(tail) = &*shared.tail() {
+            let state = shared.state();
+            let said =
+                state.keyspaces.get(&keyspace).and_then(|k| tail.get(k.handle, &KeyHash::of(key)));
+            if let Some(said) = said {
+                let entry = |slot: Slot| {
+                    Ok(Entry { value: values.read_checked(slot)?, version: slot.version() })
+                };
+                return said.map(entry).transpose();
+            }
+        }
+        let state = shared.state();
         let Some(entry) = values.entry(&state, keyspace, key)? else { return Ok(None) };
         Ok(Some(Entry { value: values.read(key, &entry)?, version: entry.slot.version() }))
     }
@@ -165,7 +213,7 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn version(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Version>, ReadError> {
-        let entry = self.inner.values.entry(&self.inner.shared.state(), keyspace, key)?;
+        let entry = self.inner.values.entry(&self.shared().state(), keyspace, key)?;
         Ok(entry.map(|entry| entry.slot.version()))
     }
 
@@ -178,7 +226,7 @@ impl Store {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Vec<Vec<u8>> {
-        let state = self.inner.shared.state();
+        let state = self.shared().state();
         state
             .keyspaces
             .get(&keyspace)
@@ -194,20 +242,20 @@ impl Store {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Vec<Vec<u8>> {
-        let state = self.inner.shared.state();
+        let state = self.shared().state();
         let Some(k) = state.keyspaces.get(&keyspace) else { return Vec::new() };
         k.directory.scan(prefix, after, limit)
     }
 
     /// All keyspaces, by id.
     pub fn keyspaces(&self) -> Vec<(KeyspaceId, Class)> {
-        let state = self.inner.shared.state();
+        let state = self.shared().state();
         state.keyspaces.iter().map(|(id, k)| (*id, k.class)).collect()
     }
 
     /// Root over all keyspaces of a class.
     pub fn root(&self, class: Class) -> Digest {
-        self.inner.shared.state().root(class)
+        self.shared().state().root(class)
     }
 
     /// Name of this store's log. Positions mean something only together with it.
@@ -217,17 +265,17 @@ impl Store {
 
     /// Position up to which everything is visible.
     pub fn position(&self) -> Lsn {
-        self.inner.shared.state().lsn
+        self.shared().state().lsn
     }
 
     /// Position and root after every frame; a slow receiver sees the latest only.
     pub fn watch(&self) -> watch::Receiver<Published> {
-        self.inner.shared.watch()
+        self.shared().watch()
     }
 
     /// Pins the state published now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.inner.shared.state(), self.inner.values.clone())
+        Snapshot::new(self.shared().state(), self.inner.values.clone())
     }
 
     /// The change stream from a position that this store handed out.
@@ -235,7 +283,7 @@ impl Store {
     /// # Errors
     /// [`ChangesError::Behind`] past the bound, [`ChangesError::Ahead`] past the end.
     pub fn changes(&self, from: Lsn) -> Result<ChangeReader, ChangesError> {
-        let shared = &self.inner.shared;
+        let shared = self.shared();
         let bound = shared.state().lsn.0.saturating_sub(self.inner.retention_bytes);
         // A snapshot that is held keeps the stream from its own position.
         let oldest = Lsn(bound).min(shared.oldest_read());
@@ -247,12 +295,12 @@ impl Store {
     /// # Errors
     /// The cause, for people.
     pub fn health(&self) -> Result<(), String> {
-        self.inner.shared.failure().map_or(Ok(()), Err)
+        self.shared().failure().map_or(Ok(()), Err)
     }
 
     /// Figures for operators. Counting keys is cheap.
     pub fn stats(&self) -> Stats {
-        Stats::of(&self.inner.shared, self.inner.recovery)
+        Stats::of(self.shared(), self.inner.opening.report())
     }
 
     /// Makes a checkpoint now; blocks until it is durable.
@@ -274,4 +322,9 @@ impl Store {
         lock(&self.inner.lock).take();
         checkpointed
     }
+}
+
+fn disk_at(dir: &Path) -> Result<Arc<dyn Disk>, OpenError> {
+    let disk = SysDisk::open(dir).map_err(OpenError::io("open the folder"))?;
+    Ok(Arc::new(disk))
 }

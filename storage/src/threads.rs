@@ -8,6 +8,7 @@ use crate::checkpoint::Checkpointer;
 use crate::cleaner::Effort;
 use crate::commit::Committer;
 use crate::commit::job::Submit;
+use crate::opening::Opening;
 use crate::options::Options;
 use crate::pages::Pool;
 use crate::shared::{Shared, lock};
@@ -37,18 +38,26 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// Starts both.
+    /// Starts both. The committer is made by its own thread, which recovers the store first.
     pub(crate) fn start(
         signal: Arc<Signal>,
         submit: Submit,
-        committer: Committer,
+        recover: impl FnOnce() -> Option<Committer> + Send + 'static,
         checkpointer: Arc<Mutex<Checkpointer>>,
-        shared: Arc<Shared>,
+        (shared, opening): (Arc<Shared>, Arc<Opening>),
     ) -> std::io::Result<Self> {
         let threads = Self { signal, submit, running: Mutex::new(Vec::new()) };
-        threads.spawn("sr-commit", move || committer.run())?;
+        let queue = Arc::clone(&threads.submit);
+        threads.spawn("sr-commit", move || match recover() {
+            Some(committer) => committer.run(),
+            // Whoever asks for something is told that nobody is there.
+            None => while queue.take().is_some() {},
+        })?;
         let signal = Arc::clone(&threads.signal);
         threads.spawn("sr-checkpoint", move || {
+            if !opening.wait() {
+                return;
+            }
             let mut seen = shared.state().lsn;
             loop {
                 // A failed checkpoint is tried again when the log has grown by as much again; a

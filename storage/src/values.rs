@@ -7,7 +7,7 @@ use strongroom_wal::LogReader;
 
 use crate::error::ReadError;
 use crate::id::KeyspaceId;
-use crate::index::{Indexed, State};
+use crate::index::{Indexed, Slot, State};
 use crate::pages::{PageError, Pool};
 
 /// Reads what index entries point to.
@@ -32,15 +32,22 @@ impl Values {
         Ok(state.get(&self.pool, keyspace, key)?)
     }
 
-    /// The value of an entry; refused unless it has the entry's digest.
-    pub(crate) fn read(&self, key: &[u8], entry: &Indexed) -> Result<Vec<u8>, ReadError> {
-        let at = entry.slot.at;
-        let mut value = vec![0; usize::try_from(entry.slot.len).unwrap_or(usize::MAX)];
+    /// The value at a place whose frame was checked a moment ago.
+    pub(crate) fn read_checked(&self, slot: Slot) -> Result<Vec<u8>, ReadError> {
+        let mut value = vec![0; usize::try_from(slot.len).unwrap_or(usize::MAX)];
         if !value.is_empty() {
+            let at = slot.at;
             self.log
                 .read_bytes(at, &mut value)
                 .map_err(|e| ReadError::Io { at, cause: e.to_string() })?;
         }
+        Ok(value)
+    }
+
+    /// The value of an entry; refused unless it has the entry's digest.
+    pub(crate) fn read(&self, key: &[u8], entry: &Indexed) -> Result<Vec<u8>, ReadError> {
+        let at = entry.slot.at;
+        let value = self.read_checked(entry.slot)?;
         if leaf_digest(key, &value) == entry.digest {
             Ok(value)
         } else {

@@ -48,6 +48,18 @@ impl LiveBytes {
         self.by_segment.get(&segment).copied().unwrap_or(0)
     }
 
+    /// Bytes of a segment.
+    pub(crate) fn segment_size(&self) -> u64 {
+        self.segment_size
+    }
+
+    /// Adds what was counted elsewhere.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (segment, bytes) in &other.by_segment {
+            *self.by_segment.entry(*segment).or_default() += bytes;
+        }
+    }
+
     /// All live bytes.
     pub(crate) fn total(&self) -> u64 {
         self.by_segment.values().sum()

@@ -5,6 +5,7 @@
 //! that a crash in any phase, at any depth, leads to the same state.
 //!
 //! - [`load`]: the trees of the last checkpoint, from its map; no page is read yet;
+//! - [`tail`]: what the log says of keys since then, so that values can be read at once;
 //! - [`redo`]: history, from the checkpoint's begin record on;
 //! - [`names`]: the ordered directories and the counts of live bytes, from the pages;
 //! - [`undo`]: takes back the transactions that had not ended.
@@ -12,6 +13,7 @@
 mod load;
 mod names;
 mod redo;
+mod tail;
 mod undo;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use strongroom_wal::{LogReader, Lsn};
 
 use self::load::Loaded;
 use self::redo::Redo;
+pub(crate) use self::tail::Tail;
 pub(crate) use self::undo::Losers;
 use crate::error::OpenError;
 use crate::index::{LiveBytes, State};
@@ -34,8 +37,6 @@ pub(crate) struct Recovered {
     pub(crate) state: State,
     pub(crate) catalog: Catalog,
     pub(crate) live: LiveBytes,
-    /// What the last checkpoint's map lists.
-    pub(crate) durable: Vec<Arc<Image>>,
     /// Transactions to undo, with what undo needs of their updates.
     pub(crate) losers: Losers,
     pub(crate) report: RecoveryReport,
@@ -58,29 +59,67 @@ pub struct RecoveryReport {
     pub undone: u64,
 }
 
-/// Repeats history from the last checkpoint to the end of the log.
-pub(crate) fn recover(
-    pool: &Arc<Pool>,
-    log: &LogReader,
-    master: &Master,
-) -> Result<Recovered, OpenError> {
-    let loaded = if master.checkpoint > Lsn::ZERO {
-        Loaded::from_map(pool, master)?
-    } else {
-        Loaded::empty(log.oldest())
-    };
-    let start = if master.checkpoint > Lsn::ZERO { master.checkpoint } else { log.oldest() };
-    let (outcome, last_mark) = analyse(log, start, &loaded)?;
-    let durable = loaded.images.clone();
-    let losers = Losers::find(log, &outcome.transactions)?;
-    let mut redo = Redo::new(pool, loaded, outcome, last_mark);
-    for frame in log.frames(start) {
-        redo.repeat(&frame?, start)?;
+/// A store before history is repeated.
+pub(crate) struct Restart {
+    pool: Arc<Pool>,
+    log: LogReader,
+    segment_size: u64,
+    /// Where analysis and redo begin.
+    start: Lsn,
+    loaded: Loaded,
+}
+
+impl Restart {
+    /// Takes on the last checkpoint, by its map alone.
+    pub(crate) fn begin(
+        pool: &Arc<Pool>,
+        log: &LogReader,
+        master: &Master,
+    ) -> Result<Self, OpenError> {
+        let checkpointed = master.checkpoint > Lsn::ZERO;
+        let start = if checkpointed { master.checkpoint } else { log.oldest() };
+        let loaded =
+            if checkpointed { Loaded::from_map(pool, master)? } else { Loaded::empty(start) };
+        let (pool, log, segment_size) = (Arc::clone(pool), log.clone(), master.segment_size);
+        Ok(Self { pool, log, segment_size, start, loaded })
     }
-    let (mut state, catalog, mut report) = redo.finish()?;
-    let live = names::build(pool, &mut state, master.segment_size)?;
-    report.undone = losers.count();
-    Ok(Recovered { state, catalog, live, durable, losers, report })
+
+    /// What the last checkpoint's map lists.
+    pub(crate) fn durable(&self) -> Vec<Arc<Image>> {
+        self.loaded.images.clone()
+    }
+
+    /// The state of the last checkpoint, without directories.
+    pub(crate) fn checkpointed(&self) -> (State, Catalog) {
+        (self.loaded.state.clone(), self.loaded.catalog.clone())
+    }
+
+    /// As [`Restart::begin`], with what the log says of keys since the checkpoint; see [`Tail`].
+    pub(crate) fn begin_serving(
+        pool: &Arc<Pool>,
+        log: &LogReader,
+        master: &Master,
+    ) -> Result<(Self, Option<Tail>), OpenError> {
+        let start = master.checkpoint.max(log.oldest());
+        let (restart, tail) =
+            rayon::join(|| Self::begin(pool, log, master), || Tail::read(log, start));
+        Ok((restart?, tail?))
+    }
+
+    /// Repeats history to the end of the log.
+    pub(crate) fn finish(self) -> Result<Recovered, OpenError> {
+        let Self { pool, log, segment_size, start, loaded } = self;
+        let (outcome, last_mark) = analyse(&log, start, &loaded)?;
+        let losers = Losers::find(&log, &outcome.transactions)?;
+        let mut redo = Redo::new(&pool, loaded, outcome, last_mark);
+        for frame in log.frames(start) {
+            redo.repeat(&frame?, start)?;
+        }
+        let (mut state, catalog, mut report) = redo.finish()?;
+        let live = names::build(&pool, &mut state, segment_size)?;
+        report.undone = losers.count();
+        Ok(Recovered { state, catalog, live, losers, report })
+    }
 }
 
 /// Analysis, and the position of the last root mark in the log.

@@ -7,7 +7,7 @@ use super::redo::unreadable;
 use crate::directory::{Directory, sort_keys};
 use crate::error::OpenError;
 use crate::index::{Keyspace, LiveBytes, State};
-use crate::pages::Pool;
+use crate::pages::{Handle, Pool};
 
 /// Builds the directory of every keyspace; answers the live bytes of all.
 pub(super) fn build(
@@ -28,18 +28,44 @@ fn of_keyspace(
     keyspace: &Keyspace,
     live: &mut LiveBytes,
 ) -> Result<Directory, OpenError> {
-    // One arena for all keys: a million small allocations would take longer than the rest.
-    let mut arena: Vec<u8> = Vec::new();
-    let mut ends = Vec::with_capacity(keyspace.trie.len());
-    for page in keyspace.trie.pages() {
-        for leaf in pool.load(page.handle).map_err(unreadable)?.iter() {
-            live.add(&leaf.value, leaf.key);
-            arena.extend_from_slice(leaf.key);
-            ends.push(arena.len());
-        }
-    }
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    let mut keys: Vec<&[u8]> = starts.zip(&ends).map(|(from, to)| &arena[from..*to]).collect();
+    let pages: Vec<&Handle> = keyspace.trie.pages().map(|page| page.handle).collect();
+    let (left, right) = pages.split_at(pages.len() / 2);
+    let segment_size = live.segment_size();
+    let (left, right) = rayon::join(
+        || Names::read(pool, left, segment_size),
+        || Names::read(pool, right, segment_size),
+    );
+    let (left, right) = (left?, right?);
+    live.merge(&left.live);
+    live.merge(&right.live);
+    let mut keys: Vec<&[u8]> = left.keys().chain(right.keys()).collect();
     sort_keys(&mut keys);
     Ok(Directory::from_sorted(keys))
+}
+
+/// Keys of some pages, in one arena: a million small allocations would take longer than the rest.
+struct Names {
+    arena: Vec<u8>,
+    ends: Vec<usize>,
+    live: LiveBytes,
+}
+
+impl Names {
+    fn read(pool: &Pool, pages: &[&Handle], segment_size: u64) -> Result<Self, OpenError> {
+        let live = LiveBytes::new(segment_size);
+        let mut names = Self { arena: Vec::new(), ends: Vec::new(), live };
+        for cell in pages {
+            for leaf in pool.load(cell).map_err(unreadable)?.iter() {
+                names.live.add(&leaf.value, leaf.key);
+                names.arena.extend_from_slice(leaf.key);
+                names.ends.push(names.arena.len());
+            }
+        }
+        Ok(names)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(from, to)| &self.arena[from..*to])
+    }
 }

@@ -1,0 +1,52 @@
+//! The end of opening a store, on the committer's thread: from the last checkpoint to a committer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use strongroom_wal::Log;
+
+use crate::commit::job::Submit;
+use crate::commit::{Active, Committer, Start};
+use crate::error::OpenError;
+use crate::opening::Opening;
+use crate::recovery::{Recovered, Restart};
+use crate::shared::Shared;
+
+/// What it takes.
+pub(crate) struct Recovering {
+    pub(crate) restart: Restart,
+    pub(crate) log: Log,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) opening: Arc<Opening>,
+    pub(crate) queue: Submit,
+    pub(crate) logged: Box<dyn Fn(u64) + Send>,
+}
+
+impl Recovering {
+    /// Recovers; `None` when it failed, which whoever waits is told.
+    pub(crate) fn finish(self) -> Option<Committer> {
+        let (shared, opening) = (Arc::clone(&self.shared), Arc::clone(&self.opening));
+        match self.committer() {
+            Ok(committer) => Some(committer),
+            Err(e) => {
+                shared.fail(e.to_string());
+                opening.failed(e);
+                None
+            }
+        }
+    }
+
+    fn committer(self) -> Result<Committer, OpenError> {
+        let Self { restart, mut log, shared, opening, queue, logged } = self;
+        let Recovered { mut state, catalog, live, losers, report } = restart.finish()?;
+        if !losers.is_empty() {
+            losers.undo(&shared.pool, &mut log, &mut state)?;
+        }
+        let state = Arc::new(state);
+        shared.counters.live_bytes.store(live.total(), Ordering::Relaxed);
+        shared.recovered(Arc::clone(&state), catalog);
+        opening.recovered(report);
+        let active = Active::default();
+        Ok(Committer::new(Start { log, shared, queue, state, live, active, logged }))
+    }
+}

@@ -1,0 +1,64 @@
+//! The end of the log as an index of its own: values can be read while history is still repeated.
+//!
+//! On-demand redo for reads (after G. Graefe, W. Guy and C. Sauer, "Instant Recovery with Write-Ahead
+//! Logging", 2014): what a key is worth is what the log says last of it, or else what the checkpoint
+//! says. Only a log of plain updates can be read so; with keyspaces that come and go, or transactions
+//! that span frames, everybody waits for the whole recovery.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use strongroom_aries::{After, Record};
+use strongroom_merkle::KeyHash;
+use strongroom_wal::{LogReader, Lsn};
+
+use super::decode;
+use crate::error::OpenError;
+use crate::index::{DELETED, Prehashed, Slot};
+
+/// What the log says last of a key: where its value lies, or that it is gone.
+type Said = HashMap<KeyHash, Option<Slot>, BuildHasherDefault<Prehashed>>;
+
+/// See the module's text.
+#[derive(Default)]
+pub(crate) struct Tail {
+    by_keyspace: HashMap<u32, Said>,
+}
+
+impl Tail {
+    /// Reads the log from `start`; `None` when it holds more than plain updates.
+    pub(super) fn read(log: &LogReader, start: Lsn) -> Result<Option<Self>, OpenError> {
+        let mut tail = Self::default();
+        for frame in log.frames(start) {
+            for (lsn, bytes) in frame?.records() {
+                match decode(lsn, bytes)? {
+                    Record::Update(u) if u.txn.is_none() => {
+                        let at = Lsn(lsn.0 + u.value_offset() as u64);
+                        let slot = match u.after {
+                            After::Value(value) => Some(Slot::written(
+                                at,
+                                u32::try_from(value.len()).unwrap_or(DELETED - 1),
+                            )),
+                            After::Deleted => None,
+                        };
+                        let said = tail.by_keyspace.entry(u.keyspace).or_default();
+                        said.insert(KeyHash::of(u.key), slot);
+                    }
+                    // A value that was moved can be read where it was until the next checkpoint.
+                    Record::Relocation(_)
+                    | Record::RootMark(_)
+                    | Record::CheckpointBegin
+                    | Record::CheckpointEnd(_) => {}
+                    _ => return Ok(None),
+                }
+            }
+        }
+        Ok(Some(tail))
+    }
+
+    /// What the log says of a key, if it says anything.
+    #[expect(clippy::option_option, reason = "silent, gone and written are three cases")]
+    pub(crate) fn get(&self, keyspace: u32, hash: &KeyHash) -> Option<Option<Slot>> {
+        self.by_keyspace.get(&keyspace)?.get(hash).copied()
+    }
+}
