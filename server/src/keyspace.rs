@@ -2,9 +2,10 @@
 //!
 //! | keyspace | class | entries |
 //! |---|---|---|
-//! | [`CORE`] | replicated | `keyring` (sealed by the root key), `mounts`, `auth`, `policy/<name>`, `audit` |
-//! | [`LOCAL`] | local | `local-mounts`, tokens, wrapped answers, `audit` |
+//! | [`CORE`] | replicated | `keyring` (sealed by the root key), `mounts`, `auth`, `policy/<name>`, `token-role/<name>`, `audit` |
+//! | [`LOCAL`] | local | `local-mounts`, `local-auth`, tokens, wrapped answers, `audit` |
 //! | [`CUBBYHOLE`] | local | `<token storage id>/<path>` |
+//! | [`IDENTITY`] | replicated | entities, groups and their indexes |
 //! | [`NODE`] | ignored | `seal` (plain JSON: shares, threshold, wrapped root key), `cluster`, replication state and certificates |
 //! | one per mount, its id is the mount's uuid | replicated or local | the engine's |
 
@@ -18,6 +19,9 @@ pub const LOCAL: KeyspaceId = well_known(2);
 pub const CUBBYHOLE: KeyspaceId = well_known(3);
 /// This cluster's seal, addresses, certificates and replication state; never shipped to anyone.
 pub const NODE: KeyspaceId = well_known(4);
+
+/// Who is behind the tokens of all clusters.
+pub const IDENTITY: KeyspaceId = well_known(5);
 
 /// Ids of the form 00..0n cannot collide with random (version 4) uuids of mounts.
 const fn well_known(n: u8) -> KeyspaceId {

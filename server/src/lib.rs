@@ -1,6 +1,7 @@
 //! Strongroom: a secrets and encryption server that speaks the Vault HTTP API and replicates.
 
 pub mod audit;
+pub mod auth;
 pub mod barrier;
 pub mod cli;
 pub mod cluster;
@@ -10,6 +11,7 @@ pub mod dev;
 pub mod dispatch;
 pub mod engine;
 pub mod http;
+pub mod identity;
 pub mod keyspace;
 pub mod logical;
 pub mod mount;

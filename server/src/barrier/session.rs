@@ -30,6 +30,9 @@ impl From<ViewError> for ApiError {
     }
 }
 
+/// No keyspace has this id, so that nothing stored opens as something detached.
+const DETACHED: KeyspaceId = KeyspaceId([0xff; 16]);
+
 /// One transaction, with the means to read and write through the barrier.
 pub struct Session {
     txn: Txn,
@@ -46,6 +49,23 @@ impl Session {
     /// One keyspace of it.
     pub fn view(&mut self, keyspace: KeyspaceId) -> View<'_> {
         View { session: self, keyspace }
+    }
+
+    /// Seals what is kept by someone else: `label` says what it is, so that nothing sealed for one
+    /// purpose opens for another.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn seal_for(&self, label: &str, plaintext: &[u8]) -> Result<Vec<u8>, ViewError> {
+        Ok(self.barrier.seal(DETACHED, label.as_bytes(), plaintext)?)
+    }
+
+    /// Opens what [`Session::seal_for`] sealed, on this cluster or on another one of its set.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn open_for(&self, label: &str, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, ViewError> {
+        Ok(self.barrier.open(DETACHED, label.as_bytes(), sealed)?)
     }
 
     /// The transaction, for creating and dropping keyspaces and for asking what it writes.

@@ -17,6 +17,7 @@ use super::rotation;
 use super::shares::{Progress, decode_share, hex};
 use super::{Cluster, IDENTITY_KEY, KEYRING_KEY, Sealed, StartError, State, Unsealed};
 use crate::audit::{self, Broker};
+use crate::auth::Lockout;
 use crate::barrier::{Barrier, Keyring, RootKey, Session};
 use crate::engine;
 use crate::keyspace::{CORE, NODE};
@@ -361,6 +362,7 @@ fn open_barrier(store: Store, root_key: RootKey) -> Result<Unsealed, StartError>
         audit: Broker::default(),
         quotas: Quotas::default(),
         operations: Operations::default(),
+        lockout: Lockout::default(),
         replication: OnceLock::new(),
         sweeper: OnceLock::new(),
         audit_watch: OnceLock::new(),

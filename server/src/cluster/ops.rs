@@ -4,6 +4,7 @@
 //! insides.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -51,6 +52,12 @@ pub struct ForwardRequest {
     pub body: Bytes,
     /// Who calls; never the token itself.
     pub caller: Caller,
+    /// The client's address as the secondary saw it.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
+    /// What the client showed to the secondary at the TLS handshake, in DER; its own first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Vec<u8>>,
     /// The secondary that forwards, as its certificate names it.
     pub secondary_id: String,
 }

@@ -8,6 +8,7 @@ use strongroom_storage::Store;
 
 use super::gather::Operations;
 use crate::audit::Broker;
+use crate::auth::Lockout;
 use crate::barrier::{Barrier, DecodeCache, RootKey, Session};
 use crate::logical::{ApiError, ApiResult};
 use crate::quota::Quotas;
@@ -40,6 +41,8 @@ pub struct Unsealed {
     pub quotas: Quotas,
     /// What key shares are being gathered for.
     pub(super) operations: Operations,
+    /// Names that failed to log in here.
+    pub lockout: Lockout,
     /// Set once, right after the rest was made.
     pub(super) replication: OnceLock<Replication>,
     /// Ends background work when the last user of this value is gone.

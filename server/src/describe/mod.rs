@@ -17,7 +17,9 @@ pub use openapi::{ROUTES, document};
 fn paths(target: Target) -> Vec<Described> {
     match target {
         Target::Engine(table) => table.iter().map(crate::logical::Route::describe).collect(),
-        Target::Core(table) => table.iter().map(crate::logical::Route::describe).collect(),
+        Target::Core(table) | Target::Own(table) => {
+            table.iter().map(crate::logical::Route::describe).collect()
+        }
         Target::System => sys::described(),
         Target::Unknown => Vec::new(),
     }

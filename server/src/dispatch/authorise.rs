@@ -1,9 +1,9 @@
 //! Who calls, and may they.
 
 use std::sync::{Arc, LazyLock};
-use std::time::SystemTime;
 
 use super::Request;
+use crate::auth::admit_address;
 use crate::barrier::Session;
 use crate::logical::{Access, ApiError, ApiResult, Caller};
 use crate::policy::{self, Capabilities};
@@ -11,16 +11,15 @@ use crate::token::{self, Token};
 
 static NOBODY: LazyLock<Caller> = LazyLock::new(Caller::default);
 
-/// The valid token that the client sent, if any.
-pub(super) fn identify(
-    session: &mut Session,
-    token: &str,
-    now: SystemTime,
-) -> ApiResult<Option<Arc<Token>>> {
+/// The token that the client sent, if it is valid and may be used from where the client is.
+pub(super) fn identify(session: &mut Session, request: &Request) -> ApiResult<Option<Arc<Token>>> {
+    let token = request.token.as_deref().map_or("", String::as_str);
     if token.is_empty() {
         return Ok(None);
     }
-    Ok(token::lookup(session, token, now)?)
+    let found = token::lookup(session, token, request.now)?;
+    let address = request.remote.map(|r| r.ip());
+    Ok(found.filter(|t| admit_address(&t.entry.bound_cidrs, address)))
 }
 
 /// The caller, if the route is open to them. `exists` tells an update from a create.
@@ -41,6 +40,11 @@ pub(super) fn authorise<'c>(
     };
     let caller = caller.ok_or_else(ApiError::permission_denied)?;
     needed = needed.union(Capabilities::needed(request.op, exists));
-    let granted = policy::granted(session, &caller.policies, request.op, &request.path)?;
-    if granted.allows(needed) { Ok(caller) } else { Err(ApiError::forbidden()) }
+    let granted = policy::granted(session, caller, request.op, &request.path)?;
+    let fits = || granted.fits(request.op, &request.body, request.wrap_ttl);
+    if granted.capabilities.allows(needed) && fits() {
+        Ok(caller)
+    } else {
+        Err(ApiError::forbidden())
+    }
 }

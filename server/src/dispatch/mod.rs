@@ -20,6 +20,7 @@ use crate::audit::Trail;
 use crate::barrier::Session;
 use crate::cluster::{Cluster, Unsealed};
 use crate::logical::{ApiError, ApiResult, Operation, Response};
+use crate::mount::Scope;
 use crate::replication::Role;
 use crate::sys::{self, SysCall, SysHandler};
 use crate::token::{self, Spent};
@@ -82,7 +83,9 @@ async fn answer(
     for _ in 0..TRIES {
         let mut session = unsealed.session();
         record::know(trail, &mut session, request)?;
-        let step = run::attempt(cluster, &mut session, role, request, used != Use::Unlimited);
+        let context =
+            run::Context { cluster, lockout: &unsealed.lockout, request, role, scope: Scope::Here };
+        let step = run::attempt(&context, &mut session, used != Use::Unlimited);
         if record::has_effect(&step, &mut session) {
             record::request(trail, request).await?;
         }
@@ -104,6 +107,10 @@ async fn answer(
             Ok(Step::Forward(caller)) => {
                 drop(session);
                 remote::forward(unsealed, request, caller).await
+            }
+            Ok(Step::Login(caller)) => {
+                drop(session);
+                remote::login(unsealed, request, caller).await
             }
             Err(e) => Err(e),
         };

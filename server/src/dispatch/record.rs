@@ -16,8 +16,7 @@ pub(super) fn know(
 ) -> ApiResult<()> {
     let Some(trail) = trail else { return Ok(()) };
     trail.know(|| {
-        let token = request.token.as_deref().map_or("", String::as_str);
-        let who = identify(session, token, request.now)?.map_or(Who::Nobody, Who::Token);
+        let who = identify(session, request)?.map_or(Who::Nobody, Who::Token);
         let mount = mount::route(session, Scope::Here, &request.path)?.map(|(mount, _)| mount);
         Ok(Facts { who, mount, forwarded_from: None })
     })

@@ -1,5 +1,7 @@
 //! Calls that cross between clusters: a secondary forwards, its primary executes.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use hyper::HeaderMap;
@@ -29,6 +31,8 @@ pub(super) async fn forward(
         query: request.query.clone(),
         body: request.body.clone(),
         caller,
+        address: request.remote.map(|r| r.ip()),
+        certificates: request.certificates.as_deref().cloned().unwrap_or_default(),
         secondary_id: String::new(),
     };
     let outcome = unsealed.replication()?.forward(forwarded).await?;
@@ -43,12 +47,33 @@ pub(super) async fn forward(
     })
 }
 
+/// A login that only the primary can settle: its replicated half is done there, the token is made
+/// here.
+pub(super) async fn login(
+    unsealed: &Unsealed,
+    request: &Request,
+    caller: Caller,
+) -> ApiResult<Response> {
+    let settled = forward(unsealed, request, caller).await?;
+    for _ in 0..TRIES {
+        let mut session = unsealed.session();
+        let mut own = Response::empty();
+        own.login.clone_from(&settled.login);
+        own.warnings.clone_from(&settled.warnings);
+        let response = run::complete(&mut session, request, own)?;
+        match session.into_txn().commit().await {
+            Ok(_) => return Ok(response),
+            Err(CommitError::Conflict) => {}
+            Err(e) => return Err(commit_error(&e)),
+        }
+    }
+    Err(busy())
+}
+
 /// As [`forward`], for a call that turned out to write replicated data.
 pub(super) async fn forward_again(unsealed: &Unsealed, request: &Request) -> ApiResult<Response> {
-    let token = request.token.as_deref().map_or("", String::as_str);
     let mut session = unsealed.session();
-    let caller =
-        identify(&mut session, token, request.now)?.map(|t| t.caller.clone()).unwrap_or_default();
+    let caller = identify(&mut session, request)?.map(|t| t.caller.clone()).unwrap_or_default();
     drop(session);
     forward(unsealed, request, caller).await
 }
@@ -74,7 +99,9 @@ pub async fn execute_forwarded(cluster: &Cluster, forwarded: ForwardRequest) -> 
         headers: HeaderMap::new(),
         token: None,
         wrap_ttl: None,
-        remote: None,
+        remote: forwarded.address.map(|ip| SocketAddr::new(ip, 0)),
+        certificates: (!forwarded.certificates.is_empty())
+            .then(|| Arc::new(forwarded.certificates)),
         now: SystemTime::now(),
     };
     let from = forwarded.secondary_id;
@@ -99,7 +126,13 @@ async fn execute(
     for _ in 0..TRIES {
         let mut session = unsealed.session();
         record::know_forwarded(trail, &mut session, request, caller, from)?;
-        let context = Context { cluster: &cluster, request, role, scope: Scope::Replicated };
+        let context = Context {
+            cluster: &cluster,
+            lockout: &unsealed.lockout,
+            request,
+            role,
+            scope: Scope::Replicated,
+        };
         let step = match request.path.strip_prefix("sys/") {
             Some(rest) => run::system(&context, &mut session, Some(caller), rest),
             None => run::mounted(&context, &mut session, Some(caller)),
@@ -118,7 +151,7 @@ async fn execute(
                 let response = to_the_end(run, call).await?;
                 return Ok((response, unsealed.store.position().0));
             }
-            Step::Spend(_) | Step::Forward(_) => {
+            Step::Spend(_) | Step::Forward(_) | Step::Login(_) => {
                 return Err(ApiError::internal("a forwarded call was to be forwarded again"));
             }
         }

@@ -8,7 +8,7 @@ use hyper::HeaderMap;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::logical::Operation;
+use crate::logical::{Certificates, Operation};
 
 /// One request of a client.
 pub struct Request {
@@ -30,6 +30,8 @@ pub struct Request {
     pub wrap_ttl: Option<u64>,
     /// The peer.
     pub remote: Option<SocketAddr>,
+    /// What the client showed at the TLS handshake.
+    pub certificates: Certificates,
     /// When it came.
     pub now: SystemTime,
 }

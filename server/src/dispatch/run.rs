@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use strongroom_storage::KeyspaceId;
+
 use super::Request;
 use super::authorise::{authorise, identify};
+use crate::auth::{self, Lockout, Login};
 use crate::barrier::Session;
 use crate::cluster::Cluster;
 use crate::describe;
+use crate::keyspace::CORE;
 use crate::logical::{
-    Access, ApiError, ApiResult, Call, Caller, EngineHandler, Method, MountInfo, Params, Response,
-    Route, Served, find_route,
+    Access, ApiError, ApiResult, Call, Caller, EngineHandler, Method, MountInfo, Operation, Params,
+    Peer, Response, Route, Served, find_route,
 };
 use crate::mount::{self, Mount, Scope, Target};
 use crate::replication::Role;
@@ -25,11 +29,14 @@ pub enum Step {
     Wait(SysHandler, SysCall),
     /// The primary's business; this caller was authorised here.
     Forward(Caller),
+    /// A login that was accepted here and has something to write that only the primary may.
+    Login(Caller),
 }
 
 /// Everything about the request that does not change from attempt to attempt.
 pub(super) struct Context<'a> {
     pub(super) cluster: &'a Arc<Cluster>,
+    pub(super) lockout: &'a Lockout,
     pub(super) request: &'a Request,
     pub(super) role: Role,
     pub(super) scope: Scope,
@@ -37,21 +44,18 @@ pub(super) struct Context<'a> {
 
 /// Runs a client's request.
 pub(super) fn attempt(
-    cluster: &Arc<Cluster>,
+    context: &Context<'_>,
     session: &mut Session,
-    role: Role,
-    request: &Request,
     spent: bool,
 ) -> ApiResult<Step> {
-    let context = Context { cluster, request, role, scope: Scope::Here };
+    let Context { request, role, .. } = *context;
     let unready = role == (Role::Secondary { ready: false });
     if unready && !request.path.starts_with("sys/replication/") && request.path != "sys/seal" {
         return Err(ApiError::unavailable(
             "this secondary is still receiving its first copy of the primary's data; try again soon",
         ));
     }
-    let token = request.token.as_deref().map_or("", String::as_str);
-    let known = identify(session, token, request.now)?;
+    let known = identify(session, request)?;
     if let Some(found) = &known
         && found.entry.num_uses != 0
         && !spent
@@ -65,9 +69,9 @@ pub(super) fn attempt(
         return describe::help(session, &request.path).map(Step::Answer);
     }
     if let Some(rest) = request.path.strip_prefix("sys/") {
-        return system(&context, session, caller, rest);
+        return system(context, session, caller, rest);
     }
-    mounted(&context, session, caller)
+    mounted(context, session, caller)
 }
 
 /// `sys/`.
@@ -99,7 +103,7 @@ pub(super) fn system(
         }
         Found::Core(_, method, params) => {
             let mount = MountInfo { path: "sys/".to_owned(), ..MountInfo::default() };
-            core(context, session, caller, &mount, rest, params, method.run)
+            core(context, session, caller, (&mount, CORE), rest, params, method.run)
         }
         Found::Waits(_, method, params) => Ok(Step::Wait(
             method.run,
@@ -124,19 +128,72 @@ pub(super) fn mounted(
     };
     match mount.target {
         Target::Engine(table) => engine(context, session, caller, &mount, rest, table),
-        // Tokens are each cluster's own too.
-        Target::Core(_) if context.scope == Scope::Replicated => Err(ApiError::permission_denied()),
-        Target::Core(table) => {
-            let found = find_route(table, request.op, rest);
-            let access = found.as_ref().map_or(Access::Token, |(route, ..)| route.access);
-            let caller = authorise(session, request, access, caller, true)?;
-            let (_, method, params) = found?;
-            core(context, session, caller, &mount.info, rest, params, method.run)
-        }
+        Target::Core(table) => on_core(context, session, caller, &mount, rest, table, false),
+        Target::Own(table) => on_core(context, session, caller, &mount, rest, table, true),
         Target::System | Target::Unknown => {
             authorise(session, request, Access::Token, caller, true)?;
             Err(ApiError::unsupported_path())
         }
+    }
+}
+
+/// `own`: what is served locally is each cluster's own and no secondary's business.
+fn on_core(
+    context: &Context<'_>,
+    session: &mut Session,
+    caller: Option<&Caller>,
+    mount: &Mount,
+    rest: &str,
+    table: &'static [Route<CoreHandler>],
+    own: bool,
+) -> ApiResult<Step> {
+    let request = context.request;
+    let found = find_route(table, request.op, rest);
+    if own && context.scope == Scope::Replicated {
+        let elsewhere = |f: &(_, &Method<CoreHandler>, _)| f.1.served == Served::ByPrimary;
+        if !found.as_ref().is_ok_and(elsewhere) {
+            return Err(ApiError::permission_denied());
+        }
+    }
+    let (route, method, params) = match found {
+        Ok(found) => found,
+        Err(e) => {
+            authorise(session, request, Access::Token, caller, true)?;
+            return Err(e);
+        }
+    };
+    let exists = match (route.exists, request.op) {
+        (Some(exists), Operation::Write) if caller.is_some() => {
+            let nobody = Caller::default();
+            let caller = caller.unwrap_or(&nobody);
+            let call = call(request, caller, &mount.info, rest, params.clone());
+            exists(&call, &mut session.view(mount.keyspace))?
+        }
+        _ => true,
+    };
+    let caller = authorise(session, request, route.access, caller, exists)?;
+    if forwarded(context, mount.info.local, method.served) {
+        return Ok(Step::Forward(caller.clone()));
+    }
+    core(context, session, caller, (&mount.info, mount.keyspace), rest, params, method.run)
+}
+
+fn call<'a>(
+    request: &'a Request,
+    caller: &'a Caller,
+    mount: &'a MountInfo,
+    path: &'a str,
+    params: Params<'a>,
+) -> Call<'a> {
+    Call {
+        op: request.op,
+        path,
+        params,
+        body: &request.body,
+        query: &request.query,
+        caller,
+        mount,
+        now: request.now,
     }
 }
 
@@ -158,18 +215,9 @@ fn engine(
             }
         };
     let nobody = Caller::default();
-    let call = Call {
-        op: request.op,
-        path: rest,
-        params,
-        body: &request.body,
-        query: &request.query,
-        caller: caller.unwrap_or(&nobody),
-        mount: &mount.info,
-        now: request.now,
-    };
+    let call = call(request, caller.unwrap_or(&nobody), &mount.info, rest, params);
     let exists = match (route.exists, request.op) {
-        (Some(exists), crate::logical::Operation::Write) if caller.is_some() => {
+        (Some(exists), Operation::Write) if caller.is_some() => {
             exists(&call, &mut session.view(mount.keyspace))?
         }
         _ => true,
@@ -185,24 +233,61 @@ fn core(
     context: &Context<'_>,
     session: &mut Session,
     caller: &Caller,
-    mount: &MountInfo,
+    (mount, keyspace): (&MountInfo, KeyspaceId),
     rest: &str,
     params: Params<'_>,
     run: CoreHandler,
 ) -> ApiResult<Step> {
     let request = context.request;
-    let call = Call {
-        op: request.op,
-        path: rest,
-        params,
-        body: &request.body,
-        query: &request.query,
-        caller,
-        mount,
-        now: request.now,
+    let core = CoreCall {
+        call: call(request, caller, mount, rest, params),
+        token: request.token.as_deref().map_or("", String::as_str),
+        wrapped: request.wrap_ttl.is_some(),
+        keyspace,
+        peer: Peer {
+            address: request.remote.map(|r| r.ip()),
+            certificates: request.certificates.clone(),
+        },
+        lockout: context.lockout,
     };
-    let token = request.token.as_deref().map_or("", String::as_str);
-    run(&CoreCall { call, token, wrapped: request.wrap_ttl.is_some() }, session).map(Step::Answer)
+    let mut response = run(&core, session)?;
+    let Some(mut login) = response.login.take() else { return Ok(Step::Answer(response)) };
+    auth::settle(session, &mut login, mount, request.now.into())?;
+    if context.scope == Scope::Replicated {
+        response.login = Some(login);
+        return Ok(Step::Answer(response));
+    }
+    let secondary = matches!(context.role, Role::Secondary { .. });
+    if secondary && session.txn().writes_replicated() {
+        return Ok(Step::Login(caller.clone()));
+    }
+    issued(session, response, *login, &core.call).map(Step::Answer)
+}
+
+/// Makes the token of a login that the primary has settled.
+pub(super) fn complete(
+    session: &mut Session,
+    request: &Request,
+    mut response: Response,
+) -> ApiResult<Response> {
+    let Some(login) = response.login.take() else { return Ok(response) };
+    let found = mount::route(session, Scope::Here, &request.path)?;
+    let Some((mount, rest)) = found else { return Err(ApiError::permission_denied()) };
+    let nobody = Caller::default();
+    let call = call(request, &nobody, &mount.info, rest, Params::default());
+    issued(session, response, *login, &call)
+}
+
+fn issued(
+    session: &mut Session,
+    mut response: Response,
+    login: Login,
+    call: &Call<'_>,
+) -> ApiResult<Response> {
+    let (made, warnings) = auth::issue(session, login, call)?;
+    response.auth = Some(made);
+    response.warnings.extend(warnings);
+    Ok(response)
 }
 
 /// On a secondary the primary serves what writes replicated data.

@@ -26,9 +26,8 @@ pub(super) async fn wrap(
             wrapping::wrap(&mut session, payload.clone(), ttl, &request.path, request.now)?;
         match session.into_txn().commit().await {
             Ok(_) => {
-                if let Some(auth) = &answer.auth {
-                    info.wrapped_accessor.clone_from(&auth.accessor);
-                }
+                let accessor = answer.auth.as_ref().map(|auth| &auth.accessor);
+                info.wrapped_accessor.clone_from(accessor.unwrap_or(&answer.wrapped_accessor));
                 return Ok(Response { wrap_info: Some(info), ..Response::empty() });
             }
             Err(CommitError::Conflict) => {}

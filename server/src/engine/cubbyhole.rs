@@ -25,6 +25,11 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[Route {
 
 /// The prefix of the caller's entries. A call without a token of this cluster has no cubbyhole.
 fn root(call: &Call<'_>) -> ApiResult<String> {
+    if call.caller.batch {
+        return Err(ApiError::bad_request(
+            "cubbyhole operations are only supported by 'service' type tokens",
+        ));
+    }
     if call.caller.token_id.is_empty() {
         return Err(ApiError::permission_denied());
     }

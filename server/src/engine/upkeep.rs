@@ -88,6 +88,7 @@ mod tests {
             token: Some(zeroize::Zeroizing::new("root".to_owned())),
             wrap_ttl: None,
             remote: None,
+            certificates: None,
             now: SystemTime::now(),
         };
         let answer = crate::dispatch::handle(cluster, &request).await.unwrap();

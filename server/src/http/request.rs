@@ -74,6 +74,7 @@ pub(super) async fn read(
         wrap_ttl: wrap_ttl(&parts.headers)?,
         headers: parts.headers,
         remote,
+        certificates: None,
         now: SystemTime::now(),
     }))
 }

@@ -1,6 +1,8 @@
 //! One request as an engine sees it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{ApiError, ApiResult, Params};
+use crate::mount::LockoutConfig;
 
 /// The verb, after `?list=true` and PUT have been folded in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,6 +44,28 @@ pub struct Caller {
     pub token_id: String,
     /// Metadata of the token.
     pub metadata: BTreeMap<String, String>,
+    /// A batch token: it has neither accessor nor cubbyhole.
+    #[serde(default)]
+    pub batch: bool,
+}
+
+impl Caller {
+    /// Whether there is no token of this cluster behind the call.
+    pub fn is_nobody(&self) -> bool {
+        self.token_id.is_empty() && !self.batch
+    }
+}
+
+/// The certificates that a client showed, its own first, in DER; `None` for none.
+pub type Certificates = Option<Arc<Vec<Vec<u8>>>>;
+
+/// Where a call comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Peer {
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// Whoever sent them holds the key of the first.
+    pub certificates: Certificates,
 }
 
 /// The mount that a call goes to.
@@ -58,6 +83,10 @@ pub struct MountInfo {
     pub max_lease_ttl: u64,
     /// Not replicated.
     pub local: bool,
+    /// Of auth methods: which tokens logins get.
+    pub token_type: String,
+    /// Of auth methods: when failed logins lock a name.
+    pub lockout: Option<LockoutConfig>,
 }
 
 /// One request.

@@ -1,10 +1,12 @@
 //! Typed request fields, as loose as the API is: numbers and flags may come as text, a list as one
 //! string with commas, a duration as seconds or as `1h30m`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::engine::duration::parse_seconds;
 
@@ -61,6 +63,16 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
+/// Text that is wiped when it is dropped.
+#[derive(Default)]
+pub struct Secret(pub Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Scalar::deserialize(from).map(|text| Self(Zeroizing::new(text.0)))
+    }
+}
+
 /// A list of words; one string with commas is taken too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words(pub Vec<String>);
@@ -70,6 +82,31 @@ impl<'de> Deserialize<'de> for Words {
         let items = from.deserialize_any(ListVisitor { lists: true })?;
         let words = items.iter().flat_map(|item| item.split(','));
         Ok(Self(words.map(|w| w.trim().to_owned()).filter(|w| !w.is_empty()).collect()))
+    }
+}
+
+/// Text by name: an object, or a list of `name=value`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pairs(pub BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Object(BTreeMap<String, Scalar>),
+            List(Words),
+        }
+        match Form::deserialize(from) {
+            Ok(Form::Object(map)) => Ok(Self(map.into_iter().map(|(k, v)| (k, v.0)).collect())),
+            Ok(Form::List(Words(list))) => list
+                .iter()
+                .map(|pair| pair.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())))
+                .collect::<Option<_>>()
+                .map(Self)
+                .ok_or_else(|| de::Error::custom("not a list of name=value")),
+            Err(_) => Err(de::Error::custom("not an object of strings")),
+        }
     }
 }
 
@@ -146,5 +183,11 @@ mod tests {
         assert!(serde_json::from_str::<Flag>("\"maybe\"").is_err());
         assert!(serde_json::from_str::<Integer>("[1]").is_err());
         assert!(serde_json::from_str::<Words>("{}").is_err());
+        let pairs = |text: &str| serde_json::from_str::<Pairs>(text).map(|p| p.0);
+        let want = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
+        for text in [r#"{"a": 1}"#, r#"["a=1"]"#, r#""a=1""#] {
+            assert_eq!(pairs(text).unwrap(), want, "{text}");
+        }
+        assert!(pairs(r#"{"a": {}}"#).is_err() && pairs(r#"["a"]"#).is_err());
     }
 }

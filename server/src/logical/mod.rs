@@ -11,9 +11,9 @@ mod input;
 mod response;
 mod route;
 
-pub use call::{Call, Caller, MountInfo, Operation, parse_body};
+pub use call::{Call, Caller, Certificates, MountInfo, Operation, Peer, parse_body};
 pub use error::{ApiError, ApiResult};
-pub use input::{Flag, Integer, Scalar, Seconds, Words};
+pub use input::{Flag, Integer, Pairs, Scalar, Seconds, Secret, Words};
 pub use response::{Auth, Response, WrapInfo};
 pub use route::{
     Access, Described, EngineHandler, Method, Params, Route, Served, find_route, matches,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{ApiError, ApiResult};
+use crate::auth::Login;
 
 /// A successful answer. No data, auth, wrap information or warnings means 204.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ pub struct Response {
     /// The whole body, of the type `text/plain`, in place of all of the above.
     #[serde(default)]
     pub text: Option<String>,
+    /// Who has logged in; dispatch makes the token and `auth` of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Box<Login>>,
+    /// Accessor of what `data` holds, told beside a wrapped answer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub wrapped_accessor: String,
     /// Another status than 200 or 204 (health codes, 202).
     pub status: Option<u16>,
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use strongroom_storage::Class;
+use strongroom_storage::{Class, KeyspaceId};
 use uuid::Uuid;
 
-use super::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, MountConfig, MountEntry, Table};
+use super::{AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, MountConfig, MountEntry, Table};
 use crate::barrier::{Session, ViewError};
-use crate::engine;
-use crate::keyspace::{CORE, CUBBYHOLE, LOCAL};
+use crate::keyspace::{CORE, CUBBYHOLE, IDENTITY, LOCAL};
 use crate::logical::ApiError;
+use crate::{auth, engine};
 
 /// Mounts of one table at most.
 const MOUNTS_MAX: usize = 10_000;
@@ -52,8 +52,9 @@ pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
     let mut cubbyhole = MountEntry::new("cubbyhole/", "cubbyhole", "private store of each token");
     cubbyhole.local = true;
     cubbyhole.uuid = Uuid::from_bytes(CUBBYHOLE.0);
-    let identity = MountEntry::new("identity/", "identity", "identity store");
-    session.txn().create_keyspace(identity.keyspace(), Class::Replicated);
+    let mut identity = MountEntry::new("identity/", "identity", "identity store");
+    identity.uuid = Uuid::from_bytes(IDENTITY.0);
+    session.txn().create_keyspace(IDENTITY, Class::Replicated);
     let mut system = MountEntry::new("sys/", "system", "control, policies and diagnosis");
     system.seal_wrap = true;
     let entries = vec![cubbyhole, identity, system];
@@ -81,9 +82,13 @@ pub fn create_dev_secret(session: &mut Session) -> Result<(), MountError> {
 /// # Errors
 /// See [`ViewError`].
 pub fn entries(session: &mut Session, key: &str) -> Result<Vec<MountEntry>, ViewError> {
-    let keyspace = if key == LOCAL_KEY { LOCAL } else { CORE };
+    let keyspace = keyspace_of(key);
     let table: Option<Table> = session.view(keyspace).get_json(key)?;
     Ok(table.unwrap_or_default().entries)
+}
+
+fn keyspace_of(key: &str) -> KeyspaceId {
+    if key == LOCAL_KEY || key == LOCAL_AUTH_KEY { LOCAL } else { CORE }
 }
 
 pub(super) fn save(
@@ -91,19 +96,47 @@ pub(super) fn save(
     key: &str,
     entries: Vec<MountEntry>,
 ) -> Result<(), ViewError> {
-    let keyspace = if key == LOCAL_KEY { LOCAL } else { CORE };
+    let keyspace = keyspace_of(key);
     session.view(keyspace).put_json(key, &Table { entries })
 }
 
-/// Adds a mount and its keyspace.
+/// Adds a secrets engine and its keyspace.
 ///
 /// # Errors
 /// [`MountError`]; nothing is written then.
 pub fn enable(session: &mut Session, mut entry: MountEntry) -> Result<(), MountError> {
+    check_path(&entry.path)?;
+    if RESERVED.iter().any(|r| entry.path.starts_with(r)) {
+        return refused(format!("cannot mount {:?}", entry.path));
+    }
     normalise(&mut entry)?;
+    insert(session, entry, [MOUNTS_KEY, LOCAL_KEY])
+}
+
+/// Adds an auth method and its keyspace; its path is without `auth/`.
+///
+/// # Errors
+/// [`MountError`]; nothing is written then.
+pub fn enable_auth(session: &mut Session, entry: MountEntry) -> Result<(), MountError> {
+    check_path(&entry.path)?;
+    if entry.kind == "token" {
+        return refused("token credential backend cannot be instantiated");
+    }
+    if auth::routes(&entry.kind).is_none() {
+        return refused(format!("plugin not found in the catalog: {}", entry.kind));
+    }
+    insert(session, entry, [AUTH_KEY, LOCAL_AUTH_KEY])
+}
+
+/// Into the replicated or the local one of two tables whose paths must not overlap.
+fn insert(
+    session: &mut Session,
+    entry: MountEntry,
+    [shared_key, own_key]: [&'static str; 2],
+) -> Result<(), MountError> {
     check_times(&entry.config)?;
-    let shared = entries(session, MOUNTS_KEY)?;
-    let own = entries(session, LOCAL_KEY)?;
+    let shared = entries(session, shared_key)?;
+    let own = entries(session, own_key)?;
     let path = &entry.path;
     let taken = shared
         .iter()
@@ -113,9 +146,9 @@ pub fn enable(session: &mut Session, mut entry: MountEntry) -> Result<(), MountE
         return refused(format!("path is already in use at {}", taken.path));
     }
     let (key, mut all, class) = if entry.local {
-        (LOCAL_KEY, own, Class::Local)
+        (own_key, own, Class::Local)
     } else {
-        (MOUNTS_KEY, shared, Class::Replicated)
+        (shared_key, shared, Class::Replicated)
     };
     if all.len() >= MOUNTS_MAX {
         return refused(format!("there are {MOUNTS_MAX} mounts already"));
@@ -133,15 +166,15 @@ pub(super) fn bad_path(path: &str) -> bool {
         || path.contains(char::is_control)
 }
 
-/// Checks path and type, and brings aliases of types into one form.
-fn normalise(entry: &mut MountEntry) -> Result<(), MountError> {
-    let path = &entry.path;
-    if RESERVED.iter().any(|r| path.starts_with(r)) {
-        return refused(format!("cannot mount {path:?}"));
-    }
+fn check_path(path: &str) -> Result<(), MountError> {
     if bad_path(path) {
         return refused(format!("{path:?} is not a path that can be mounted at"));
     }
+    Ok(())
+}
+
+/// Checks the type, and brings aliases of types into one form.
+fn normalise(entry: &mut MountEntry) -> Result<(), MountError> {
     if SINGLETONS.contains(&entry.kind.as_str()) {
         return refused(format!("mount type of {:?} is not mountable", entry.kind));
     }
@@ -182,7 +215,27 @@ pub fn disable(session: &mut Session, path: &str) -> Result<(), MountError> {
     if path.starts_with("auth/") {
         return refused(format!("cannot unmount {path:?}"));
     }
-    for key in [LOCAL_KEY, MOUNTS_KEY] {
+    remove(session, path, [LOCAL_KEY, MOUNTS_KEY])?;
+    Ok(())
+}
+
+/// Removes an auth method and its data; what it was, if there was one at `path`.
+///
+/// # Errors
+/// [`MountError`]; nothing is written then.
+pub fn disable_auth(session: &mut Session, path: &str) -> Result<Option<MountEntry>, MountError> {
+    if path == "token/" {
+        return refused("token credential backend cannot be disabled");
+    }
+    remove(session, path, [LOCAL_AUTH_KEY, AUTH_KEY])
+}
+
+fn remove(
+    session: &mut Session,
+    path: &str,
+    keys: [&str; 2],
+) -> Result<Option<MountEntry>, MountError> {
+    for key in keys {
         let mut table = entries(session, key)?;
         let Some(at) = table.iter().position(|e| e.path == path) else { continue };
         if SINGLETONS.contains(&table[at].kind.as_str()) {
@@ -191,9 +244,9 @@ pub fn disable(session: &mut Session, path: &str) -> Result<(), MountError> {
         let gone = table.remove(at);
         session.txn().drop_keyspace(gone.keyspace());
         save(session, key, table)?;
-        return Ok(());
+        return Ok(Some(gone));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Changes a mount; `false` when there is none at `path`, which is without `auth/` for `key`

@@ -48,6 +48,9 @@ pub struct MountConfig {
     /// Of auth methods.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub token_type: String,
+    /// Of auth methods; nothing for the system's defaults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_lockout_config: Option<LockoutConfig>,
     /// Headers that the engine may see.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passthrough_request_headers: Vec<String>,
@@ -60,6 +63,30 @@ pub struct MountConfig {
     /// For audit devices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub audit_non_hmac_response_keys: Vec<String>,
+}
+
+/// When failed logins lock a name. Times are seconds.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+pub struct LockoutConfig {
+    /// Failures that lock.
+    pub lockout_threshold: u64,
+    /// How long a name stays locked.
+    pub lockout_duration: u64,
+    /// Failures that lie this far apart do not add up.
+    pub lockout_counter_reset: u64,
+    /// Never lock.
+    pub lockout_disable: bool,
+}
+
+impl Default for LockoutConfig {
+    fn default() -> Self {
+        Self {
+            lockout_threshold: 5,
+            lockout_duration: 900,
+            lockout_counter_reset: 900,
+            lockout_disable: false,
+        }
+    }
 }
 
 impl MountEntry {

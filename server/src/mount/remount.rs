@@ -1,7 +1,7 @@
 //! A mount under another path. The keyspace stays, so no data moves.
 
 use super::change::{RESERVED, SINGLETONS, bad_path, entries, save};
-use super::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, MountError};
+use super::{AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, MountError};
 use crate::barrier::Session;
 
 /// Moves a mount from one path to another, both with their slash at the end and, for auth methods,
@@ -13,7 +13,7 @@ pub fn remount(session: &mut Session, from: &str, to: &str) -> Result<&'static s
     let refused = |message: String| Err(MountError::Refused(message));
     let (keys, source, target): (&[&'static str], _, _) =
         match (from.strip_prefix("auth/"), to.strip_prefix("auth/")) {
-            (Some(source), Some(target)) => (&[AUTH_KEY], source, target),
+            (Some(source), Some(target)) => (&[AUTH_KEY, LOCAL_AUTH_KEY], source, target),
             (None, None) => (&[MOUNTS_KEY, LOCAL_KEY], from, to),
             (Some(_), None) => {
                 return refused(format!("cannot remount auth mount to non-auth mount {to:?}"));

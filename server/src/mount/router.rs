@@ -5,21 +5,25 @@ use std::sync::Arc;
 
 use strongroom_storage::KeyspaceId;
 
-use super::{AUTH_KEY, DEFAULT_LEASE_TTL, LOCAL_KEY, MAX_LEASE_TTL, MOUNTS_KEY, MountEntry, Table};
+use super::{
+    AUTH_KEY, DEFAULT_LEASE_TTL, LOCAL_AUTH_KEY, LOCAL_KEY, MAX_LEASE_TTL, MOUNTS_KEY, MountEntry,
+    Table,
+};
 use crate::barrier::{Session, ViewError};
-use crate::engine;
 use crate::keyspace::{CORE, LOCAL};
 use crate::logical::{EngineHandler, MountInfo, Route};
 use crate::sys::CoreHandler;
-use crate::token;
+use crate::{auth, engine, identity, token};
 
 /// What answers the calls to a mount.
 #[derive(Clone, Copy)]
 pub enum Target {
     /// A secrets engine with a keyspace of its own.
     Engine(&'static [Route<EngineHandler>]),
-    /// A part of the core: tokens.
+    /// A part of the core that works on more than its own keyspace: auth methods, identity.
     Core(&'static [Route<CoreHandler>]),
+    /// As `Core`, but each cluster's own: tokens.
+    Own(&'static [Route<CoreHandler>]),
     /// `sys/`.
     System,
     /// A type that this version does not have.
@@ -40,35 +44,40 @@ pub struct Mount {
 
 /// A mount table by full path (`secret/`, `auth/token/`).
 #[derive(Default)]
-pub struct Router(HashMap<Box<str>, Arc<Mount>>);
+pub struct Router {
+    paths: HashMap<Box<str>, Arc<Mount>>,
+    accessors: HashMap<Box<str>, Arc<Mount>>,
+}
 
 impl Router {
     fn decode(stored: &[u8], prefix: &str) -> Option<Self> {
         let table: Table = serde_json::from_slice(stored).ok()?;
-        let mounts = table.entries.into_iter().map(|entry| {
-            let mount = Mount::new(entry, prefix);
-            (mount.info.path.as_str().into(), Arc::new(mount))
-        });
-        Some(Self(mounts.collect()))
+        let mut router = Self::default();
+        for entry in table.entries {
+            let mount = Arc::new(Mount::new(entry, prefix));
+            router.accessors.insert(mount.info.accessor.as_str().into(), Arc::clone(&mount));
+            router.paths.insert(mount.info.path.as_str().into(), mount);
+        }
+        Some(router)
     }
 
     /// The mount with the longest path that `path` is in, and the rest of `path`. A path that is a
     /// mount's but for the slash at the end is in it.
     fn find<'p>(&self, path: &'p str) -> Option<(Arc<Mount>, &'p str)> {
         if !path.ends_with('/')
-            && let Some(mount) = self.0.get(format!("{path}/").as_str())
+            && let Some(mount) = self.paths.get(format!("{path}/").as_str())
         {
             return Some((Arc::clone(mount), ""));
         }
         path.rmatch_indices('/').find_map(|(at, _)| {
             let (mount_path, rest) = path.split_at(at + 1);
-            self.0.get(mount_path).map(|mount| (Arc::clone(mount), rest))
+            self.paths.get(mount_path).map(|mount| (Arc::clone(mount), rest))
         })
     }
 
     /// All mounts, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Mount>> {
-        self.0.values()
+        self.paths.values()
     }
 }
 
@@ -77,7 +86,9 @@ impl Mount {
         let options = entry.options.clone().unwrap_or_default();
         let target = match (prefix, entry.kind.as_str()) {
             ("", "system") => Target::System,
-            ("auth/", "token") => Target::Core(token::ROUTES),
+            ("auth/", "token") => Target::Own(token::ROUTES),
+            ("auth/", kind) => auth::routes(kind).map_or(Target::Unknown, Target::Core),
+            ("", "identity") => Target::Core(identity::ROUTES),
             ("", kind) => engine::routes(kind, &options).map_or(Target::Unknown, Target::Engine),
             _ => Target::Unknown,
         };
@@ -89,6 +100,8 @@ impl Mount {
             default_lease_ttl: or(entry.config.default_lease_ttl, DEFAULT_LEASE_TTL),
             max_lease_ttl: or(entry.config.max_lease_ttl, MAX_LEASE_TTL),
             local: entry.local,
+            token_type: entry.config.token_type.clone(),
+            lockout: entry.config.user_lockout_config,
         };
         Self { info, keyspace: entry.keyspace(), target, entry }
     }
@@ -112,13 +125,14 @@ pub fn route<'p>(
     scope: Scope,
     path: &'p str,
 ) -> Result<Option<(Arc<Mount>, &'p str)>, ViewError> {
-    let key = if path.starts_with("auth/") { AUTH_KEY } else { MOUNTS_KEY };
+    let auth = path.starts_with("auth/");
+    let (key, own) = if auth { (AUTH_KEY, LOCAL_AUTH_KEY) } else { (MOUNTS_KEY, LOCAL_KEY) };
     let table = router(session, key)?;
     let shared = table.find(path);
     if scope == Scope::Replicated {
         return Ok(shared.filter(|(mount, _)| !mount.info.local));
     }
-    let local = router(session, LOCAL_KEY)?.find(path);
+    let local = router(session, own)?.find(path);
     // A local mount never lies in a replicated one of the same name, nor the other way, but what
     // the primary mounts later may; then the longer path answers.
     Ok(match (shared, local) {
@@ -128,6 +142,22 @@ pub fn route<'p>(
     })
 }
 
+/// The auth method with this accessor.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn auth_by_accessor(
+    session: &mut Session,
+    accessor: &str,
+) -> Result<Option<Arc<Mount>>, ViewError> {
+    for key in [AUTH_KEY, LOCAL_AUTH_KEY] {
+        if let Some(mount) = router(session, key)?.accessors.get(accessor) {
+            return Ok(Some(Arc::clone(mount)));
+        }
+    }
+    Ok(None)
+}
+
 /// The decoded table stored under `key`; empty when there is none.
 ///
 /// # Errors
@@ -135,6 +165,7 @@ pub fn route<'p>(
 pub fn router(session: &mut Session, key: &str) -> Result<Arc<Router>, ViewError> {
     let (keyspace, prefix) = match key {
         LOCAL_KEY => (LOCAL, ""),
+        LOCAL_AUTH_KEY => (LOCAL, "auth/"),
         AUTH_KEY => (CORE, "auth/"),
         _ => (CORE, ""),
     };

@@ -16,6 +16,10 @@ path "auth/token/revoke-self" { capabilities = ["update"] }
 path "sys/capabilities-self"  { capabilities = ["update"] }
 path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }
 
+# Its own entity.
+path "identity/entity/id/{{identity.entity.id}}"     { capabilities = ["read"] }
+path "identity/entity/name/{{identity.entity.name}}" { capabilities = ["read"] }
+
 # The token's own private store.
 path "cubbyhole/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 

@@ -7,13 +7,15 @@ use crate::logical::Operation;
 pub struct Capabilities(u16);
 
 /// Names and bits, in the order in which the API lists them.
-const NAMES: [(&str, Capabilities); 9] = [
+const NAMES: [(&str, Capabilities); 11] = [
     ("create", Capabilities::CREATE),
     ("delete", Capabilities::DELETE),
     ("list", Capabilities::LIST),
     ("patch", Capabilities::PATCH),
     ("read", Capabilities::READ),
+    ("recover", Capabilities::RECOVER),
     ("scan", Capabilities::SCAN),
+    ("subscribe", Capabilities::SUBSCRIBE),
     ("sudo", Capabilities::SUDO),
     ("update", Capabilities::UPDATE),
     ("deny", Capabilities::DENY),
@@ -40,8 +42,13 @@ impl Capabilities {
     pub const DENY: Self = Self(1 << 7);
     /// List, folders included.
     pub const SCAN: Self = Self(1 << 8);
+    /// Take data back from a snapshot. Nothing needs this or the next one yet; policies that were
+    /// written for other servers may name them.
+    pub const RECOVER: Self = Self(1 << 9);
+    /// Be told of changes.
+    pub const SUBSCRIBE: Self = Self(1 << 10);
     /// All but `deny`.
-    pub const ALL: Self = Self(0x17f);
+    pub const ALL: Self = Self(0x77f);
 
     /// By its name in a policy.
     pub fn by_name(name: &str) -> Option<Self> {

@@ -8,32 +8,34 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Capabilities, Rule};
+use super::{Grant, Rule};
 
 /// A policy, ready to be asked.
 #[derive(Debug, Default)]
 pub struct Policy {
-    exact: HashMap<Box<str>, Capabilities>,
+    exact: HashMap<Box<str>, Grant>,
     /// Patterns whose only wildcard is the `*` at their end, without it.
-    prefix: BTreeMap<Box<str>, Capabilities>,
+    prefix: BTreeMap<Box<str>, Grant>,
     /// Patterns with `+`.
     segments: Vec<Segmented>,
+    /// Rules whose patterns depend on the caller; they match nothing as they stand.
+    templates: Vec<Rule>,
 }
 
 #[derive(Debug)]
 struct Segmented {
     pattern: Box<str>,
-    capabilities: Capabilities,
+    grant: Grant,
 }
 
 /// The best rule of a policy for some path.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Match<'p> {
     /// The pattern without its final `*`.
     text: &'p str,
     glob: bool,
     /// What it grants.
-    pub capabilities: Capabilities,
+    pub grant: Grant,
 }
 
 impl Policy {
@@ -41,19 +43,31 @@ impl Policy {
     pub fn new(rules: Vec<Rule>) -> Self {
         let mut policy = Self::default();
         for rule in rules {
-            policy.add(rule);
+            if rule.template {
+                policy.templates.push(rule);
+            } else {
+                policy.add(rule);
+            }
         }
         policy
     }
 
-    fn add(&mut self, Rule { path, capabilities }: Rule) {
+    /// The rules with templates.
+    pub(super) fn templates(&self) -> &[Rule] {
+        &self.templates
+    }
+
+    /// Adds a rule whose pattern stands as it is.
+    pub(super) fn add(&mut self, mut rule: Rule) {
+        let path = std::mem::take(&mut rule.path);
+        let grant = Grant::from(rule);
         let (text, glob) = split_glob(&path);
         if text.split('/').any(|s| s == "+") {
             let known = self.segments.iter_mut().find(|s| *s.pattern == path);
             if let Some(known) = known {
-                known.capabilities = known.capabilities.union(capabilities);
+                known.grant = known.grant.union(&grant);
             } else {
-                self.segments.push(Segmented { pattern: path.into(), capabilities });
+                self.segments.push(Segmented { pattern: path.into(), grant });
             }
             return;
         }
@@ -62,21 +76,17 @@ impl Policy {
         } else {
             self.exact.entry(path.into()).or_default()
         };
-        *slot = slot.union(capabilities);
+        *slot = slot.union(&grant);
     }
 
     /// The rule that applies to exactly `path`, if any.
     pub fn find(&self, path: &str) -> Option<Match<'_>> {
-        if let Some((text, capabilities)) = self.exact.get_key_value(path) {
-            return Some(Match { text, glob: false, capabilities: *capabilities });
+        if let Some((text, grant)) = self.exact.get_key_value(path) {
+            return Some(Match { text, glob: false, grant: grant.clone() });
         }
         let segments = self.segments.iter().filter_map(|s| {
             let (text, glob) = split_glob(&s.pattern);
-            segments_match(text, glob, path).then_some(Match {
-                text,
-                glob,
-                capabilities: s.capabilities,
-            })
+            segments_match(text, glob, path).then_some(Match { text, glob, grant: s.grant.clone() })
         });
         self.longest_prefix(path).into_iter().chain(segments).max_by(Match::priority)
     }
@@ -85,9 +95,9 @@ impl Policy {
     pub fn touches(&self, folder: &str) -> bool {
         let below =
             |text: &str, glob: bool| text.starts_with(folder) || (glob && folder.starts_with(text));
-        self.exact.iter().any(|(text, c)| c.any() && below(text, false))
-            || self.prefix.iter().any(|(text, c)| c.any() && below(text, true))
-            || self.segments.iter().any(|s| s.capabilities.any() && segments_touch(s, folder))
+        self.exact.iter().any(|(text, g)| g.capabilities.any() && below(text, false))
+            || self.prefix.iter().any(|(text, g)| g.capabilities.any() && below(text, true))
+            || self.segments.iter().any(|s| s.grant.capabilities.any() && segments_touch(s, folder))
     }
 
     /// Goes down the sorted prefixes: the greatest one not above `path` is a prefix of it, or what
@@ -95,12 +105,12 @@ impl Policy {
     fn longest_prefix(&self, path: &str) -> Option<Match<'_>> {
         let mut bound = path;
         loop {
-            let (text, capabilities) = self
+            let (text, grant) = self
                 .prefix
                 .range::<str, _>((std::ops::Bound::Unbounded, std::ops::Bound::Included(bound)))
                 .next_back()?;
             if path.starts_with(&**text) {
-                return Some(Match { text, glob: true, capabilities: *capabilities });
+                return Some(Match { text, glob: true, grant: grant.clone() });
             }
             bound = common_prefix(bound, text);
         }
@@ -181,6 +191,7 @@ fn common_prefix<'a>(a: &'a str, b: &str) -> &'a str {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Capabilities;
     use super::*;
 
     /// The rules of the module's text, taken literally: every pattern is tried on every path.
@@ -257,6 +268,7 @@ mod tests {
                     [usize::from(bit)],
             )
             .unwrap(),
+            ..Rule::default()
         });
         proptest::collection::vec(one, 0..12)
     }
@@ -269,13 +281,13 @@ mod tests {
             path in "([ab]{0,3}/){0,3}[ab]{0,2}",
             cut in 0_usize..12,
         ) {
-            let one = Policy::new(rules.clone()).find(&path).map(|m| m.capabilities);
+            let one = Policy::new(rules.clone()).find(&path).map(|m| m.grant.capabilities);
             prop_assert_eq!(one, plain(&rules, &path));
             // The same rules in two policies of one token.
             let (left, right) = rules.split_at(cut.min(rules.len()));
             let (left, right) = (Policy::new(left.to_vec()), Policy::new(right.to_vec()));
-            let merged = super::super::merge([&left, &right].into_iter(), &path);
-            prop_assert_eq!(merged, plain(&rules, &path).unwrap_or_default());
+            let merged = super::super::acl::merge([&left, &right].into_iter(), &path);
+            prop_assert_eq!(merged.capabilities, plain(&rules, &path).unwrap_or_default());
         }
     }
 
@@ -284,6 +296,7 @@ mod tests {
         let rule = |path: &str, name: &str| Rule {
             path: path.to_owned(),
             capabilities: Capabilities::by_name(name).unwrap(),
+            ..Rule::default()
         };
         let policy = Policy::new(vec![
             rule("secret/*", "read"),
@@ -292,7 +305,7 @@ mod tests {
             rule("secret/a/team", "deny"),
             rule("b/+/c*", "read"),
         ]);
-        let names = |path: &str| policy.find(path).map(|m| m.capabilities.names());
+        let names = |path: &str| policy.find(path).map(|m| m.grant.capabilities.names());
         assert_eq!(names("secret/x"), Some(vec!["read"]));
         assert_eq!(names("secret/super/x"), Some(vec!["list"]));
         assert_eq!(names("secret/b/team"), Some(vec!["update"]));

@@ -3,8 +3,13 @@
 //! Only what is enforced is accepted: a key that this version does not know is an error, so that no
 //! rule is ever weaker than it reads.
 
+use serde_json::Value;
+
 use super::Capabilities;
 use super::hcl::{self, Item};
+use super::limits::{Limits, Parameters};
+use super::template;
+use crate::engine::duration::parse_seconds;
 
 /// Why a text is not a policy.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -39,15 +44,22 @@ pub enum ParseError {
     /// `+*` has no meaning.
     #[error("path {0:?}: invalid use of wildcards ('+*' is forbidden)")]
     Wildcards(String),
+    /// A `{{` without its `}}`, or the other way round.
+    #[error("path {0:?}: failed to validate policy templating: unbalanced templating characters")]
+    Template(String),
 }
 
 /// One `path` block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rule {
     /// Without leading slash; may end in `*` and hold `+` segments.
     pub path: String,
     /// What it grants.
     pub capabilities: Capabilities,
+    /// What it asks of calls.
+    pub limits: Limits,
+    /// `path` holds templates.
+    pub template: bool,
 }
 
 /// The rules of a policy text, in its order.
@@ -70,7 +82,7 @@ pub fn parse(text: &str) -> Result<Vec<Rule>, ParseError> {
 }
 
 fn rules_of_item(item: Item, rules: &mut Vec<Rule>) -> Result<(), ParseError> {
-    let serde_json::Value::Object(fields) = item.value else {
+    let Value::Object(fields) = item.value else {
         return Err(ParseError::Syntax("path is a block".to_owned()));
     };
     match item.labels.as_slice() {
@@ -89,7 +101,6 @@ fn rules_of_item(item: Item, rules: &mut Vec<Rule>) -> Result<(), ParseError> {
 }
 
 fn parse_json(text: &str) -> Result<Vec<Rule>, ParseError> {
-    use serde_json::Value;
     let value: Value = serde_json::from_str(text).map_err(|e| ParseError::Syntax(e.to_string()))?;
     let Value::Object(top) = value else {
         return Err(ParseError::Syntax("a policy in JSON is an object".to_owned()));
@@ -114,7 +125,7 @@ fn parse_json(text: &str) -> Result<Vec<Rule>, ParseError> {
 }
 
 fn rules_of_paths(
-    paths: &serde_json::Map<String, serde_json::Value>,
+    paths: &serde_json::Map<String, Value>,
     rules: &mut Vec<Rule>,
 ) -> Result<(), ParseError> {
     for (path, value) in paths {
@@ -129,53 +140,97 @@ fn rules_of_paths(
 }
 
 /// A rule while its keys are read.
-struct Draft {
-    path: String,
-    capabilities: Capabilities,
-}
+struct Draft(Rule);
 
 impl Draft {
     fn new(path: &str) -> Self {
         let path = path.strip_prefix('/').unwrap_or(path).to_owned();
-        Self { path, capabilities: Capabilities::NONE }
+        Self(Rule { path, ..Rule::default() })
     }
 
-    fn set(&mut self, key: &str, value: &serde_json::Value) -> Result<(), ParseError> {
-        let granted = match key {
-            "comment" => return Ok(()),
-            "capabilities" => {
-                let list = value.as_array().ok_or_else(|| self.wrong("capabilities is a list"))?;
-                let mut set = Capabilities::NONE;
-                for item in list {
-                    let name = item.as_str().ok_or_else(|| self.wrong("capabilities are words"))?;
-                    let one = Capabilities::by_name(name).ok_or_else(|| {
-                        ParseError::Capability { path: self.path.clone(), name: name.to_owned() }
-                    })?;
-                    set = set.union(one);
-                }
-                set
+    fn set(&mut self, key: &str, value: &Value) -> Result<(), ParseError> {
+        match key {
+            "comment" => {}
+            "capabilities" => self.capabilities(value)?,
+            "policy" => {
+                let granted = shorthand(value.as_str().unwrap_or_default())
+                    .ok_or_else(|| self.wrong("policy is one of deny, read, write and sudo"))?;
+                self.0.capabilities = self.0.capabilities.union(granted);
             }
-            "policy" => shorthand(value.as_str().unwrap_or_default())
-                .ok_or_else(|| self.wrong("policy is one of deny, read, write and sudo"))?,
+            "allowed_parameters" => self.0.limits.allowed = self.parameters(value)?,
+            "denied_parameters" => self.0.limits.denied = self.parameters(value)?,
+            "required_parameters" => {
+                let names: Option<Vec<String>> = value
+                    .as_array()
+                    .and_then(|list| list.iter().map(|v| v.as_str().map(str::to_owned)).collect());
+                self.0.limits.required =
+                    names.ok_or_else(|| self.wrong("required_parameters is a list of names"))?;
+            }
+            "min_wrapping_ttl" => self.0.limits.min_wrapping_ttl = self.seconds(value)?,
+            "max_wrapping_ttl" => self.0.limits.max_wrapping_ttl = self.seconds(value)?,
             _ => return Err(self.unknown(key)),
-        };
-        self.capabilities = self.capabilities.union(granted);
+        }
         Ok(())
     }
 
-    fn finish(self) -> Result<Rule, ParseError> {
-        if self.path.contains("+*") {
-            return Err(ParseError::Wildcards(self.path));
+    fn capabilities(&mut self, value: &Value) -> Result<(), ParseError> {
+        let list = value.as_array().ok_or_else(|| self.wrong("capabilities is a list"))?;
+        for item in list {
+            let name = item.as_str().ok_or_else(|| self.wrong("capabilities are words"))?;
+            let one = Capabilities::by_name(name).ok_or_else(|| ParseError::Capability {
+                path: self.0.path.clone(),
+                name: name.to_owned(),
+            })?;
+            self.0.capabilities = self.0.capabilities.union(one);
         }
-        Ok(Rule { path: self.path, capabilities: self.capabilities })
+        Ok(())
+    }
+
+    fn parameters(&self, value: &Value) -> Result<Parameters, ParseError> {
+        let wrong = || self.wrong("parameters are an object of lists");
+        let object = value.as_object().ok_or_else(wrong)?;
+        let mut parameters = Parameters::new();
+        for (name, values) in object {
+            let values = values.as_array().ok_or_else(wrong)?;
+            parameters.insert(name.to_lowercase(), values.clone());
+        }
+        Ok(parameters)
+    }
+
+    /// 0 is as good as absent.
+    fn seconds(&self, value: &Value) -> Result<Option<u64>, ParseError> {
+        let seconds = match value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => parse_seconds(text),
+            _ => None,
+        };
+        let seconds = seconds.and_then(|s| u64::try_from(s).ok());
+        let seconds = seconds.ok_or_else(|| self.wrong("a wrapping TTL is a duration"))?;
+        Ok((seconds > 0).then_some(seconds))
+    }
+
+    fn finish(self) -> Result<Rule, ParseError> {
+        let mut rule = self.0;
+        if rule.path.contains("+*") {
+            return Err(ParseError::Wildcards(rule.path));
+        }
+        if let (Some(min), Some(max)) = (rule.limits.min_wrapping_ttl, rule.limits.max_wrapping_ttl)
+            && max < min
+        {
+            let what = "max_wrapping_ttl cannot be less than min_wrapping_ttl";
+            return Err(ParseError::Value { path: rule.path, what });
+        }
+        rule.template = template::is_template(&rule.path)
+            .map_err(|_| ParseError::Template(rule.path.clone()))?;
+        Ok(rule)
     }
 
     fn wrong(&self, what: &'static str) -> ParseError {
-        ParseError::Value { path: self.path.clone(), what }
+        ParseError::Value { path: self.0.path.clone(), what }
     }
 
     fn unknown(&self, key: &str) -> ParseError {
-        unknown(&format!("path {:?}: ", self.path), key)
+        unknown(&format!("path {:?}: ", self.0.path), key)
     }
 }
 
@@ -218,12 +273,35 @@ mod tests {
     }
 
     #[test]
+    fn limits_and_templates_are_read() {
+        let rules = parse(
+            "path \"a/{{identity.entity.id}}/*\" { capabilities = [\"update\"]\n\
+             allowed_parameters = { \"X\" = [1, \"b*\"], \"*\" = [] }\n\
+             denied_parameters = { y = [] }\n required_parameters = [\"x\"]\n\
+             min_wrapping_ttl = \"1m\"\n max_wrapping_ttl = 90 }",
+        )
+        .unwrap();
+        let [rule] = rules.as_slice() else { panic!("one rule is expected") };
+        assert!(rule.template);
+        let limits = &rule.limits;
+        assert_eq!(limits.allowed["x"], [Value::from(1), Value::from("b*")]);
+        assert!(limits.allowed["*"].is_empty() && limits.denied["y"].is_empty());
+        assert_eq!(limits.required, ["x"]);
+        assert_eq!((limits.min_wrapping_ttl, limits.max_wrapping_ttl), (Some(60), Some(90)));
+    }
+
+    #[test]
     fn what_is_not_enforced_is_refused() {
         for (text, part) in [
             ("path \"a\" {", ""),
             ("foo = 1", "invalid key \"foo\""),
             ("path \"a\" { capabilitie = [\"read\"] }", "invalid key \"capabilitie\""),
-            ("path \"a\" { allowed_parameters = { \"b\" = [] } }", ""),
+            ("path \"a\" { allowed_parameters = [\"b\"] }", "object of lists"),
+            ("path \"a\" { required_parameters = \"b\" }", "list of names"),
+            ("path \"a\" { min_wrapping_ttl = \"x\" }", "duration"),
+            ("path \"a\" { min_wrapping_ttl = \"2s\" max_wrapping_ttl = 1 }", "less than"),
+            ("path \"a\" { mfa_methods = [\"b\"] }", "invalid key \"mfa_methods\""),
+            ("path \"a/{{identity.entity.id\" { policy = \"read\" }", "unbalanced"),
             ("path \"a\" { capabilities = [\"zap\"] }", "invalid capability \"zap\""),
             ("path \"a\" { capabilities = \"read\" }", "is a list"),
             ("path \"a/+*\" { capabilities = [\"read\"] }", "'+*' is forbidden"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{CoreCall, CoreHandler};
 use crate::barrier::Session;
 use crate::logical::{
-    Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar, Words,
+    Access, ApiError, ApiResult, Caller, Method, Operation, Response, Route, Scalar, Words,
 };
 use crate::{policy, token};
 
@@ -49,7 +49,7 @@ struct Body {
 
 fn of_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let body: Body = core.call.parse()?;
-    answer(session, &core.call.caller.policies, body)
+    answer(session, core.call.caller, body)
 }
 
 fn of_token(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
@@ -59,7 +59,7 @@ fn of_token(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     }
     let found = token::lookup(session, &body.token.0, core.call.now)?;
     let found = found.ok_or_else(|| ApiError::listed(400, "invalid token"))?;
-    answer(session, &found.entry.policies, body)
+    answer(session, &found.caller, body)
 }
 
 fn of_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
@@ -70,10 +70,10 @@ fn of_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response
         None => None,
     };
     let found = found.ok_or_else(|| ApiError::listed(400, "invalid accessor"))?;
-    answer(session, &found.entry.policies, body)
+    answer(session, &found.caller, body)
 }
 
-fn answer(session: &mut Session, policies: &[String], body: Body) -> ApiResult<Response> {
+fn answer(session: &mut Session, caller: &Caller, body: Body) -> ApiResult<Response> {
     let paths = body.paths.or(body.path).unwrap_or_default().0;
     if paths.is_empty() {
         return Err(ApiError::bad_request("paths must be supplied"));
@@ -81,13 +81,13 @@ fn answer(session: &mut Session, policies: &[String], body: Body) -> ApiResult<R
     if paths.len() > PATHS_MAX {
         return Err(ApiError::bad_request("too many paths: 4096 is the limit"));
     }
-    let root = policies.iter().any(|p| p == policy::ROOT);
+    let acl = policy::Acl::of(session, caller)?;
     let mut data = Map::new();
     for path in &paths {
-        let names = if root {
+        let names = if acl.is_root() {
             vec!["root"]
         } else {
-            policy::capabilities(session, policies, path.trim_start_matches('/'))?.names()
+            acl.on(path.trim_start_matches('/')).capabilities.names()
         };
         data.insert(path.clone(), names.into());
     }

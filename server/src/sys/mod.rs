@@ -19,6 +19,7 @@ mod health;
 mod host;
 mod internal;
 mod keys;
+mod locked;
 mod loggers;
 mod metrics;
 mod mounts;
@@ -31,10 +32,13 @@ mod seal;
 mod tools;
 mod ui;
 
+use strongroom_storage::KeyspaceId;
+
+use crate::auth::Lockout;
 use crate::barrier::Session;
 use crate::cluster::Cluster;
 use crate::dispatch::Request;
-use crate::logical::{ApiResult, Call, Caller, Operation, Params, Response};
+use crate::logical::{ApiResult, Call, Caller, Operation, Params, Peer, Response};
 
 pub(crate) use config::Cors;
 pub use routes::{Found, described, find, find_always};
@@ -119,4 +123,10 @@ pub struct CoreCall<'a> {
     pub token: &'a str,
     /// The answer will be wrapped.
     pub wrapped: bool,
+    /// Keyspace of the mount.
+    pub keyspace: KeyspaceId,
+    /// Where it comes from.
+    pub peer: Peer,
+    /// Names that failed to log in here.
+    pub lockout: &'a Lockout,
 }

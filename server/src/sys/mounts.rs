@@ -8,14 +8,17 @@ use serde_json::{Map, Value, json};
 use super::{CoreCall, CoreHandler};
 use crate::barrier::Session;
 use crate::logical::{
-    Access, ApiError, ApiResult, Flag, Method, Operation, Response, Route, Scalar, Seconds, Words,
+    Access, ApiError, ApiResult, Flag, Integer, Method, Operation, Response, Route, Scalar,
+    Seconds, Words,
 };
 use crate::mount::{
-    self, AUTH_KEY, DEFAULT_LEASE_TTL, LOCAL_KEY, MAX_LEASE_TTL, MOUNTS_KEY, MountConfig,
-    MountEntry, MountError,
+    self, AUTH_KEY, DEFAULT_LEASE_TTL, LOCAL_AUTH_KEY, LOCAL_KEY, LockoutConfig, MAX_LEASE_TTL,
+    MOUNTS_KEY, MountConfig, MountEntry, MountError,
 };
+use crate::token;
 
 const SECRETS: [&str; 2] = [MOUNTS_KEY, LOCAL_KEY];
+const AUTH: [&str; 2] = [AUTH_KEY, LOCAL_AUTH_KEY];
 
 /// The routes. Writes run here first: whether a mount is local is for the handler to find out.
 pub(super) static ROUTES: &[Route<CoreHandler>] = &[
@@ -95,7 +98,7 @@ fn list(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
 }
 
 fn list_auth(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    table(session, &[AUTH_KEY])
+    table(session, &AUTH)
 }
 
 /// Which table a path of `sys/mounts/` or `sys/auth/` is about, its mount path with the slash, and
@@ -110,13 +113,13 @@ impl Place<'_> {
     fn secrets(core: &CoreCall<'_>) -> ApiResult<Self> {
         let path = core.call.param("path").trim_end_matches('/');
         match path.strip_prefix("auth/").and_then(|p| p.strip_suffix("/tune")) {
-            Some(auth) => Self::new(&[AUTH_KEY], auth, true),
+            Some(auth) => Self::new(&AUTH, auth, true),
             None => Self::split(&SECRETS, path),
         }
     }
 
     fn auth(core: &CoreCall<'_>) -> ApiResult<Self> {
-        Self::split(&[AUTH_KEY], core.call.param("path").trim_end_matches('/'))
+        Self::split(&AUTH, core.call.param("path").trim_end_matches('/'))
     }
 
     fn split(keys: &'static [&'static str], path: &str) -> ApiResult<Self> {
@@ -140,7 +143,7 @@ impl Place<'_> {
     }
 
     fn is_auth(&self) -> bool {
-        self.keys == [AUTH_KEY]
+        self.keys == AUTH
     }
 
     fn find(&self, session: &mut Session) -> ApiResult<Option<MountEntry>> {
@@ -182,8 +185,20 @@ fn tuning(entry: &MountEntry) -> Value {
     data["default_lease_ttl"] = or(entry.config.default_lease_ttl, DEFAULT_LEASE_TTL).into();
     data["max_lease_ttl"] = or(entry.config.max_lease_ttl, MAX_LEASE_TTL).into();
     data["description"] = entry.description.clone().into();
-    if let Some(options) = &entry.options {
+    if let Some(options) = entry.options.as_ref().filter(|o| !o.is_empty()) {
         data["options"] = json!(options);
+    }
+    if let (Some(lockout), Some(fields)) = (entry.config.user_lockout_config, data.as_object_mut())
+    {
+        fields.remove("user_lockout_config");
+        for (name, value) in [
+            ("user_lockout_threshold", json!(lockout.lockout_threshold)),
+            ("user_lockout_duration", json!(lockout.lockout_duration)),
+            ("user_lockout_counter_reset_duration", json!(lockout.lockout_counter_reset)),
+            ("user_lockout_disable", json!(lockout.lockout_disable)),
+        ] {
+            fields.insert(name.to_owned(), value);
+        }
     }
     data
 }
@@ -209,10 +224,39 @@ struct Config {
     force_no_cache: Option<Flag>,
     listing_visibility: Option<Scalar>,
     token_type: Option<Scalar>,
+    #[serde(rename = "user_lockout_config")]
+    lockout: Option<Lockout>,
     passthrough_request_headers: Option<Words>,
     allowed_response_headers: Option<Words>,
     audit_non_hmac_request_keys: Option<Words>,
     audit_non_hmac_response_keys: Option<Words>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Lockout {
+    #[serde(rename = "lockout_threshold")]
+    threshold: Option<Integer>,
+    #[serde(rename = "lockout_duration")]
+    duration: Option<Seconds>,
+    #[serde(rename = "lockout_counter_reset")]
+    counter_reset: Option<Seconds>,
+    /// The name of `lockout_counter_reset` in a part of the documentation.
+    #[serde(rename = "lockout_counter_reset_duration")]
+    counter_reset_duration: Option<Seconds>,
+    #[serde(rename = "lockout_disable")]
+    disable: Option<Flag>,
+}
+
+impl Lockout {
+    fn apply(self, to: &mut LockoutConfig) {
+        let reset = self.counter_reset.or(self.counter_reset_duration);
+        let threshold = self.threshold.and_then(|n| u64::try_from(n.0).ok());
+        set(&mut to.lockout_threshold, threshold.filter(|n| *n > 0));
+        set(&mut to.lockout_duration, self.duration.map(|s| s.0));
+        set(&mut to.lockout_counter_reset, reset.map(|s| s.0));
+        set(&mut to.lockout_disable, self.disable.map(|f| f.0));
+    }
 }
 
 impl Config {
@@ -228,7 +272,17 @@ impl Config {
             }
             to.listing_visibility = visibility;
         }
-        set(&mut to.token_type, self.token_type.map(|s| s.0));
+        if let Some(Scalar(kind)) = self.token_type {
+            if !["default-service", "default-batch", "service", "batch"].contains(&&*kind) {
+                return Err(ApiError::bad_request("invalid value for 'token_type'"));
+            }
+            to.token_type = kind;
+        }
+        if let Some(lockout) = self.lockout {
+            let mut config = to.user_lockout_config.unwrap_or_default();
+            lockout.apply(&mut config);
+            to.user_lockout_config = Some(config);
+        }
         set(&mut to.passthrough_request_headers, self.passthrough_request_headers.map(|w| w.0));
         set(&mut to.allowed_response_headers, self.allowed_response_headers.map(|w| w.0));
         set(&mut to.audit_non_hmac_request_keys, self.audit_non_hmac_request_keys.map(|w| w.0));
@@ -285,11 +339,20 @@ fn write_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response>
         return tune(core, session, &place);
     }
     let body: Body = core.call.parse()?;
-    match body.r#type.0.as_str() {
-        "" => Err(ApiError::bad_request("backend type must be specified as a string")),
-        "token" => Err(ApiError::bad_request("token credential backend cannot be instantiated")),
-        kind => Err(ApiError::bad_request(format!("plugin not found in the catalog: {kind}"))),
+    if body.r#type.0.is_empty() {
+        return Err(ApiError::bad_request("backend type must be specified as a string"));
     }
+    let description = body.description.unwrap_or_default().0;
+    let mut entry = MountEntry::new(&place.path, &body.r#type.0, &description);
+    entry.accessor.insert_str(0, "auth_");
+    entry.local = body.local.0;
+    entry.seal_wrap = body.seal_wrap.0;
+    entry.external_entropy_access = body.external_entropy_access.0;
+    entry.options = Some(body.options.map(strings).unwrap_or_default());
+    "default-service".clone_into(&mut entry.config.token_type);
+    body.config.unwrap_or_default().apply(&mut entry.config)?;
+    mount::enable_auth(session, entry)?;
+    Ok(Response::empty())
 }
 
 fn disable(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
@@ -303,9 +366,12 @@ fn disable(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
 
 fn disable_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let place = Place::auth(core)?;
-    if place.find(session)?.is_some() {
-        // The only auth method of this version.
-        return Err(ApiError::bad_request("token credential backend cannot be disabled"));
+    if place.tune {
+        return Err(ApiError::unsupported_operation());
+    }
+    // Its tokens are void from here on, on every cluster; here they are removed too.
+    if mount::disable_auth(session, &place.path)?.is_some() {
+        token::revoke_prefix(session, &format!("auth/{}", place.path))?;
     }
     Ok(Response::empty())
 }

@@ -11,7 +11,8 @@ use super::{CoreCall, CoreHandler};
 use crate::barrier::Session;
 use crate::keyspace::{CORE, LOCAL};
 use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar};
-use crate::mount::{self, LOCAL_KEY};
+use crate::mount::{self, LOCAL_AUTH_KEY, LOCAL_KEY};
+use crate::token;
 
 /// Moves whose outcome can be asked for.
 const KEPT: usize = 64;
@@ -60,7 +61,9 @@ fn remount(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
         ));
     }
     let key = mount::remount(session, &from, &to)?;
-    let keyspace = if key == LOCAL_KEY { LOCAL } else { CORE };
+    // Leases are named by paths; those of the old one end here.
+    token::revoke_prefix(session, &from)?;
+    let keyspace = if [LOCAL_KEY, LOCAL_AUTH_KEY].contains(&key) { LOCAL } else { CORE };
     let mut view = session.view(keyspace);
     let mut moves: Vec<Move> = view.get_json(MOVES_KEY)?.unwrap_or_default();
     let id = Uuid::new_v4().to_string();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     CoreHandler, SysCall, SysHandler, capabilities, config, generate_root, health, host, internal,
-    keys, loggers, metrics, mounts, policies, rekey, remount, rotation, seal, tools, ui,
+    keys, locked, loggers, metrics, mounts, policies, rekey, remount, rotation, seal, tools, ui,
 };
 use crate::cluster::Cluster;
 use crate::dispatch::Request;
@@ -12,13 +12,15 @@ use crate::logical::{
     Access, ApiError, ApiResult, Caller, Described, Method, Operation, Params, Route, Served,
     find_route,
 };
-use crate::{audit, describe, quota, replication, wrapping};
+use crate::{audit, describe, quota, replication, token, wrapping};
 
 /// On one transaction.
-static CORE: [&[Route<CoreHandler>]; 13] = [
+static CORE: [&[Route<CoreHandler>]; 15] = [
     mounts::ROUTES,
     policies::ROUTES,
     capabilities::ROUTES,
+    locked::ROUTES,
+    token::LEASE_ROUTES,
     ui::ROUTES,
     wrapping::ROUTES,
     audit::ROUTES,

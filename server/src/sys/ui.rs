@@ -6,7 +6,7 @@ use super::mounts::show;
 use super::{CoreCall, CoreHandler};
 use crate::barrier::Session;
 use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route};
-use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, Mount, Scope, route, router};
+use crate::mount::{AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, Mount, Scope, route, router};
 use crate::policy;
 
 /// Shown to anyone.
@@ -31,13 +31,13 @@ pub(super) static ROUTES: &[Route<CoreHandler>] = &[
 ];
 
 fn all(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let policies = &core.call.caller.policies;
-    if !core.token.is_empty() && core.call.caller.token_id.is_empty() {
+    let acl = policy::Acl::of(session, core.call.caller)?;
+    if !core.token.is_empty() && core.call.caller.is_nobody() {
         return Err(ApiError::permission_denied());
     }
     let mut visible = |key: &str, into: &mut Map<String, Value>| -> ApiResult<()> {
         for mount in router(session, key)?.all() {
-            if sees(session, policies, mount)? {
+            if acl.touches(&mount.info.path) {
                 into.insert(mount.entry.path.clone(), show(&mount.entry));
             } else if mount.entry.config.listing_visibility == UNAUTH {
                 into.insert(mount.entry.path.clone(), brief(mount));
@@ -49,18 +49,20 @@ fn all(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     visible(MOUNTS_KEY, &mut secret)?;
     visible(LOCAL_KEY, &mut secret)?;
     visible(AUTH_KEY, &mut auth)?;
+    visible(LOCAL_AUTH_KEY, &mut auth)?;
     Response::data(&json!({ "secret": secret, "auth": auth }))
 }
 
 fn one(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    if core.call.caller.token_id.is_empty() {
+    if core.call.caller.is_nobody() {
         return Err(ApiError::permission_denied());
     }
     let path = core.call.param("path");
     let folder = format!("{}/", path.trim_end_matches('/'));
     let found = route(session, Scope::Here, path)?;
+    let acl = policy::Acl::of(session, core.call.caller)?;
     if let Some((mount, _)) = found
-        && sees(session, &core.call.caller.policies, &mount)?
+        && acl.touches(&mount.info.path)
     {
         let mut data = show(&mount.entry);
         data["path"] = mount.info.path.clone().into();
@@ -73,10 +75,6 @@ fn one(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
              access to path {folder:?}"
         ),
     ))
-}
-
-fn sees(session: &mut Session, policies: &[String], mount: &Mount) -> ApiResult<bool> {
-    Ok(!policies.is_empty() && policy::touches(session, policies, &mount.info.path)?)
 }
 
 /// What anyone may know.

@@ -1,16 +1,18 @@
-//! Making tokens.
+//! Making tokens: who may have which.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::entry::{self, TokenEntry};
+use super::issue::{NewToken, issue};
+use super::role::{self, TokenRole};
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
+use crate::identity::{self, Arrival, Metadata};
 use crate::logical::{
-    ApiError, ApiResult, Auth, Call, Flag, Integer, Operation, Response, Scalar, Seconds, Words,
+    ApiError, ApiResult, Call, Flag, Integer, Operation, Pairs, Response, Scalar, Seconds, Words,
 };
 use crate::mount::MAX_LEASE_TTL;
 use crate::policy::{self, Capabilities};
@@ -26,7 +28,7 @@ const META_MAX: usize = 512 * 1024;
 struct Body {
     id: Option<Scalar>,
     policies: Option<Words>,
-    meta: Option<BTreeMap<String, Scalar>>,
+    meta: Option<Pairs>,
     no_parent: Flag,
     no_default_policy: Flag,
     renewable: Option<Flag>,
@@ -63,86 +65,176 @@ pub fn create_root(session: &mut Session, token: &str, now: SystemTime) -> Resul
         entity_id: String::new(),
         expires: None,
         renewed: None,
+        max_ttl: 0,
+        role: String::new(),
+        bound_cidrs: Vec::new(),
+        mount_accessor: String::new(),
+        batch: false,
     };
     entry::store(session, &id, &root, None)
 }
 
 /// `auth/token/create`.
 pub(super) fn create(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    make(core, session, false)
+    make(core, session, false, None)
 }
 
 /// `auth/token/create-orphan`.
 pub(super) fn create_orphan(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    make(core, session, true)
+    make(core, session, true, None)
 }
 
-fn make(core: &CoreCall<'_>, session: &mut Session, orphan: bool) -> ApiResult<Response> {
+/// `auth/token/create/<role>`.
+pub(super) fn create_by_role(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = core.call.param("role");
+    let role = role::load(session, name)?
+        .ok_or_else(|| ApiError::bad_request(format!("unknown role {name}")))?;
+    make(core, session, role.orphan, Some(&role))
+}
+
+fn make(
+    core: &CoreCall<'_>,
+    session: &mut Session,
+    orphan: bool,
+    role: Option<&TokenRole>,
+) -> ApiResult<Response> {
     let call = &core.call;
     let body: Body = call.parse()?;
     let parent =
-        entry::load(session, &call.caller.token_id)?.ok_or_else(ApiError::permission_denied)?;
+        entry::lookup(session, core.token, call.now)?.ok_or_else(ApiError::permission_denied)?;
+    if parent.entry.batch {
+        return Err(ApiError::bad_request("batch tokens cannot create more tokens"));
+    }
     if parent.entry.num_uses != 0 {
         return Err(ApiError::bad_request("restricted use token cannot generate child tokens"));
     }
     let privileged = is_privileged(call, session)?;
-    check(&body, privileged, parent.entry.is_root())?;
-    let policies = choose_policies(&body, &parent.entry, privileged)?;
-    let times = choose_times(&body, &parent.entry, &policies, call)?;
+    let batch = wants_batch(&body, role)?;
+    check(&body, privileged, parent.entry.is_root(), role)?;
+    let policies = choose_policies(&body, &parent.entry, privileged, role)?;
+    check_batch(batch, &body, &policies)?;
+    let times = choose_times(&body, &parent.entry, &policies, call, role)?;
     let no_parent = orphan || body.no_parent.0;
-    let token = match body.id.as_ref().map(|s| s.0.as_str()).filter(|id| !id.is_empty()) {
-        Some(id) => Zeroizing::new(id.to_owned()),
-        None => entry::generate_id().map_err(ApiError::internal)?,
-    };
-    let id = entry::storage_id(session, &token)?;
-    if body.id.is_some() && entry::load(session, &id)?.is_some() {
-        return Err(ApiError::bad_request("cannot create a token with a duplicate ID"));
-    }
     let now = Stamp::from(call.now);
-    let made = TokenEntry {
-        accessor: entry::generate_accessor().map_err(ApiError::internal)?,
+    let entity_id = match body.entity_alias.0.as_str() {
+        "" if no_parent => String::new(),
+        "" => parent.entry.entity_id.clone(),
+        alias => entity_of(session, alias, call, now)?,
+    };
+    let path = format!("{}{}", call.mount.path, call.path.trim_end_matches('/'));
+    let new = NewToken {
+        id: chosen_id(&body, session)?,
+        batch,
         parent: (!no_parent).then(|| call.caller.token_id.clone()),
         policies,
-        path: format!("{}{}", call.mount.path, call.path),
-        meta: body.meta.map(|m| m.into_iter().map(|(k, v)| (k, v.0)).collect()),
+        path: match role.map(|r| r.path_suffix.as_str()) {
+            None | Some("") => path,
+            Some(suffix) => format!("{path}/{suffix}"),
+        },
+        meta: body.meta.map(|m| m.0),
         display_name: display_name(&body.display_name.0),
-        num_uses: body.num_uses.0,
-        created: now,
-        creation_ttl: times.ttl,
+        num_uses: match (body.num_uses.0, role.map_or(0, |r| r.params.num_uses)) {
+            (0, role) => role,
+            (own, 0) => own,
+            (own, role) => own.min(role),
+        },
+        ttl: times.ttl,
+        max_ttl: 0,
         explicit_max_ttl: times.explicit_max_ttl,
         period: times.period,
-        renewable: times.ttl != 0 && body.renewable.is_none_or(|r| r.0),
-        entity_id: if no_parent { String::new() } else { parent.entry.entity_id.clone() },
-        expires: (times.ttl != 0).then(|| later(now, times.ttl)),
-        renewed: None,
+        renewable: role.is_none_or(|r| r.renewable) && body.renewable.is_none_or(|r| r.0),
+        entity_id,
+        role: role.map(|r| r.name.clone()).unwrap_or_default(),
+        bound_cidrs: role.map(|r| r.params.bound_cidrs.clone()).unwrap_or_default(),
+        mount_accessor: String::new(),
     };
-    entry::store(session, &id, &made, None)?;
     let mut warnings = times.warnings;
-    for name in made.policies.iter().filter(|n| *n != policy::ROOT) {
+    for name in new.policies.iter().filter(|n| *n != policy::ROOT) {
         if policy::read(session, name)?.is_none() {
             warnings.push(format!("Policy {name:?} does not exist"));
         }
     }
-    let auth = auth(&token, &made, now);
+    let auth = issue(session, new, now)?;
     Ok(Response { auth: Some(auth), warnings, ..Response::empty() })
+}
+
+fn chosen_id(body: &Body, session: &mut Session) -> ApiResult<Option<Zeroizing<String>>> {
+    let Some(id) = body.id.as_ref().map(|s| s.0.as_str()).filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    let storage_id = entry::storage_id(session, id)?;
+    if entry::load(session, &storage_id)?.is_some() {
+        return Err(ApiError::bad_request("cannot create a token with a duplicate ID"));
+    }
+    Ok(Some(Zeroizing::new(id.to_owned())))
+}
+
+/// The entity whose alias at the token store this is, made if there is none.
+fn entity_of(session: &mut Session, alias: &str, call: &Call<'_>, now: Stamp) -> ApiResult<String> {
+    let metadata = Metadata::new();
+    let arrival = Arrival {
+        mount_accessor: &call.mount.accessor,
+        name: alias,
+        metadata: &metadata,
+        groups: None,
+    };
+    Ok(identity::arrive(session, &arrival, now)?.id.clone())
+}
+
+/// Whether the token is to be a batch token, by the request or by the role.
+fn wants_batch(body: &Body, role: Option<&TokenRole>) -> ApiResult<bool> {
+    let asked = match body.r#type.0.as_str() {
+        "" => None,
+        "service" => Some(false),
+        "batch" => Some(true),
+        _ => return Err(ApiError::bad_request("invalid 'token_type' value")),
+    };
+    Ok(match role.map_or("", |r| r.params.kind.as_str()) {
+        "service" => false,
+        "batch" => true,
+        "default-batch" => asked.unwrap_or(true),
+        _ => asked.unwrap_or(false),
+    })
+}
+
+fn check_batch(batch: bool, body: &Body, policies: &[String]) -> ApiResult<()> {
+    if !batch {
+        return Ok(());
+    }
+    if policies.iter().any(|p| p == policy::ROOT) {
+        return Err(ApiError::bad_request("batch tokens cannot be root tokens"));
+    }
+    let set = |s: Option<Seconds>| s.is_some_and(|s| s.0 != 0);
+    for (given, name) in [
+        (body.id.as_ref().is_some_and(|id| !id.0.is_empty()), "id"),
+        (body.num_uses.0 != 0, "num_uses"),
+        (set(body.period), "period"),
+        (set(body.explicit_max_ttl), "explicit_max_ttl"),
+    ] {
+        if given {
+            return Err(ApiError::bad_request(format!("batch tokens cannot have {name:?} set")));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the caller has `sudo` on the path, root included.
 fn is_privileged(call: &Call<'_>, session: &mut Session) -> ApiResult<bool> {
     let path = format!("{}{}", call.mount.path, call.path);
-    let granted = policy::granted(session, &call.caller.policies, Operation::Write, &path)?;
-    Ok(granted.allows(Capabilities::SUDO))
+    let granted = policy::granted(session, call.caller, Operation::Write, &path)?;
+    Ok(granted.capabilities.allows(Capabilities::SUDO))
 }
 
-fn check(body: &Body, privileged: bool, root: bool) -> ApiResult<()> {
+fn check(body: &Body, privileged: bool, root: bool, role: Option<&TokenRole>) -> ApiResult<()> {
     let refuse = |message: &str| Err(ApiError::bad_request(message));
-    match body.r#type.0.as_str() {
-        "" | "service" => {}
-        "batch" => return refuse("batch tokens are not supported by this version"),
-        _ => return refuse("invalid 'token_type' value"),
-    }
     if !body.entity_alias.0.is_empty() {
-        return refuse("'entity_alias' is only allowed in combination with token role");
+        match role {
+            None => return refuse("'entity_alias' is only allowed in combination with token role"),
+            Some(role) if !role.allows_alias(&body.entity_alias.0) => {
+                return refuse("invalid 'entity_alias' value");
+            }
+            Some(_) => {}
+        }
     }
     if body.num_uses.0 < 0 {
         return refuse("number of uses cannot be negative");
@@ -152,7 +244,7 @@ fn check(body: &Body, privileged: bool, root: bool) -> ApiResult<()> {
         if !root {
             return refuse("root or sudo privileges required to specify token id");
         }
-        for prefix in ["hvs.", "s."] {
+        for prefix in ["hvs.", "hvb.", "s.", "b."] {
             if id.starts_with(prefix) {
                 return refuse(&format!("custom token ID cannot have the '{prefix}' prefix"));
             }
@@ -167,10 +259,10 @@ fn check(body: &Body, privileged: bool, root: bool) -> ApiResult<()> {
     if body.no_parent.0 && !privileged {
         return refuse("root or sudo privileges required to create orphan token");
     }
-    if body.period.is_some_and(|p| p.0 != 0) && !privileged {
+    if body.period.is_some_and(|p| p.0 != 0) && !privileged && role.is_none() {
         return refuse("root or sudo privileges required to create periodic token");
     }
-    let meta: usize = body.meta.iter().flatten().map(|(k, v)| k.len() + v.0.len()).sum();
+    let meta: usize = body.meta.iter().flat_map(|m| &m.0).map(|(k, v)| k.len() + v.len()).sum();
     if meta > META_MAX {
         return refuse("token metadata is too large: 512 KiB is the limit");
     }
@@ -181,7 +273,24 @@ fn check(body: &Body, privileged: bool, root: bool) -> ApiResult<()> {
 }
 
 /// A child's policies are its parent's or a subset of them, unless the caller is privileged.
-fn choose_policies(body: &Body, parent: &TokenEntry, privileged: bool) -> ApiResult<Vec<String>> {
+fn choose_policies(
+    body: &Body,
+    parent: &TokenEntry,
+    privileged: bool,
+    role: Option<&TokenRole>,
+) -> ApiResult<Vec<String>> {
+    let asked: Vec<String> =
+        body.policies.iter().flat_map(|w| &w.0).map(|w| w.to_lowercase()).collect();
+    if asked.iter().any(|p| p == policy::ROOT) && !parent.is_root() {
+        return Err(ApiError::bad_request(
+            "root tokens may not be created without parent token being root",
+        ));
+    }
+    if let Some(role) = role
+        && let Some(chosen) = role.choose(&asked, body.no_default_policy.0)?
+    {
+        return Ok(chosen);
+    }
     let mut wanted: Vec<String> = match &body.policies {
         Some(Words(words)) if !words.is_empty() => words.iter().map(|w| w.to_lowercase()).collect(),
         _ => parent.policies.clone(),
@@ -228,6 +337,7 @@ fn choose_times(
     parent: &TokenEntry,
     policies: &[String],
     call: &Call<'_>,
+    role: Option<&TokenRole>,
 ) -> ApiResult<Times> {
     let or_zero = |s: Option<Seconds>| s.map_or(0, |s| s.0);
     let mut times = Times {
@@ -236,6 +346,16 @@ fn choose_times(
         period: or_zero(body.period),
         warnings: Vec::new(),
     };
+    if let Some(params) = role.map(|r| &r.params) {
+        if params.period > 0 {
+            times.period = params.period;
+        }
+        times.explicit_max_ttl = match (times.explicit_max_ttl, params.explicit_max_ttl) {
+            (0, role) => role,
+            (own, 0) => own,
+            (own, role) => own.min(role),
+        };
+    }
     let root = policies.iter().any(|p| p == policy::ROOT);
     if root && times.ttl == 0 && times.period == 0 && times.explicit_max_ttl == 0 {
         if parent.expires.is_some() {
@@ -273,27 +393,4 @@ fn display_name(wanted: &str) -> String {
     let dashed: String =
         wanted.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     format!("token-{}", dashed.trim_matches('-'))
-}
-
-pub(super) fn later(now: Stamp, seconds: u64) -> Stamp {
-    now.plus_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
-}
-
-/// The `auth` object of a token.
-pub(super) fn auth(token: &str, entry: &TokenEntry, now: Stamp) -> Auth {
-    Auth {
-        client_token: token.to_owned(),
-        accessor: entry.accessor.clone(),
-        policies: entry.policies.clone(),
-        token_policies: entry.policies.clone(),
-        identity_policies: Vec::new(),
-        metadata: entry.meta.clone(),
-        lease_duration: entry.ttl(now),
-        renewable: entry.renewable,
-        entity_id: entry.entity_id.clone(),
-        token_type: "service".to_owned(),
-        orphan: entry.parent.is_none(),
-        num_uses: u64::try_from(entry.num_uses).unwrap_or(0),
-        mfa_requirement: None,
-    }
 }

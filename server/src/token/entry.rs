@@ -7,6 +7,7 @@
 //! | `accessor/<accessor>` | the token's `<id>` |
 //! | `child/<parent id>/<id>` | empty |
 //! | `children/<parent id>` | empty; its version changes with every new child |
+//! | `lease/<path>/<id>` | empty; the token's lease by the path that made it |
 //! | `expiry/<time>/token/<id>` | empty; time in seconds, 16 hexadecimal digits |
 //!
 //! The token itself is stored nowhere.
@@ -18,10 +19,13 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::batch;
+use crate::auth::Cidr;
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
 use crate::logical::Caller;
+use crate::mount;
 
 const SALT_KEY: &str = "salt";
 const SALT_LEN: usize = 32;
@@ -63,6 +67,22 @@ pub struct TokenEntry {
     pub expires: Option<Stamp>,
     /// When it was renewed last.
     pub renewed: Option<Stamp>,
+    /// Seconds: renewals end here; 0 for the system's longest lease.
+    #[serde(default)]
+    pub max_ttl: u64,
+    /// The token role that made it, or empty.
+    #[serde(default)]
+    pub role: String,
+    /// Where it may be used from; nothing for everywhere.
+    #[serde(default)]
+    pub bound_cidrs: Vec<Cidr>,
+    /// Accessor of the auth mount that made it, empty for the token store; without the mount the
+    /// token is void.
+    #[serde(default)]
+    pub mount_accessor: String,
+    /// Stored nowhere but in the token itself.
+    #[serde(default)]
+    pub batch: bool,
 }
 
 /// A token that may call: its entry, and the caller that handlers see.
@@ -75,7 +95,10 @@ pub struct Token {
 
 impl Token {
     fn decode(id: &str, stored: &[u8]) -> Option<Self> {
-        let entry: TokenEntry = serde_json::from_slice(stored).ok()?;
+        serde_json::from_slice(stored).ok().map(|entry| Self::new(id, entry))
+    }
+
+    pub(super) fn new(id: &str, entry: TokenEntry) -> Self {
         let caller = Caller {
             policies: entry.policies.clone(),
             accessor: entry.accessor.clone(),
@@ -83,8 +106,9 @@ impl Token {
             entity_id: entry.entity_id.clone(),
             token_id: id.to_owned(),
             metadata: entry.meta.clone().unwrap_or_default(),
+            batch: entry.batch,
         };
-        Some(Self { entry, caller })
+        Self { entry, caller }
     }
 }
 
@@ -123,6 +147,15 @@ pub(super) fn mark_key(parent: &str) -> String {
     format!("children/{parent}")
 }
 
+/// Name of a token's lease, below `lease/`.
+pub(super) fn lease_id(entry: &TokenEntry, id: &str) -> String {
+    format!("{}/{id}", entry.path.trim_end_matches('/'))
+}
+
+fn lease_key(entry: &TokenEntry, id: &str) -> String {
+    format!("lease/{}", lease_id(entry, id))
+}
+
 fn expiry_key(at: Stamp, id: &str) -> String {
     format!("{}/token/{id}", super::sweep::expiry_prefix(at))
 }
@@ -157,7 +190,8 @@ pub fn load(session: &mut Session, id: &str) -> Result<Option<Arc<Token>>, ViewE
     session.view(LOCAL).cached(&token_key(id), |stored| Token::decode(id, stored))
 }
 
-/// The token that a client sent, if it is valid at `now`.
+/// The token that a client sent, if it is valid at `now`: not expired, its auth mount still there,
+/// and for a batch token its parent too.
 ///
 /// # Errors
 /// See [`ViewError`].
@@ -166,8 +200,24 @@ pub fn lookup(
     token: &str,
     now: SystemTime,
 ) -> Result<Option<Arc<Token>>, ViewError> {
-    let id = storage_id(session, token)?;
-    Ok(load(session, &id)?.filter(|t| t.entry.valid(now.into())))
+    let now = Stamp::from(now);
+    let found = if batch::is_batch(token) {
+        batch::open(session, token).map(Arc::new)
+    } else {
+        let id = storage_id(session, token)?;
+        load(session, &id)?
+    };
+    let Some(found) = found.filter(|t| t.entry.valid(now)) else { return Ok(None) };
+    let entry = &found.entry;
+    if entry.batch
+        && let Some(parent) = &entry.parent
+        && !load(session, parent)?.is_some_and(|p| p.entry.valid(now))
+    {
+        return Ok(None);
+    }
+    let orphaned = !entry.mount_accessor.is_empty()
+        && mount::auth_by_accessor(session, &entry.mount_accessor)?.is_none();
+    Ok((!orphaned).then_some(found))
 }
 
 /// The storage id behind an accessor.
@@ -193,6 +243,7 @@ pub(super) fn store(
     local.put_json(&token_key(id), entry)?;
     if before.is_none() {
         local.put(&accessor_key(&entry.accessor), id.as_bytes())?;
+        local.put(&lease_key(entry, id), b"")?;
         if let Some(parent) = &entry.parent {
             local.put(&format!("{}{id}", child_prefix(parent)), b"")?;
             // Written blindly: children do not conflict with each other, only with a revocation.
@@ -216,6 +267,7 @@ pub(super) fn remove(session: &mut Session, id: &str, entry: &TokenEntry) {
     let mut local = session.view(LOCAL);
     local.delete(&token_key(id));
     local.delete(&accessor_key(&entry.accessor));
+    local.delete(&lease_key(entry, id));
     if let Some(parent) = &entry.parent {
         local.delete(&format!("{}{id}", child_prefix(parent)));
     }
@@ -245,7 +297,7 @@ pub fn generate_accessor() -> Result<String, getrandom::Error> {
     Ok(accessor)
 }
 
-fn push_random(to: &mut String) -> Result<(), getrandom::Error> {
+pub(super) fn push_random(to: &mut String) -> Result<(), getrandom::Error> {
     const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut left = RANDOM_CHARS;
     let mut bytes = Zeroizing::new([0_u8; 2 * RANDOM_CHARS]);

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
-use super::create::later;
 use super::entry::{self, LAST_USE, TokenEntry};
+use super::issue::later;
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
 use crate::keyspace::{CUBBYHOLE, LOCAL};
@@ -12,6 +12,8 @@ use crate::mount::MAX_LEASE_TTL;
 
 /// Tokens that one transaction revokes at most; the sweep goes on with the rest of the tree.
 const REVOKE_MAX: usize = 4096;
+/// In LOCAL: prefixes of leases that are still to be revoked.
+const REVOKE_PREFIX: &str = "revoke-prefix/";
 /// Keys of one token's cubbyhole that one transaction removes at most.
 const CUBBYHOLE_MAX: usize = 4096;
 
@@ -98,7 +100,8 @@ pub(super) fn renew(
         end = Some(later(before.created, before.explicit_max_ttl));
     }
     if before.period == 0 {
-        let system = later(before.created, MAX_LEASE_TTL);
+        let longest = if before.max_ttl == 0 { MAX_LEASE_TTL } else { before.max_ttl };
+        let system = later(before.created, longest);
         end = Some(end.map_or(system, |e| e.min(system)));
     }
     let capped = end.is_some_and(|end| end < expires);
@@ -119,6 +122,41 @@ pub(super) fn renew(
 /// See [`ViewError`].
 pub fn revoke(session: &mut Session, id: &str) -> Result<(), ViewError> {
     revoke_all(session, vec![id.to_owned()], &[])
+}
+
+/// Revokes all tokens whose lease begins with `prefix`, with their descendants. Those beyond what
+/// fits into one transaction are left to the sweep.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn revoke_prefix(session: &mut Session, prefix: &str) -> Result<(), ViewError> {
+    let (ids, more) = leased(session, prefix);
+    revoke_all(session, ids, &[])?;
+    if more {
+        session.view(LOCAL).put(&format!("{REVOKE_PREFIX}{prefix}"), b"")?;
+    }
+    Ok(())
+}
+
+/// Storage ids of at most [`REVOKE_MAX`] tokens whose lease begins with `prefix`, and whether there
+/// are more.
+fn leased(session: &mut Session, prefix: &str) -> (Vec<String>, bool) {
+    let prefix = format!("lease/{prefix}");
+    let leases = session.view(LOCAL).scan_unvalidated(&prefix, None, REVOKE_MAX + 1);
+    let more = leases.len() > REVOKE_MAX;
+    let ids = leases.iter().take(REVOKE_MAX).filter_map(|key| key.rsplit('/').next());
+    (ids.map(str::to_owned).collect(), more)
+}
+
+/// Goes on with one [`revoke_prefix`] that was too large, if there is one; whether there was.
+pub(super) fn revoke_noted_prefix(session: &mut Session) -> Result<bool, ViewError> {
+    let notes = session.view(LOCAL).scan_unvalidated(REVOKE_PREFIX, None, 1);
+    let Some(prefix) = notes.first().and_then(|n| n.strip_prefix(REVOKE_PREFIX)) else {
+        return Ok(false);
+    };
+    let (ids, more) = leased(session, prefix);
+    revoke_all(session, ids, if more { &[] } else { &notes })?;
+    Ok(true)
 }
 
 /// Revokes tokens with all their descendants, and removes the `notes` (keys in LOCAL) that asked for

@@ -1,8 +1,12 @@
 //! Tokens: who calls. They are local to their cluster.
 
+mod batch;
 mod create;
 mod entry;
+mod issue;
+mod lease;
 mod lifetime;
+mod role;
 mod routes;
 pub mod sweep;
 
@@ -11,5 +15,7 @@ pub use entry::{
     Token, TokenEntry, create_salt, generate_accessor, generate_id, id_of_accessor, load, lookup,
     storage_id,
 };
-pub use lifetime::{Spent, revoke, spend};
+pub use issue::{NewToken, issue};
+pub use lease::ROUTES as LEASE_ROUTES;
+pub use lifetime::{Spent, revoke, revoke_prefix, spend};
 pub use routes::ROUTES;

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::create;
-use super::entry::{self, TokenEntry};
+use super::entry::{self, Token, TokenEntry};
 use super::lifetime::{self, RenewError};
+use super::{batch, create, issue, role};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
@@ -17,13 +17,41 @@ use crate::sys::{CoreCall, CoreHandler};
 /// Accessors that one LIST answers at most.
 const LIST_MAX: usize = 1_000_000;
 
-/// Tokens are local to their cluster, so everything here is served locally.
+/// Tokens are local to their cluster, so all but the roles is served locally.
 pub static ROUTES: &[Route<CoreHandler>] = &[
     route(
         "create",
         "Make a token",
         Access::Token,
         &[Method::local(Operation::Write, create::create)],
+    ),
+    route(
+        "create/{role}",
+        "Make a token as a role says",
+        Access::Token,
+        &[Method::local(Operation::Write, create::create_by_role)],
+    ),
+    route(
+        "roles",
+        "List the token roles",
+        Access::Token,
+        &[Method::local(Operation::List, role::list)],
+    ),
+    route(
+        "roles/{name}",
+        "Show, make, change or delete a token role",
+        Access::Token,
+        &[
+            Method::local(Operation::Read, role::read),
+            Method::primary(Operation::Write, role::write),
+            Method::primary(Operation::Delete, role::delete),
+        ],
+    ),
+    route(
+        "tidy",
+        "Look for expired tokens at once",
+        Access::Token,
+        &[Method::local(Operation::Write, tidy)],
     ),
     route(
         "create-orphan",
@@ -115,7 +143,8 @@ struct Body {
 }
 
 fn lookup_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    show(core, session, &core.call.caller.token_id, core.token)
+    let found = entry::lookup(session, core.token, core.call.now)?;
+    show(core, session, found.as_deref(), core.token)
 }
 
 fn lookup(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
@@ -125,21 +154,30 @@ fn lookup(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
         // As with lookup-self: a GET has no body to name another token in.
         return lookup_self(core, session);
     }
-    let id = entry::storage_id(session, token)?;
-    show(core, session, &id, token)
+    let found = entry::lookup(session, token, core.call.now)?;
+    show(core, session, found.as_deref(), token)
 }
 
 fn lookup_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let id = id_by_accessor(core, session)?;
-    show(core, session, &id, "")
+    let now = Stamp::from(core.call.now);
+    let found = entry::load(session, &id)?.filter(|t| t.entry.valid(now));
+    show(core, session, found.as_deref(), "")
 }
 
-fn show(core: &CoreCall<'_>, session: &mut Session, id: &str, token: &str) -> ApiResult<Response> {
-    let now = Stamp::from(core.call.now);
-    let found = entry::load(session, id)?
-        .filter(|t| t.entry.valid(now))
-        .ok_or_else(|| ApiError::new(403, "bad token"))?;
-    Response::data(&view(&found.entry, token, now))
+fn show(
+    core: &CoreCall<'_>,
+    session: &mut Session,
+    found: Option<&Token>,
+    token: &str,
+) -> ApiResult<Response> {
+    let found = found.ok_or_else(|| ApiError::new(403, "bad token"))?;
+    let mut data = view(&found.entry, token, core.call.now.into());
+    let inherited = issue::inherited(session, &found.entry)?;
+    if !inherited.is_empty() {
+        data["identity_policies"] = json!(inherited);
+    }
+    Response::data(&data)
 }
 
 fn view(entry: &TokenEntry, token: &str, now: Stamp) -> serde_json::Value {
@@ -160,7 +198,7 @@ fn view(entry: &TokenEntry, token: &str, now: Stamp) -> serde_json::Value {
         "ttl": entry.ttl(now),
         "renewable": entry.renewable,
         "entity_id": entry.entity_id,
-        "type": "service",
+        "type": if entry.batch { "batch" } else { "service" },
     });
     if let Some(at) = entry.renewed {
         data["last_renewal"] = at.rfc3339().into();
@@ -169,16 +207,40 @@ fn view(entry: &TokenEntry, token: &str, now: Stamp) -> serde_json::Value {
     if entry.period > 0 {
         data["period"] = entry.period.into();
     }
+    if !entry.role.is_empty() {
+        data["role"] = entry.role.clone().into();
+    }
+    if !entry.bound_cidrs.is_empty() {
+        data["bound_cidrs"] = json!(entry.bound_cidrs);
+    }
     data
 }
 
+/// Expired tokens are removed all the time; this changes nothing.
+#[expect(clippy::unnecessary_wraps, reason = "the type of every handler")]
+pub(super) fn tidy(_core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Response> {
+    let started = "Tidy operation successfully started. Any information from the operation will \
+                   be printed to the server's logs.";
+    Ok(Response { status: Some(202), ..Response::empty().warn(started) })
+}
+
+/// Refuses a batch token, which is stored nowhere.
+fn stored(token: &str, what: &str) -> ApiResult<()> {
+    if batch::is_batch(token) {
+        return Err(ApiError::bad_request(format!("batch tokens cannot be {what}")));
+    }
+    Ok(())
+}
+
 fn renew_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    stored(core.token, "renewed")?;
     prolong(core, session, &core.call.caller.token_id, core.token)
 }
 
 fn renew(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let body: Body = core.call.parse()?;
     let token = required(&body.token, "missing token ID")?;
+    stored(token, "renewed")?;
     let id = entry::storage_id(session, token)?;
     prolong(core, session, &id, token)
 }
@@ -196,11 +258,8 @@ fn prolong(
 ) -> ApiResult<Response> {
     let body: Body = core.call.parse()?;
     let increment = body.increment.map_or(0, |s| s.0);
-    let renewed = lifetime::renew(session, id, increment, core.call.now).map_err(|e| match e {
-        RenewError::View(e) => e.into(),
-        e => ApiError::bad_request(e.to_string()),
-    })?;
-    let auth = create::auth(token, &renewed.entry, core.call.now.into());
+    let renewed = lifetime::renew(session, id, increment, core.call.now).map_err(renew_error)?;
+    let auth = issue::auth(session, token, &renewed.entry, core.call.now.into())?;
     let left = auth.lease_duration;
     let response = Response { auth: Some(auth), ..Response::empty() };
     Ok(if renewed.capped {
@@ -210,7 +269,16 @@ fn prolong(
     })
 }
 
+/// For the client.
+pub(super) fn renew_error(e: RenewError) -> ApiError {
+    match e {
+        RenewError::View(e) => e.into(),
+        e => ApiError::bad_request(e.to_string()),
+    }
+}
+
 fn revoke_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    stored(core.token, "revoked")?;
     lifetime::revoke(session, &core.call.caller.token_id)?;
     Ok(Response::empty())
 }
@@ -248,7 +316,9 @@ fn accessors(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response>
 
 fn id_in_body(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<String> {
     let body: Body = core.call.parse()?;
-    Ok(entry::storage_id(session, required(&body.token, "missing token ID")?)?)
+    let token = required(&body.token, "missing token ID")?;
+    stored(token, "revoked")?;
+    Ok(entry::storage_id(session, token)?)
 }
 
 fn id_by_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<String> {

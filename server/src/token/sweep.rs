@@ -60,7 +60,8 @@ enum SweepError {
 /// One transaction; whether there may be more to do at once.
 async fn round(unsealed: &Unsealed) -> Result<bool, SweepError> {
     let mut session = unsealed.session();
-    let done = sweep(&mut session, SystemTime::now())?;
+    let more = super::lifetime::revoke_noted_prefix(&mut session)?;
+    let done = if more { BATCH } else { sweep(&mut session, SystemTime::now())? };
     if done == 0 {
         return Ok(false);
     }
@@ -129,11 +130,17 @@ mod tests {
             entity_id: String::new(),
             expires,
             renewed: None,
+            max_ttl: 0,
+            role: String::new(),
+            bound_cidrs: Vec::new(),
+            mount_accessor: String::new(),
+            batch: false,
         }
     }
 
     fn keys(session: &mut Session) -> Vec<String> {
-        let kept = ["token/", "accessor/", "child/", "children/", "expiry/", "revoke/", "wrap/"];
+        let kept =
+            ["token/", "accessor/", "lease/", "child/", "children/", "expiry/", "revoke/", "wrap/"];
         let all = session.view(LOCAL).scan("", None, 100_000);
         all.into_iter().filter(|k| kept.iter().any(|p| k.starts_with(p))).collect()
     }

@@ -1,8 +1,12 @@
 //! The HTTP API over a real socket, one file an area.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod approle;
 mod audit;
+mod auth;
 mod http;
+mod identity;
+mod leases;
 mod lifecycle;
 mod listener;
 mod mounts;

@@ -111,3 +111,50 @@ fn capabilities_are_told() {
         server.error("POST", path, ROOT, body, 400);
     }
 }
+
+#[test]
+fn parameters_and_wrapping_are_limited_as_the_policy_says() {
+    let server = TestServer::dev();
+    server.root("POST", "sys/mounts/kv", r#"{"type":"kv"}"#, 204);
+    let write = |name: &str, rules: &str| {
+        let body = json!({ "policy": rules }).to_string();
+        server.root("PUT", &format!("sys/policies/acl/{name}"), &body, 204);
+    };
+    write(
+        "limited",
+        r#"path "kv/a" { capabilities = ["create", "update", "read"]
+             allowed_parameters = { "x" = ["1", "a*"], "y" = [] }
+             denied_parameters = { "y" = ["no"] } required_parameters = ["x"] }"#,
+    );
+    write("more", r#"path "kv/a" { capabilities = ["update"] allowed_parameters = { z = [] } }"#);
+    write(
+        "wrapped",
+        r#"path "kv/a" { capabilities = ["read"] min_wrapping_ttl = "10s"
+             max_wrapping_ttl = "1m" }"#,
+    );
+    let token = server.token(r#"{"policies":["limited"]}"#);
+    for (body, want) in [
+        (r#"{"x":"1"}"#, 204),
+        (r#"{"x":"abc","y":{"b":1}}"#, 204),
+        (r#"{"x":"1","y":"no"}"#, 403),
+        (r#"{"x":"2"}"#, 403),
+        (r#"{"y":"1"}"#, 403),
+        (r#"{"x":"1","z":"1"}"#, 403),
+        (r#"{"x":"#, 403),
+        ("", 403),
+    ] {
+        assert_eq!(server.call("POST", "kv/a", &token, body).0, want, "{body}");
+    }
+    assert_eq!(server.call("GET", "kv/a", &token, "").0, 200, "reads have no parameters");
+    let token = server.token(r#"{"policies":["limited","more"]}"#);
+    assert_eq!(server.call("POST", "kv/a", &token, r#"{"x":"1","z":"1"}"#).0, 204);
+    let token = server.token(r#"{"policies":["wrapped"]}"#);
+    for (ttl, want) in [("", 403), ("9", 403), ("10", 200), ("1m", 200), ("61s", 403)] {
+        let wrap = match ttl {
+            "" => String::new(),
+            ttl => format!("X-Vault-Wrap-TTL: {ttl}\r\n"),
+        };
+        let headers = format!("X-Vault-Token: {token}\r\n{wrap}");
+        assert_eq!(server.raw("GET", "/v1/kv/a", &headers, b"").status, want, "{ttl}");
+    }
+}

@@ -159,3 +159,63 @@ fn activation_tokens_are_good_for_one_enable() {
     let weak = primary.token(r#"{"policies":["default"]}"#);
     assert_eq!(primary.call("POST", issue, &weak, r#"{"id":"t"}"#).0, 403);
 }
+
+#[test]
+fn logins_work_on_both_sides_and_make_one_entity() {
+    let (primary, secondary) = pair();
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    // Enabled and filled through the secondary; the primary has it.
+    secondary.root("POST", "sys/auth/approle", r#"{"type":"approle"}"#, 204);
+    secondary.root("POST", "sys/auth/up", r#"{"type":"userpass"}"#, 204);
+    secondary.root("POST", "auth/up/users/bob", r#"{"password":"pw"}"#, 204);
+    let role = r#"{"role_id":"r","secret_id_num_uses":2}"#;
+    secondary.root("POST", "auth/approle/role/r", role, 204);
+    let made = secondary.root("POST", "auth/approle/role/r/secret-id", "{}", 200);
+    let body = json!({"role_id": "r", "secret_id": made["data"]["secret_id"]}).to_string();
+
+    // The first login here makes the entity there, but the token here.
+    let log_in = |server: &TestServer| {
+        let (status, answer) = server.call("POST", "auth/up/login/bob", "", r#"{"password":"pw"}"#);
+        assert_eq!(status, 200, "{answer}");
+        (text(&answer["auth"]["client_token"]), text(&answer["auth"]["entity_id"]))
+    };
+    let (here, entity) = log_in(&secondary);
+    assert_eq!(secondary.call("GET", "auth/token/lookup-self", &here, "").0, 200);
+    assert_eq!(primary.call("GET", "auth/token/lookup-self", &here, "").0, 403);
+    let path = format!("identity/entity/id/{entity}");
+    assert_eq!(primary.root("GET", &path, "", 200)["data"]["aliases"][0]["name"], "bob");
+    assert_eq!(log_in(&primary).1, entity);
+    assert_eq!(log_in(&secondary).1, entity);
+
+    // What identity adds is the same on both.
+    let policy = r#"{"policy":"path \"sys/mounts\" { capabilities = [\"read\"] }"}"#;
+    secondary.root("PUT", "sys/policies/acl/seer", policy, 204);
+    assert_eq!(secondary.call("GET", "sys/mounts", &here, "").0, 403);
+    secondary.root("POST", &path, r#"{"policies":["seer"]}"#, 204);
+    until("the entity", || secondary.call("GET", "sys/mounts", &here, "").0 == 200);
+
+    // Uses of a secret id count for the whole set.
+    assert_eq!(secondary.call("POST", "auth/approle/login", "", &body).0, 200);
+    assert_eq!(primary.call("POST", "auth/approle/login", "", &body).0, 200);
+    until("the last use", || secondary.call("POST", "auth/approle/login", "", &body).0 == 400);
+
+    // A batch token without a parent is good everywhere, and void everywhere without its mount.
+    secondary.root("POST", "sys/auth/up/tune", r#"{"token_type":"batch"}"#, 204);
+    let (batch, _) = log_in(&secondary);
+    assert!(batch.starts_with("hvb."));
+    for server in [&primary, &secondary] {
+        assert_eq!(server.call("GET", "auth/token/lookup-self", &batch, "").0, 200);
+    }
+    primary.root("DELETE", "sys/auth/up", "", 204);
+    until("the end of the mount", || {
+        secondary.call("GET", "auth/token/lookup-self", &here, "").0 == 403
+    });
+    assert_eq!(secondary.call("GET", "auth/token/lookup-self", &batch, "").0, 403);
+
+    // A local auth method is nobody else's, and makes no entity.
+    secondary.root("POST", "sys/auth/own", r#"{"type":"userpass","local":true}"#, 204);
+    secondary.root("POST", "auth/own/users/eve", r#"{"password":"pw"}"#, 204);
+    let (status, answer) = secondary.call("POST", "auth/own/login/eve", "", r#"{"password":"pw"}"#);
+    assert_eq!((status, &answer["auth"]["entity_id"]), (200, &json!("")), "{answer}");
+    assert!(primary.root("GET", "sys/auth", "", 200)["data"].get("own/").is_none());
+}

@@ -157,6 +157,8 @@ fn what_is_each_clusters_own_cannot_be_forwarded() {
         query: Vec::new(),
         body: bytes::Bytes::from_static(body.as_bytes()),
         caller: Caller { policies: vec!["root".to_owned()], ..Caller::default() },
+        address: None,
+        certificates: Vec::new(),
         secondary_id: "eu".to_owned(),
     };
     let issue = "sys/replication/performance/primary/secondary-token";

@@ -300,6 +300,8 @@ pub(super) fn call(path: &str, body: &str) -> ForwardRequest {
         query: Vec::new(),
         body: bytes::Bytes::copy_from_slice(body.as_bytes()),
         caller: Caller { token_id: "secret-hash".into(), ..Caller::default() },
+        address: None,
+        certificates: Vec::new(),
         secondary_id: "forged".into(),
     }
 }

@@ -1,0 +1,111 @@
+//! Single fields of a role under paths of their own.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, json};
+
+use super::role::{self, Role};
+use crate::auth::TokenParams;
+use crate::barrier::Session;
+use crate::logical::{ApiError, ApiResult, Integer, Response, Seconds, Words, parse_body};
+use crate::sys::CoreCall;
+
+/// The last part of the path, and the field that it stands for.
+const FIELDS: [(&str, &str); 12] = [
+    ("policies", "token_policies"),
+    ("secret-id-bound-cidrs", "secret_id_bound_cidrs"),
+    ("bound-cidr-list", "secret_id_bound_cidrs"),
+    ("secret-id-num-uses", "secret_id_num_uses"),
+    ("secret-id-ttl", "secret_id_ttl"),
+    ("bind-secret-id", "bind_secret_id"),
+    ("token-ttl", "token_ttl"),
+    ("token-max-ttl", "token_max_ttl"),
+    ("token-num-uses", "token_num_uses"),
+    ("token-bound-cidrs", "token_bound_cidrs"),
+    ("period", "token_period"),
+    ("local-secret-ids", "local_secret_ids"),
+];
+
+/// What a field is called in bodies of old.
+const OLD_NAMES: [(&str, &str); 5] = [
+    ("token_policies", "policies"),
+    ("token_period", "period"),
+    ("token_ttl", "ttl"),
+    ("token_max_ttl", "max_ttl"),
+    ("secret_id_bound_cidrs", "bound_cidr_list"),
+];
+
+fn field(core: &CoreCall<'_>) -> ApiResult<&'static str> {
+    let name = core.call.param("field");
+    let found = FIELDS.iter().find(|(path, _)| *path == name);
+    found.map(|(_, field)| *field).ok_or_else(ApiError::unsupported_path)
+}
+
+/// `role/<role>/<field>`.
+pub(super) fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let field = field(core)?;
+    let role = role::find(core, session)?.ok_or_else(ApiError::not_found)?;
+    let value = role.show().remove(field).unwrap_or_default();
+    Response::data(&Map::from_iter([(field.to_owned(), value)]))
+}
+
+/// `role/<role>/<field>`.
+pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let field = field(core)?;
+    let before = role::known(core, session)?;
+    let mut role = before.clone();
+    let body: BTreeMap<String, &RawValue> = core.call.parse()?;
+    let old = OLD_NAMES.iter().find(|(new, _)| *new == field).map(|(_, old)| *old);
+    let given = body.get(field).or_else(|| old.and_then(|old| body.get(old)));
+    let given = given.ok_or_else(|| ApiError::bad_request(format!("missing {field}")))?;
+    // One field alone, so that the others keep their values.
+    let alone = json!({ field: given }).to_string();
+    change(&mut role, field, &alone)?;
+    role::store(core, session, &role, Some(&before))
+}
+
+fn change(role: &mut Role, field: &str, body: &str) -> ApiResult<()> {
+    fn one<T: for<'de> serde::Deserialize<'de>>(body: &str) -> ApiResult<T> {
+        let mut map: BTreeMap<String, T> = parse_body(body.as_bytes())?;
+        map.pop_first()
+            .map(|(_, value)| value)
+            .ok_or_else(|| ApiError::bad_request("missing field"))
+    }
+    match field {
+        "secret_id_bound_cidrs" => role.set_bound_cidrs(one::<Words>(body)?),
+        "secret_id_num_uses" => role.set_num_uses(one::<Integer>(body)?.0),
+        "secret_id_ttl" => {
+            role.secret_id_ttl = one::<Seconds>(body)?.0;
+            Ok(())
+        }
+        "bind_secret_id" => {
+            role.bind_secret_id = one::<crate::logical::Flag>(body)?.0;
+            Ok(())
+        }
+        "local_secret_ids" => Err(ApiError::unsupported_operation()),
+        _ => parse_body::<crate::auth::TokenFields>(body.as_bytes())?.apply(&mut role.params),
+    }
+}
+
+/// `role/<role>/<field>`: back to what a new role has.
+pub(super) fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let field = field(core)?;
+    let before = role::known(core, session)?;
+    let mut role = before.clone();
+    let none = TokenParams::default();
+    match field {
+        "token_policies" => role.params.policies = none.policies,
+        "token_ttl" => role.params.ttl = none.ttl,
+        "token_max_ttl" => role.params.max_ttl = none.max_ttl,
+        "token_num_uses" => role.params.num_uses = none.num_uses,
+        "token_bound_cidrs" => role.params.bound_cidrs = none.bound_cidrs,
+        "token_period" => role.params.period = none.period,
+        "secret_id_bound_cidrs" => role.secret_id_bound_cidrs = Vec::new(),
+        "secret_id_num_uses" => role.secret_id_num_uses = 0,
+        "secret_id_ttl" => role.secret_id_ttl = 0,
+        "bind_secret_id" => role.bind_secret_id = true,
+        _ => return Err(ApiError::unsupported_operation()),
+    }
+    role::store(core, session, &role, Some(&before))
+}

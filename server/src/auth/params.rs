@@ -1,0 +1,157 @@
+//! The `token_*` fields that roles and users of all auth methods have.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::cidr::{self, Cidr};
+use crate::logical::{ApiError, ApiResult, Flag, Integer, Scalar, Seconds, Words};
+use crate::policy;
+
+/// What the tokens of a role are like. Times are seconds; 0 for the mount's or none.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct TokenParams {
+    /// Lifetime at first and by each renewal.
+    pub ttl: u64,
+    /// End of all renewals.
+    pub max_ttl: u64,
+    /// End of all renewals, whatever the mount is tuned to later.
+    pub explicit_max_ttl: u64,
+    /// Each renewal gives this much, without an end.
+    pub period: u64,
+    /// Sorted.
+    pub policies: Vec<String>,
+    /// Without the policy `default`.
+    pub no_default_policy: bool,
+    /// Uses, 0 for any number.
+    pub num_uses: i64,
+    /// Where its tokens may be used from.
+    pub bound_cidrs: Vec<Cidr>,
+    /// `service`, `batch`, `default-service`, `default-batch`; empty for the mount's.
+    pub kind: String,
+}
+
+/// The fields in a request. Methods differ in the old names that they still take.
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+pub struct TokenFields {
+    token_ttl: Option<Seconds>,
+    token_max_ttl: Option<Seconds>,
+    token_explicit_max_ttl: Option<Seconds>,
+    token_period: Option<Seconds>,
+    token_policies: Option<Words>,
+    token_no_default_policy: Option<Flag>,
+    token_num_uses: Option<Integer>,
+    token_bound_cidrs: Option<Words>,
+    token_type: Option<Scalar>,
+    ttl: Option<Seconds>,
+    max_ttl: Option<Seconds>,
+    period: Option<Seconds>,
+    policies: Option<Words>,
+    bound_cidrs: Option<Words>,
+}
+
+impl TokenFields {
+    /// Writes what was given over `params`.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn apply(self, params: &mut TokenParams) -> ApiResult<()> {
+        let set = |to: &mut u64, new: Option<Seconds>, old: Option<Seconds>| {
+            if let Some(Seconds(seconds)) = new.or(old) {
+                *to = seconds;
+            }
+        };
+        set(&mut params.ttl, self.token_ttl, self.ttl);
+        set(&mut params.max_ttl, self.token_max_ttl, self.max_ttl);
+        set(&mut params.explicit_max_ttl, self.token_explicit_max_ttl, None);
+        set(&mut params.period, self.token_period, self.period);
+        if let Some(Words(policies)) = self.token_policies.or(self.policies) {
+            params.policies = policies.into_iter().map(|p| p.to_lowercase()).collect();
+            params.policies.sort_unstable();
+            params.policies.dedup();
+        }
+        if let Some(Flag(without)) = self.token_no_default_policy {
+            params.no_default_policy = without;
+        }
+        if let Some(Integer(uses)) = self.token_num_uses {
+            params.num_uses = uses;
+        }
+        if let Some(blocks) = self.token_bound_cidrs.or(self.bound_cidrs) {
+            params.bound_cidrs = cidr::parse_all(&blocks)?;
+        }
+        if let Some(Scalar(kind)) = self.token_type {
+            params.kind = token_type(&kind)?;
+        }
+        params.check()
+    }
+}
+
+/// The stored form of a `token_type` field.
+///
+/// # Errors
+/// 400.
+pub fn token_type(given: &str) -> ApiResult<String> {
+    match given {
+        "" | "default" => Ok(String::new()),
+        "service" | "batch" | "default-service" | "default-batch" => Ok(given.to_owned()),
+        other => Err(ApiError::bad_request(format!("invalid 'token_type' value {other:?}"))),
+    }
+}
+
+impl TokenParams {
+    fn check(&self) -> ApiResult<()> {
+        let refuse = |message: &str| Err(ApiError::bad_request(message));
+        if self.max_ttl != 0 && self.ttl > self.max_ttl {
+            return refuse("'token_ttl' cannot be greater than 'token_max_ttl'");
+        }
+        if self.num_uses < 0 {
+            return refuse("'token_num_uses' cannot be negative");
+        }
+        if self.policies.len() > policy::POLICIES_PER_TOKEN_MAX {
+            return refuse("too many policies: 1024 is the limit");
+        }
+        if matches!(self.kind.as_str(), "batch" | "default-batch") {
+            if self.period != 0 {
+                return refuse(
+                    "'token_type' cannot be 'batch' or 'default_batch' when set to generate \
+                     periodic tokens",
+                );
+            }
+            if self.num_uses != 0 {
+                return refuse(
+                    "'token_type' cannot be 'batch' or 'default_batch' when set to generate \
+                     tokens with limited use count",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the fields as the API shows them.
+    pub fn show(&self, to: &mut Map<String, Value>) {
+        let kind = if self.kind.is_empty() { "default" } else { &self.kind };
+        for (name, value) in [
+            ("token_ttl", json!(self.ttl)),
+            ("token_max_ttl", json!(self.max_ttl)),
+            ("token_explicit_max_ttl", json!(self.explicit_max_ttl)),
+            ("token_period", json!(self.period)),
+            ("token_policies", json!(self.policies)),
+            ("token_no_default_policy", json!(self.no_default_policy)),
+            ("token_num_uses", json!(self.num_uses)),
+            ("token_bound_cidrs", json!(self.bound_cidrs)),
+            ("token_type", json!(kind)),
+        ] {
+            to.insert(name.to_owned(), value);
+        }
+    }
+
+    /// Whether a login by a mount of this `token_type` gets a batch token.
+    pub fn is_batch(&self, mount_type: &str) -> bool {
+        match (mount_type, self.kind.as_str()) {
+            ("batch", _) | ("default-batch", "") => true,
+            ("service", _) => false,
+            (_, kind) => matches!(kind, "batch" | "default-batch"),
+        }
+    }
+}

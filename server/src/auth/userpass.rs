@@ -1,0 +1,251 @@
+//! `userpass`: names and passwords.
+//!
+//! | key in the mount's keyspace | value |
+//! |---|---|
+//! | `user/<name in lower case>` | [`User`] |
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Login, TokenFields, TokenParams};
+use crate::barrier::Session;
+use crate::identity::Metadata;
+use crate::logical::{
+    Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar, Secret,
+};
+use crate::sys::{CoreCall, CoreHandler};
+
+/// Users that one LIST answers at most.
+const LIST_MAX: usize = 1_000_000;
+/// Bytes of a name.
+const NAME_MAX: usize = 256;
+/// Bytes of a password that count; longer ones are refused rather than cut.
+const PASSWORD_MAX: usize = 72;
+/// Bcrypt: 2^10 rounds.
+const COST: u32 = 10;
+/// Checked when there is no such user, so that an answer takes as long: of a drawn and forgotten
+/// password, with [`COST`].
+const NOBODY: &str = "$2b$10$BwUs05fUtYQXNUixq8Y3TOLMZIjZzqDJ66K4QxtkHoIUkszzXnZzG";
+
+/// The routes.
+pub(super) static ROUTES: &[Route<CoreHandler>] = &[
+    route(
+        "login/{name}",
+        "Log in with a password",
+        Access::Public,
+        &[Method::local(Operation::Write, login)],
+    ),
+    route("users", "List the users", Access::Token, &[Method::local(Operation::List, list)]),
+    Route {
+        pattern: "users/{name}",
+        summary: "Show, make, change or delete a user",
+        access: Access::Token,
+        exists: Some(exists),
+        methods: &[
+            Method::local(Operation::Read, read),
+            Method::primary(Operation::Write, write),
+            Method::primary(Operation::Delete, delete),
+        ],
+    },
+    route(
+        "users/{name}/password",
+        "Set a user's password",
+        Access::Token,
+        &[Method::primary(Operation::Write, write_password)],
+    ),
+    route(
+        "users/{name}/policies",
+        "Set the policies of a user's tokens",
+        Access::Token,
+        &[Method::primary(Operation::Write, write_policies)],
+    ),
+];
+
+const fn route(
+    pattern: &'static str,
+    summary: &'static str,
+    access: Access,
+    methods: &'static [Method<CoreHandler>],
+) -> Route<CoreHandler> {
+    Route { pattern, summary, access, exists: None, methods }
+}
+
+/// One user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct User {
+    /// Bcrypt.
+    password_hash: String,
+    params: TokenParams,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    password: Option<Secret>,
+    password_hash: Option<Scalar>,
+    #[serde(flatten)]
+    fields: TokenFields,
+}
+
+fn exists(call: &crate::logical::Call<'_>, view: &mut crate::barrier::View<'_>) -> ApiResult<bool> {
+    Ok(view.exists(&key_of(call.param("name")))?)
+}
+
+fn key_of(name: &str) -> String {
+    format!("user/{}", name.to_lowercase())
+}
+
+/// The name in lower case; it is letters, digits and `_-.`, begins with no dash or dot and ends
+/// with no dot.
+fn name(core: &CoreCall<'_>) -> ApiResult<String> {
+    let name = core.call.param("name");
+    let odd = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let bad = name.starts_with(['-', '.']) || name.ends_with('.') || name.len() > NAME_MAX;
+    if bad || name.contains(odd) {
+        return Err(ApiError::unsupported_path());
+    }
+    Ok(name.to_lowercase())
+}
+
+fn load(core: &CoreCall<'_>, session: &mut Session, name: &str) -> ApiResult<Option<User>> {
+    Ok(session.view(core.keyspace).get_json(&key_of(name))?)
+}
+
+fn known(core: &CoreCall<'_>, session: &mut Session, name: &str) -> ApiResult<User> {
+    load(core, session, name)?.ok_or_else(|| ApiError::listed(400, "username does not exist"))
+}
+
+fn store(
+    core: &CoreCall<'_>,
+    session: &mut Session,
+    name: &str,
+    user: &User,
+) -> ApiResult<Response> {
+    session.view(core.keyspace).put_json(&key_of(name), user)?;
+    Ok(Response::empty())
+}
+
+fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    Response::list(&session.view(core.keyspace).list("user/", None, LIST_MAX))
+}
+
+fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let user = load(core, session, &name(core)?)?.ok_or_else(ApiError::not_found)?;
+    let mut data = Map::new();
+    user.params.show(&mut data);
+    Response::data(&Value::Object(data))
+}
+
+fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = name(core)?;
+    let body: Body = core.call.parse()?;
+    let before = load(core, session, &name)?;
+    let hash = hash_in(body.password, body.password_hash)?;
+    let mut user = match (before, hash) {
+        (Some(user), None) => user,
+        (Some(user), Some(password_hash)) => User { password_hash, ..user },
+        (None, Some(password_hash)) => User { password_hash, params: TokenParams::default() },
+        (None, None) => return Err(no_password()),
+    };
+    body.fields.apply(&mut user.params)?;
+    store(core, session, &name, &user)
+}
+
+fn write_password(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = name(core)?;
+    let body: Body = core.call.parse()?;
+    let mut user = known(core, session, &name)?;
+    user.password_hash = hash_in(body.password, body.password_hash)?.ok_or_else(no_password)?;
+    store(core, session, &name, &user)
+}
+
+fn write_policies(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Policies {
+        token_policies: Option<crate::logical::Words>,
+        policies: Option<crate::logical::Words>,
+    }
+    let name = name(core)?;
+    let body: Policies = core.call.parse()?;
+    let mut user = known(core, session, &name)?;
+    let given = body.token_policies.or(body.policies).unwrap_or_default();
+    user.params.policies = given.0.into_iter().map(|p| p.to_lowercase()).collect();
+    user.params.policies.sort_unstable();
+    user.params.policies.dedup();
+    store(core, session, &name, &user)
+}
+
+fn no_password() -> ApiError {
+    ApiError::bad_request("must provide either password or password_hash")
+}
+
+/// The hash of what was given, if anything.
+fn hash_in(password: Option<Secret>, hash: Option<Scalar>) -> ApiResult<Option<String>> {
+    let password = password.filter(|p| !p.0.is_empty());
+    let hash = hash.filter(|h| !h.0.is_empty());
+    match (password, hash) {
+        (Some(_), Some(_)) => {
+            Err(ApiError::bad_request("password and password_hash cannot both be given"))
+        }
+        (Some(password), None) if password.0.len() > PASSWORD_MAX => {
+            Err(ApiError::bad_request("the password is too long: 72 bytes is the limit"))
+        }
+        (Some(password), None) => super::busy(|| bcrypt::hash(password.0.as_str(), COST))
+            .map(Some)
+            .map_err(ApiError::internal),
+        (None, Some(hash)) if hash.0.parse::<bcrypt::HashParts>().is_err() => {
+            Err(ApiError::bad_request("password_hash is not a valid bcrypt hash"))
+        }
+        (None, Some(hash)) => Ok(Some(hash.0)),
+        (None, None) => Ok(None),
+    }
+}
+
+fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = name(core)?;
+    session.view(core.keyspace).delete(&key_of(&name));
+    Ok(Response::empty())
+}
+
+fn login(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = name(core)?;
+    let body: Body = core.call.parse()?;
+    let password = body.password.unwrap_or_default();
+    if password.0.is_empty() {
+        return Err(ApiError::bad_request("missing password"));
+    }
+    let mount = core.call.mount;
+    let config = mount.lockout.unwrap_or_default();
+    if core.lockout.locked(config, &mount.accessor, &name, core.call.now) {
+        return Err(ApiError::permission_denied());
+    }
+    let user = load(core, session, &name)?;
+    let hash = user.as_ref().map_or(NOBODY, |u| &u.password_hash);
+    let right = super::busy(|| bcrypt::verify(password.0.as_str(), hash)).unwrap_or(false);
+    let Some(user) = user.filter(|_| right) else {
+        core.lockout.failed(config, &mount.accessor, &name, core.call.now);
+        return Err(ApiError::bad_request("invalid username or password"));
+    };
+    super::admit(&user.params, core)?;
+    core.lockout.forget(&mount.accessor, &name);
+    Ok(super::answer(Login {
+        alias: name.clone(),
+        display_name: name.clone(),
+        metadata: Metadata::from([("username".to_owned(), name)]),
+        params: user.params,
+        ..Login::default()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_takes_as_long_as_a_wrong_password() {
+        // A hash that does not parse would be refused at once.
+        assert!(matches!(bcrypt::verify("x", NOBODY), Ok(false)));
+        assert_eq!(NOBODY.parse::<bcrypt::HashParts>().unwrap().get_cost(), COST);
+    }
+}

@@ -1,0 +1,246 @@
+//! `identity/entity-alias` and `identity/group-alias`.
+
+use serde::Deserialize;
+use serde_json::{Map, json};
+
+use super::body;
+use super::entry::{self, Alias, Entity, Kind};
+use crate::barrier::Session;
+use crate::engine::stamp::Stamp;
+use crate::logical::{ApiError, ApiResult, Pairs, Response, Scalar};
+use crate::sys::CoreCall;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    id: Scalar,
+    name: Scalar,
+    canonical_id: Scalar,
+    /// The old name of `canonical_id`.
+    entity_id: Scalar,
+    mount_accessor: Scalar,
+    custom_metadata: Option<Pairs>,
+}
+
+impl Body {
+    fn of(core: &CoreCall<'_>) -> ApiResult<Self> {
+        let mut body: Self = core.call.parse()?;
+        if !core.call.param("id").is_empty() {
+            core.call.param("id").clone_into(&mut body.id.0);
+        }
+        if body.canonical_id.0.is_empty() {
+            body.canonical_id = std::mem::take(&mut body.entity_id);
+        }
+        Ok(body)
+    }
+
+    /// What the alias is to be; `known` is what it was.
+    fn alias(self, session: &mut Session, known: Option<&Alias>, now: Stamp) -> ApiResult<Alias> {
+        let mut alias = match known {
+            Some(known) => known.clone(),
+            None => Alias::new("", "", now),
+        };
+        if !self.name.0.is_empty() {
+            body::name(&self.name.0)?;
+            alias.name = self.name.0;
+        }
+        if !self.mount_accessor.0.is_empty() {
+            alias.mount_accessor = self.mount_accessor.0;
+        }
+        if alias.name.is_empty() || alias.mount_accessor.is_empty() {
+            return Err(ApiError::bad_request(
+                "'id' or 'mount_accessor' and 'name' must be provided",
+            ));
+        }
+        if body::mount_of(session, &alias.mount_accessor)?.is_none() {
+            return Err(ApiError::bad_request(format!(
+                "invalid mount accessor {:?}",
+                alias.mount_accessor
+            )));
+        }
+        if let Some(given) = self.custom_metadata {
+            alias.custom_metadata = body::metadata(given)?;
+        }
+        alias.updated = now;
+        Ok(alias)
+    }
+}
+
+/// `identity/entity-alias`: makes an alias, with an entity of its own if none is named, or changes
+/// the one with this id or name.
+pub(super) fn write_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body = Body::of(core)?;
+    let now = Stamp::from(core.call.now);
+    let (accessor, name) = (&body.mount_accessor.0, &body.name.0);
+    let owner = if body.id.0.is_empty() {
+        entry::id_of_alias_name(session, Kind::Entity, accessor, name)?
+    } else {
+        let owner = entry::id_of_alias(session, Kind::Entity, &body.id.0)?;
+        Some(owner.ok_or_else(|| ApiError::bad_request("invalid alias ID"))?)
+    };
+    let before = match &owner {
+        Some(id) => entry::entity(session, id)?,
+        None => None,
+    };
+    let known = before.as_ref().and_then(|entity| {
+        entity
+            .aliases
+            .iter()
+            .find(|a| a.id == body.id.0 || (a.mount_accessor == *accessor && a.name == *name))
+    });
+    let wanted = body.canonical_id.0.clone();
+    let alias = body.alias(session, known, now)?;
+    let taken = entry::id_of_alias_name(session, Kind::Entity, &alias.mount_accessor, &alias.name)?;
+    if taken.is_some() && taken != owner {
+        return Err(ApiError::bad_request(
+            "alias with combination of mount accessor and name already exists",
+        ));
+    }
+    let id = alias.id.clone();
+    let silent = known.is_some() && wanted.is_empty();
+    let canonical = put(session, alias, before.as_deref(), &wanted, now)?;
+    if silent && core.call.param("id").is_empty() {
+        return Ok(Response::empty());
+    }
+    Response::data(&json!({ "id": id, "canonical_id": canonical }))
+}
+
+/// Writes the alias into the entity that shall have it and takes it from the one that had it.
+fn put(
+    session: &mut Session,
+    alias: Alias,
+    before: Option<&Entity>,
+    wanted: &str,
+    now: Stamp,
+) -> ApiResult<String> {
+    let target = match (before, wanted) {
+        (Some(before), "") => before.id.as_str(),
+        (_, wanted) => wanted,
+    };
+    if let Some(before) = before.filter(|b| b.id != target) {
+        let mut left = before.clone();
+        left.aliases.retain(|a| a.id != alias.id);
+        entry::store_entity(session, &left, Some(before))?;
+    }
+    let known = if target.is_empty() { None } else { entry::entity(session, target)? };
+    if known.is_none() && !target.is_empty() {
+        return Err(ApiError::bad_request("invalid canonical ID"));
+    }
+    let mut entity = known.as_ref().map_or_else(|| Entity::new("", now), |e| (**e).clone());
+    let clash = |a: &Alias| a.mount_accessor == alias.mount_accessor && a.id != alias.id;
+    if entity.aliases.iter().any(clash) {
+        return Err(ApiError::bad_request("Entity already has an alias for this mount"));
+    }
+    entity.aliases.retain(|a| a.id != alias.id);
+    entity.aliases.push(alias);
+    entity.updated = now;
+    entry::store_entity(session, &entity, known.as_deref())?;
+    Ok(entity.id)
+}
+
+/// `identity/group-alias`.
+pub(super) fn write_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let mut body = Body::of(core)?;
+    if !body.id.0.is_empty() && body.canonical_id.0.is_empty() {
+        let owner = entry::id_of_alias(session, Kind::Group, &body.id.0)?;
+        body.canonical_id.0 = owner.ok_or_else(|| ApiError::bad_request("invalid alias ID"))?;
+    }
+    let canonical = body.canonical_id.0.clone();
+    let before = entry::group(session, &canonical)?
+        .ok_or_else(|| ApiError::bad_request("invalid canonical ID"))?;
+    if !before.external {
+        return Err(ApiError::bad_request("alias can't be set on an internal group"));
+    }
+    let alias = body.alias(session, before.alias.as_ref(), core.call.now.into())?;
+    let taken = entry::id_of_alias_name(session, Kind::Group, &alias.mount_accessor, &alias.name)?;
+    if taken.is_some_and(|owner| owner != canonical) {
+        return Err(ApiError::bad_request(
+            "combination of mount and group alias name is already in use",
+        ));
+    }
+    let answer = json!({ "id": alias.id, "canonical_id": canonical });
+    let mut group = (*before).clone();
+    group.alias = Some(alias);
+    group.modify_index += 1;
+    group.updated = core.call.now.into();
+    entry::store_group(session, &group, Some(&before))?;
+    Response::data(&answer)
+}
+
+/// `identity/entity-alias/id/<id>`.
+pub(super) fn read_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    read(core, session, Kind::Entity)
+}
+
+/// `identity/group-alias/id/<id>`.
+pub(super) fn read_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    read(core, session, Kind::Group)
+}
+
+fn read(core: &CoreCall<'_>, session: &mut Session, kind: Kind) -> ApiResult<Response> {
+    let id = core.call.param("id");
+    let (alias, owner) = find(session, kind, id)?.ok_or_else(ApiError::not_found)?;
+    Response::data(&body::show_alias(session, &alias, &owner)?)
+}
+
+fn find(session: &mut Session, kind: Kind, id: &str) -> ApiResult<Option<(Alias, String)>> {
+    let Some(owner) = entry::id_of_alias(session, kind, id)? else { return Ok(None) };
+    let alias = match kind {
+        Kind::Entity => entry::entity(session, &owner)?
+            .and_then(|e| e.aliases.iter().find(|a| a.id == id).cloned()),
+        Kind::Group => entry::group(session, &owner)?.and_then(|g| g.alias.clone()),
+    };
+    Ok(alias.map(|alias| (alias, owner)))
+}
+
+/// `identity/entity-alias/id`.
+pub(super) fn list_entity(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    list(session, Kind::Entity)
+}
+
+/// `identity/group-alias/id`.
+pub(super) fn list_group(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    list(session, Kind::Group)
+}
+
+fn list(session: &mut Session, kind: Kind) -> ApiResult<Response> {
+    let mut info = Map::new();
+    for id in body::keys_below(session, kind.alias_prefix()) {
+        if let Some((alias, owner)) = find(session, kind, &id)? {
+            let mut shown = body::show_alias(session, &alias, &owner)?;
+            if let Some(fields) = shown.as_object_mut() {
+                for field in ["id", "creation_time", "last_update_time", "namespace_id"] {
+                    fields.remove(field);
+                }
+            }
+            info.insert(id, shown);
+        }
+    }
+    body::list_with_info(&info)
+}
+
+/// `identity/entity-alias/id/<id>`.
+pub(super) fn delete_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let id = core.call.param("id");
+    if let Some(owner) = entry::id_of_alias(session, Kind::Entity, id)?
+        && let Some(before) = entry::entity(session, &owner)?
+    {
+        let mut entity = (*before).clone();
+        entity.aliases.retain(|a| a.id != id);
+        entry::store_entity(session, &entity, Some(&before))?;
+    }
+    Ok(Response::empty())
+}
+
+/// `identity/group-alias/id/<id>`.
+pub(super) fn delete_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let id = core.call.param("id");
+    if let Some(owner) = entry::id_of_alias(session, Kind::Group, id)?
+        && let Some(before) = entry::group(session, &owner)?
+    {
+        let mut group = (*before).clone();
+        group.alias = None;
+        entry::store_group(session, &group, Some(&before))?;
+    }
+    Ok(Response::empty())
+}

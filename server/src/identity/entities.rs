@@ -1,0 +1,313 @@
+//! `identity/entity` and `identity/lookup/entity`.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::body::{self, LIST_MAX};
+use super::entry::{self, Entity, Kind};
+use super::subject::subject;
+use crate::barrier::Session;
+use crate::engine::stamp::Stamp;
+use crate::logical::{ApiError, ApiResult, Flag, Pairs, Response, Scalar, Words};
+use crate::sys::CoreCall;
+
+/// Entities that one call merges or deletes at most.
+const BATCH_MAX: usize = 1000;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    id: Scalar,
+    name: Scalar,
+    metadata: Option<Pairs>,
+    policies: Option<Words>,
+    disabled: Option<Flag>,
+}
+
+/// `identity/entity`.
+pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    let id = body.id.0.clone();
+    if id.is_empty() {
+        write_named(core, session, body)
+    } else {
+        write_known(core, session, &id, body)
+    }
+}
+
+/// `identity/entity/id/<id>`.
+pub(super) fn write_by_id(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    write_known(core, session, core.call.param("id"), body)
+}
+
+/// `identity/entity/name/<name>`.
+pub(super) fn write_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let mut body: Body = core.call.parse()?;
+    core.call.param("name").clone_into(&mut body.name.0);
+    write_named(core, session, body)
+}
+
+fn write_named(core: &CoreCall<'_>, session: &mut Session, body: Body) -> ApiResult<Response> {
+    if !body.name.0.is_empty()
+        && let Some(id) = entry::id_of_name(session, Kind::Entity, &body.name.0)?
+    {
+        return write_known(core, session, &id, body);
+    }
+    body::name(&body.name.0)?;
+    let mut entity = Entity::new(&body.name.0, core.call.now.into());
+    change(&mut entity, body)?;
+    entry::store_entity(session, &entity, None)?;
+    Response::data(&json!({ "id": entity.id, "name": entity.name, "aliases": null }))
+}
+
+fn write_known(
+    core: &CoreCall<'_>,
+    session: &mut Session,
+    id: &str,
+    body: Body,
+) -> ApiResult<Response> {
+    let before = entry::entity(session, id)?
+        .ok_or_else(|| ApiError::bad_request("entity not found from id"))?;
+    let mut entity = (*before).clone();
+    if !body.name.0.is_empty() {
+        body::name(&body.name.0)?;
+        let owner = entry::id_of_name(session, Kind::Entity, &body.name.0)?;
+        if owner.is_some_and(|owner| owner != id) {
+            return Err(ApiError::bad_request("entity name is already in use"));
+        }
+        entity.name.clone_from(&body.name.0);
+    }
+    change(&mut entity, body)?;
+    entity.updated = core.call.now.into();
+    entry::store_entity(session, &entity, Some(&before))?;
+    Ok(Response::empty())
+}
+
+fn change(entity: &mut Entity, body: Body) -> ApiResult<()> {
+    if let Some(given) = body.metadata {
+        entity.metadata = body::metadata(given)?;
+    }
+    if let Some(given) = body.policies {
+        entity.policies = body::policies(given.0)?;
+    }
+    if let Some(Flag(disabled)) = body.disabled {
+        entity.disabled = disabled;
+    }
+    Ok(())
+}
+
+/// `identity/entity/id/<id>`.
+pub(super) fn read_by_id(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let shown = show(session, core.call.param("id"))?.ok_or_else(ApiError::not_found)?;
+    Response::data(&shown)
+}
+
+/// `identity/entity/name/<name>`.
+pub(super) fn read_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let id = entry::id_of_name(session, Kind::Entity, core.call.param("name"))?;
+    let shown = show(session, &id.ok_or_else(ApiError::not_found)?)?;
+    Response::data(&shown.ok_or_else(ApiError::not_found)?)
+}
+
+fn show(session: &mut Session, id: &str) -> ApiResult<Option<Value>> {
+    let Some(entity) = entry::entity(session, id)? else { return Ok(None) };
+    let mut aliases = Vec::new();
+    for alias in &entity.aliases {
+        aliases.push(body::show_alias(session, alias, &entity.id)?);
+    }
+    let Some(subject) = subject(session, id)? else { return Ok(None) };
+    let (direct, inherited) = (subject.direct_group_ids(), subject.inherited_group_ids());
+    let groups: Vec<&str> = direct.iter().chain(&inherited).copied().collect();
+    Ok(Some(json!({
+        "id": entity.id,
+        "name": entity.name,
+        "aliases": aliases,
+        "metadata": body::or_null(&entity.metadata),
+        "policies": entity.policies,
+        "disabled": entity.disabled,
+        "merged_entity_ids":
+            if entity.merged.is_empty() { Value::Null } else { json!(entity.merged) },
+        "namespace_id": "root",
+        "direct_group_ids": direct,
+        "inherited_group_ids": inherited,
+        "group_ids": groups,
+        "creation_time": entity.created.rfc3339(),
+        "last_update_time": entity.updated.rfc3339(),
+    })))
+}
+
+/// `identity/entity/id`.
+pub(super) fn list_ids(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let mut info = Map::new();
+    for id in body::keys_below(session, Kind::Entity.prefix()).into_iter().take(LIST_MAX) {
+        if let Some(entity) = entry::entity(session, &id)? {
+            let aliases: Vec<Value> = entity
+                .aliases
+                .iter()
+                .map(|a| json!({"id": a.id, "mount_accessor": a.mount_accessor, "name": a.name}))
+                .collect();
+            let mut one = json!({ "name": entity.name });
+            if !aliases.is_empty() {
+                one["aliases"] = aliases.into();
+            }
+            info.insert(id, one);
+        }
+    }
+    body::list_with_info(&info)
+}
+
+/// `identity/entity/name`.
+pub(super) fn list_names(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    Response::list(&body::keys_below(session, Kind::Entity.name_prefix()))
+}
+
+/// `identity/entity/id/<id>`.
+pub(super) fn delete_by_id(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    delete(session, core.call.param("id"))?;
+    Ok(Response::empty())
+}
+
+/// `identity/entity/name/<name>`.
+pub(super) fn delete_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    if let Some(id) = entry::id_of_name(session, Kind::Entity, core.call.param("name"))? {
+        delete(session, &id)?;
+    }
+    Ok(Response::empty())
+}
+
+fn delete(session: &mut Session, id: &str) -> ApiResult<()> {
+    if let Some(entity) = entry::entity(session, id)? {
+        entry::remove_entity(session, &entity)?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Batch {
+    entity_ids: Words,
+    from_entity_ids: Words,
+    to_entity_id: Scalar,
+}
+
+/// `identity/entity/batch-delete`.
+pub(super) fn delete_many(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let ids = core.call.parse::<Batch>()?.entity_ids.0;
+    if ids.is_empty() || ids.len() > BATCH_MAX {
+        return Err(ApiError::bad_request("entity_ids must be given, 1000 at most"));
+    }
+    for id in ids {
+        delete(session, &id)?;
+    }
+    Ok(Response::empty())
+}
+
+/// `identity/entity/merge`: aliases, policies and group memberships move to one entity.
+pub(super) fn merge(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let Batch { from_entity_ids, to_entity_id, .. } = core.call.parse()?;
+    if from_entity_ids.0.is_empty() {
+        return Err(ApiError::bad_request("missing entity ids to merge from"));
+    }
+    if from_entity_ids.0.len() > BATCH_MAX {
+        return Err(ApiError::bad_request("too many entity ids to merge from: 1000 is the limit"));
+    }
+    let before = entry::entity(session, &to_entity_id.0)?
+        .ok_or_else(|| ApiError::bad_request("entity id to merge to is invalid"))?;
+    let mut target = (*before).clone();
+    let now = Stamp::from(core.call.now);
+    for id in from_entity_ids.0 {
+        if id == target.id {
+            return Err(ApiError::bad_request(
+                "to_entity_id should not be present in from_entity_ids",
+            ));
+        }
+        let from = entry::entity(session, &id)?
+            .ok_or_else(|| ApiError::bad_request("entity id to merge from is invalid"))?;
+        take_over(session, &mut target, &from, now)?;
+    }
+    target.policies.sort_unstable();
+    target.policies.dedup();
+    target.updated = now;
+    entry::store_entity(session, &target, Some(&before))?;
+    Ok(Response::empty())
+}
+
+fn take_over(
+    session: &mut Session,
+    target: &mut Entity,
+    from: &Entity,
+    now: Stamp,
+) -> ApiResult<()> {
+    let clash =
+        |a: &entry::Alias| target.aliases.iter().any(|t| t.mount_accessor == a.mount_accessor);
+    if from.aliases.iter().any(clash) {
+        return Err(ApiError::bad_request(
+            "toEntity and at least one fromEntity have aliases with the same mount accessor; \
+             delete one of them first",
+        ));
+    }
+    for id in entry::groups_of(session, Kind::Entity, &from.id)?.iter() {
+        let Some(group) = entry::group(session, id)? else { continue };
+        if !group.member_entity_ids.contains(&target.id) {
+            let mut changed = (*group).clone();
+            changed.member_entity_ids.push(target.id.clone());
+            changed.modify_index += 1;
+            changed.updated = now;
+            entry::store_group(session, &changed, Some(&group))?;
+        }
+    }
+    entry::remove_entity(session, from)?;
+    target.aliases.extend(from.aliases.iter().cloned());
+    target.policies.extend(from.policies.iter().cloned());
+    target.merged.push(from.id.clone());
+    Ok(())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Lookup {
+    id: Scalar,
+    name: Scalar,
+    alias_id: Scalar,
+    alias_name: Scalar,
+    alias_mount_accessor: Scalar,
+}
+
+/// The id that a lookup asks for; the kind decides where names are looked up.
+pub(super) fn looked_up(
+    core: &CoreCall<'_>,
+    session: &mut Session,
+    kind: Kind,
+) -> ApiResult<Option<String>> {
+    let body: Lookup = core.call.parse()?;
+    let given = |s: &Scalar| !s.0.is_empty();
+    if given(&body.id) {
+        return Ok(Some(body.id.0));
+    }
+    if given(&body.name) {
+        return Ok(entry::id_of_name(session, kind, &body.name.0)?);
+    }
+    if given(&body.alias_id) {
+        return Ok(entry::id_of_alias(session, kind, &body.alias_id.0)?);
+    }
+    match (given(&body.alias_name), given(&body.alias_mount_accessor)) {
+        (true, true) => {
+            let (accessor, name) = (&body.alias_mount_accessor.0, &body.alias_name.0);
+            Ok(entry::id_of_alias_name(session, kind, accessor, name)?)
+        }
+        (false, false) => Err(ApiError::bad_request("query parameter not supplied")),
+        _ => Err(ApiError::bad_request(
+            "both 'alias_name' and 'alias_mount_accessor' need to be set",
+        )),
+    }
+}
+
+/// `identity/lookup/entity`.
+pub(super) fn lookup(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let Some(id) = looked_up(core, session, Kind::Entity)? else { return Ok(Response::empty()) };
+    match show(session, &id)? {
+        Some(shown) => Response::data(&shown),
+        None => Ok(Response::empty()),
+    }
+}

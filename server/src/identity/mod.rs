@@ -1,0 +1,15 @@
+//! Identity: who is behind a token, whichever way they logged in. Replicated.
+
+mod aliases;
+mod body;
+mod entities;
+mod entry;
+mod groups;
+mod login;
+mod routes;
+mod subject;
+
+pub use entry::{Alias, Entity, Group, Metadata, entity, group};
+pub use login::{Arrival, arrive};
+pub use routes::ROUTES;
+pub use subject::{Subject, subject};

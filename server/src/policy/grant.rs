@@ -1,0 +1,56 @@
+//! What a rule grants: capabilities within limits.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::limits::Limits;
+use super::{Capabilities, Rule};
+use crate::logical::Operation;
+
+/// Capabilities and the limits that they come with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// What may be done.
+    pub capabilities: Capabilities,
+    limits: Option<Arc<Limits>>,
+}
+
+impl Grant {
+    /// Nothing.
+    pub const NONE: Self = Self { capabilities: Capabilities::NONE, limits: None };
+    /// Everything, as the root policy grants it.
+    pub const ALL: Self = Self { capabilities: Capabilities::ALL, limits: None };
+
+    /// Both, for the same pattern in several rules.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let limits = match (&self.limits, &other.limits) {
+            (Some(a), Some(b)) => Some(Arc::new(a.union(b))),
+            (a, b) => a.clone().or_else(|| b.clone()),
+        };
+        Self { capabilities: self.capabilities.union(other.capabilities), limits }
+    }
+
+    /// Whether a call is within the limits. `body` is the raw JSON of a write; `wrap_ttl` are the
+    /// seconds for which its answer will be wrapped.
+    pub fn fits(&self, op: Operation, body: &[u8], wrap_ttl: Option<u64>) -> bool {
+        let Some(limits) = &self.limits else { return true };
+        if !limits.allow_wrapping(wrap_ttl) {
+            return false;
+        }
+        if !matches!(op, Operation::Write | Operation::Patch) || !limits.about_parameters() {
+            return true;
+        }
+        let given: Option<Map<String, Value>> =
+            if body.is_empty() { Some(Map::new()) } else { serde_json::from_slice(body).ok() };
+        given.is_some_and(|given| limits.allow_parameters(&given))
+    }
+}
+
+impl From<Rule> for Grant {
+    fn from(rule: Rule) -> Self {
+        let limits = (rule.limits != Limits::default()).then(|| Arc::new(rule.limits));
+        Self { capabilities: rule.capabilities, limits }
+    }
+}

@@ -1,0 +1,76 @@
+//! `sys/locked-users`: names that failed to log in too often, on this server.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{CoreCall, CoreHandler};
+use crate::barrier::Session;
+use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route};
+use crate::mount::{self, LockoutConfig};
+
+/// The routes. Failures are counted by each cluster for itself.
+pub(super) static ROUTES: &[Route<CoreHandler>] = &[
+    Route {
+        pattern: "locked-users",
+        summary: "List the names that are locked after failed logins",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::Read, list)],
+    },
+    Route {
+        pattern: "locked-users/{accessor}/unlock/{alias}",
+        summary: "Let a locked name log in again",
+        access: Access::Token,
+        exists: None,
+        methods: &[Method::local(Operation::Write, unlock)],
+    },
+];
+
+fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let mut configs: BTreeMap<String, LockoutConfig> = BTreeMap::new();
+    for key in [mount::AUTH_KEY, mount::LOCAL_AUTH_KEY] {
+        for mount in mount::router(session, key)?.all() {
+            let config = mount.info.lockout.unwrap_or_default();
+            configs.insert(mount.info.accessor.clone(), config);
+        }
+    }
+    let config = |accessor: &str| configs.get(accessor).copied().unwrap_or_default();
+    let mut by_mount: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let wanted = core.call.query("mount_accessor").filter(|a| !a.is_empty());
+    for (accessor, name) in core.lockout.all(config, core.call.now) {
+        if wanted.is_none_or(|w| w == accessor) {
+            by_mount.entry(accessor).or_default().push(name);
+        }
+    }
+    let total: usize = by_mount.values().map(Vec::len).sum();
+    let mounts: Vec<Value> = by_mount
+        .into_iter()
+        .map(|(accessor, names)| {
+            json!({
+                "mount_accessor": accessor,
+                "counts": names.len(),
+                "alias_identifiers": names,
+            })
+        })
+        .collect();
+    let namespaces = match total {
+        0 => json!([]),
+        _ => json!([{
+            "namespace_id": "root",
+            "namespace_path": "",
+            "counts": total,
+            "mount_accessors": mounts,
+        }]),
+    };
+    Response::data(&json!({ "by_namespace": namespaces, "total": total }))
+}
+
+fn unlock(core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Response> {
+    let (accessor, alias) = (core.call.param("accessor"), core.call.param("alias"));
+    if accessor.is_empty() || alias.is_empty() {
+        return Err(ApiError::bad_request("missing mount_accessor or alias_identifier"));
+    }
+    core.lockout.forget(accessor, alias);
+    Ok(Response::empty())
+}

@@ -1,0 +1,238 @@
+//! Token roles: CORE/`token-role/<name>`, replicated.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::auth::{TokenFields, TokenParams};
+use crate::barrier::{Session, ViewError};
+use crate::keyspace::CORE;
+use crate::logical::{ApiError, ApiResult, Flag, Response, Scalar, Seconds, Words};
+use crate::policy::{self, glob};
+use crate::sys::CoreCall;
+
+/// Roles that one LIST answers at most.
+const LIST_MAX: usize = 1_000_000;
+const PREFIX: &str = "token-role/";
+/// Bytes of a path suffix.
+const SUFFIX_MAX: usize = 256;
+
+/// What the tokens made by a role may be like.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct TokenRole {
+    /// Its name.
+    pub(super) name: String,
+    /// Policies that may be asked for, and that a token gets when none are.
+    pub(super) allowed_policies: Vec<String>,
+    /// Never these.
+    pub(super) disallowed_policies: Vec<String>,
+    /// Patterns beside `allowed_policies`.
+    pub(super) allowed_policies_glob: Vec<String>,
+    /// Patterns beside `disallowed_policies`.
+    pub(super) disallowed_policies_glob: Vec<String>,
+    /// Its tokens have no parent.
+    pub(super) orphan: bool,
+    /// Its tokens may be renewed.
+    pub(super) renewable: bool,
+    /// At the end of the tokens' path.
+    pub(super) path_suffix: String,
+    /// Patterns of aliases whose entity a token may have.
+    pub(super) allowed_entity_aliases: Vec<String>,
+    /// As for the roles of auth methods.
+    pub(super) params: TokenParams,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    allowed_policies: Option<Words>,
+    disallowed_policies: Option<Words>,
+    allowed_policies_glob: Option<Words>,
+    disallowed_policies_glob: Option<Words>,
+    orphan: Option<Flag>,
+    renewable: Option<Flag>,
+    path_suffix: Option<Scalar>,
+    allowed_entity_aliases: Option<Words>,
+    explicit_max_ttl: Option<Seconds>,
+    #[serde(flatten)]
+    fields: TokenFields,
+}
+
+/// The role of a name.
+pub(super) fn load(session: &mut Session, name: &str) -> Result<Option<TokenRole>, ViewError> {
+    session.view(CORE).get_json(&format!("{PREFIX}{name}"))
+}
+
+/// `auth/token/roles`.
+pub(super) fn list(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    Response::list(&session.view(CORE).list(PREFIX, None, LIST_MAX))
+}
+
+/// `auth/token/roles/<name>`.
+pub(super) fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let role = load(session, core.call.param("name"))?.ok_or_else(ApiError::not_found)?;
+    let mut data = Map::new();
+    role.params.show(&mut data);
+    for (name, value) in [
+        ("name", json!(role.name)),
+        ("allowed_policies", json!(role.allowed_policies)),
+        ("disallowed_policies", json!(role.disallowed_policies)),
+        ("allowed_policies_glob", json!(role.allowed_policies_glob)),
+        ("disallowed_policies_glob", json!(role.disallowed_policies_glob)),
+        ("orphan", json!(role.orphan)),
+        ("renewable", json!(role.renewable)),
+        ("path_suffix", json!(role.path_suffix)),
+        ("allowed_entity_aliases", some(&role.allowed_entity_aliases)),
+        // The old names.
+        ("explicit_max_ttl", json!(role.params.explicit_max_ttl)),
+        ("period", json!(role.params.period)),
+    ] {
+        data.insert(name.to_owned(), value);
+    }
+    // A role says nothing of these for its tokens.
+    for name in ["token_ttl", "token_max_ttl", "token_policies"] {
+        data.remove(name);
+    }
+    let kind = if role.params.kind.is_empty() { "default-service" } else { &role.params.kind };
+    data.insert("token_type".to_owned(), kind.into());
+    Response::data(&Value::Object(data))
+}
+
+fn some(list: &[String]) -> Value {
+    if list.is_empty() { Value::Null } else { json!(list) }
+}
+
+/// `auth/token/roles/<name>`.
+pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let name = core.call.param("name");
+    let body: Body = core.call.parse()?;
+    let mut role = load(session, name)?.unwrap_or_else(|| TokenRole {
+        name: name.to_owned(),
+        allowed_policies: Vec::new(),
+        disallowed_policies: Vec::new(),
+        allowed_policies_glob: Vec::new(),
+        disallowed_policies_glob: Vec::new(),
+        orphan: false,
+        renewable: true,
+        path_suffix: String::new(),
+        allowed_entity_aliases: Vec::new(),
+        params: TokenParams::default(),
+    });
+    for (to, given) in [
+        (&mut role.allowed_policies, body.allowed_policies),
+        (&mut role.disallowed_policies, body.disallowed_policies),
+        (&mut role.allowed_policies_glob, body.allowed_policies_glob),
+        (&mut role.disallowed_policies_glob, body.disallowed_policies_glob),
+        (&mut role.allowed_entity_aliases, body.allowed_entity_aliases),
+    ] {
+        if let Some(Words(words)) = given {
+            *to = words.into_iter().map(|w| w.to_lowercase()).collect();
+            to.sort_unstable();
+            to.dedup();
+        }
+    }
+    role.orphan = body.orphan.map_or(role.orphan, |f| f.0);
+    role.renewable = body.renewable.map_or(role.renewable, |f| f.0);
+    if let Some(Scalar(suffix)) = body.path_suffix {
+        check_suffix(&suffix)?;
+        role.path_suffix = suffix;
+    }
+    role.params.explicit_max_ttl =
+        body.explicit_max_ttl.map_or(role.params.explicit_max_ttl, |s| s.0);
+    body.fields.apply(&mut role.params)?;
+    role.check()?;
+    session.view(CORE).put_json(&format!("{PREFIX}{name}"), &role)?;
+    Ok(Response::empty())
+}
+
+/// `auth/token/roles/<name>`.
+#[expect(clippy::unnecessary_wraps, reason = "the type of every handler")]
+pub(super) fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    session.view(CORE).delete(&format!("{PREFIX}{}", core.call.param("name")));
+    Ok(Response::empty())
+}
+
+/// Letters, digits, `_`, `-` and `.`, of which the last two not at the ends.
+fn check_suffix(suffix: &str) -> ApiResult<()> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let sound = suffix.chars().all(|c| word(c) || c == '-' || c == '.')
+        && suffix.starts_with(word)
+        && suffix.ends_with(word)
+        && suffix.len() <= SUFFIX_MAX;
+    if suffix.is_empty() || sound {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(
+        "given role path suffix contains invalid characters; must match \\w[\\w-.]+\\w",
+    ))
+}
+
+impl TokenRole {
+    fn check(&self) -> ApiResult<()> {
+        if self.params.kind != "batch" {
+            return Ok(());
+        }
+        let refuse = |what: &str| {
+            Err(ApiError::bad_request(format!(
+                "'token_type' cannot be 'batch' when role is set to generate {what}"
+            )))
+        };
+        if !self.orphan {
+            return refuse("non-orphan tokens");
+        }
+        if self.renewable {
+            return refuse("renewable tokens");
+        }
+        if self.params.explicit_max_ttl != 0 {
+            return refuse("tokens with an explicit max TTL");
+        }
+        Ok(())
+    }
+
+    /// The policies of a token that asks for `wanted`; `None` when that is nothing and the role
+    /// names none either.
+    ///
+    /// # Errors
+    /// 400 for a policy that the role does not give.
+    pub(super) fn choose(
+        &self,
+        wanted: &[String],
+        no_default: bool,
+    ) -> ApiResult<Option<Vec<String>>> {
+        let fits = |exact: &[String], globs: &[String], name: &String| {
+            exact.contains(name) || globs.iter().any(|g| glob(g, name))
+        };
+        let disallowed =
+            |name: &String| fits(&self.disallowed_policies, &self.disallowed_policies_glob, name);
+        let default = policy::DEFAULT.to_owned();
+        let with_default = !no_default && !self.params.no_default_policy && !disallowed(&default);
+        let mut chosen = if wanted.is_empty() { &self.allowed_policies } else { wanted }.to_vec();
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        if with_default {
+            chosen.push(default.clone());
+        }
+        chosen.sort_unstable();
+        chosen.dedup();
+        if let Some(name) = chosen.iter().find(|n| disallowed(n)) {
+            return Err(ApiError::bad_request(format!(
+                "token policy {name:?} is disallowed by this role"
+            )));
+        }
+        let (exact, globs) = (&self.allowed_policies, &self.allowed_policies_glob);
+        let open = exact.is_empty() && globs.is_empty();
+        let inside = |n: &String| fits(exact, globs, n) || (with_default && *n == default);
+        if !open && !chosen.iter().all(inside) {
+            return Err(ApiError::bad_request(format!(
+                "token policies ({chosen:?}) must be subset of the role's allowed policies \
+                 ({exact:?}) or glob policies ({globs:?})"
+            )));
+        }
+        Ok(Some(chosen))
+    }
+
+    /// Whether a token may have the entity of this alias.
+    pub(super) fn allows_alias(&self, alias: &str) -> bool {
+        self.allowed_entity_aliases.iter().any(|pattern| glob(pattern, &alias.to_lowercase()))
+    }
+}

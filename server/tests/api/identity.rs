@@ -1,0 +1,225 @@
+//! `identity/`, and what it adds to tokens.
+
+use serde_json::{Value, json};
+
+use crate::support::{ROOT, TestServer};
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn made(server: &TestServer, path: &str, body: &str) -> String {
+    text(&server.root("POST", path, body, 200)["data"]["id"])
+}
+
+fn policy(server: &TestServer, name: &str, rules: &str) {
+    let body = json!({ "policy": rules }).to_string();
+    server.root("PUT", &format!("sys/policies/acl/{name}"), &body, 204);
+}
+
+/// Logs `bob` in; token and entity.
+fn log_in(server: &TestServer) -> (String, String) {
+    let (status, answer) = server.call("POST", "auth/up/login/bob", "", r#"{"password":"pw"}"#);
+    assert_eq!(status, 200, "{answer}");
+    (text(&answer["auth"]["client_token"]), text(&answer["auth"]["entity_id"]))
+}
+
+fn with_bob() -> (TestServer, String) {
+    let server = TestServer::dev();
+    server.root("POST", "sys/auth/up", r#"{"type":"userpass"}"#, 204);
+    server.root("POST", "auth/up/users/bob", r#"{"password":"pw"}"#, 204);
+    let accessor = text(&server.root("GET", "sys/auth/up", "", 200)["data"]["accessor"]);
+    (server, accessor)
+}
+
+#[test]
+fn entities_are_made_found_changed_and_deleted() {
+    let server = TestServer::dev();
+    let body = r#"{"name":"Bob","metadata":{"team":"x"},"policies":["P1"]}"#;
+    let id = made(&server, "identity/entity", body);
+    server.root("POST", "identity/entity", r#"{"name":"bob","metadata":"team=y"}"#, 204);
+    for path in [format!("identity/entity/id/{id}"), "identity/entity/name/BOB".to_owned()] {
+        let data = &server.root("GET", &path, "", 200)["data"];
+        assert_eq!((&data["id"], &data["policies"]), (&json!(id), &json!(["p1"])));
+        assert_eq!(data["metadata"], json!({"team": "y"}));
+        assert_eq!((&data["aliases"], &data["group_ids"]), (&json!([]), &json!([])));
+    }
+    let listed = server.root("LIST", "identity/entity/id", "", 200);
+    assert_eq!(listed["data"]["keys"], json!([id]));
+    assert_eq!(listed["data"]["key_info"][&id]["name"], "bob");
+    for (body, found) in [
+        (json!({"id": id}), true),
+        (json!({"name": "bob"}), true),
+        (json!({"name": "nope"}), false),
+    ] {
+        let (status, answer) =
+            server.call("POST", "identity/lookup/entity", ROOT, &body.to_string());
+        assert_eq!(status, if found { 200 } else { 204 }, "{body} {answer}");
+    }
+    let other = made(&server, "identity/entity", "{}");
+    for (path, body, part) in [
+        ("identity/lookup/entity", "{}", "query parameter not supplied"),
+        ("identity/lookup/entity", r#"{"alias_name":"x"}"#, "alias_mount_accessor"),
+        ("identity/entity/id/nope", "{}", "entity not found"),
+        ("identity/entity", r#"{"policies":["root"]}"#, "root"),
+        ("identity/entity", r#"{"metadata":5}"#, "metadata"),
+        (&format!("identity/entity/id/{other}"), r#"{"name":"BOB"}"#, "already in use"),
+    ] {
+        let error = server.error("POST", path, ROOT, body, 400);
+        assert!(error.contains(part), "{path} {body}: {error}");
+    }
+    server.root("DELETE", &format!("identity/entity/id/{id}"), "", 204);
+    server.root("DELETE", "identity/entity/name/bob", "", 204);
+    assert_eq!(server.call("GET", "identity/entity/name/bob", ROOT, "").0, 404);
+    let body = json!({ "entity_ids": [other] }).to_string();
+    server.root("POST", "identity/entity/batch-delete", &body, 204);
+    assert_eq!(server.call("LIST", "identity/entity/id", ROOT, "").0, 404);
+    assert_eq!(server.call("GET", "identity/nope", ROOT, "").0, 404);
+    assert_eq!(server.call("LIST", "identity/entity/id", "", "").0, 403);
+}
+
+#[test]
+fn policies_of_the_entity_and_its_groups_count_at_once() {
+    let (server, _) = with_bob();
+    server.root("POST", "sys/mounts/kv", r#"{"type":"kv"}"#, 204);
+    for path in ["a", "b", "c"] {
+        server.root("POST", &format!("kv/{path}"), r#"{"x":"y"}"#, 204);
+        policy(&server, path, &format!(r#"path "kv/{path}" {{ capabilities = ["read"] }}"#));
+    }
+    let (token, entity) = log_in(&server);
+    let reads = |path: &str| server.call("GET", &format!("kv/{path}"), &token, "").0 == 200;
+    assert!(!reads("a") && !reads("b") && !reads("c"));
+    server.root("POST", &format!("identity/entity/id/{entity}"), r#"{"policies":["a"]}"#, 204);
+    let body = json!({"name": "inner", "policies": ["b"], "member_entity_ids": [entity]});
+    let inner = made(&server, "identity/group", &body.to_string());
+    let body = json!({"name": "outer", "policies": ["c"], "member_group_ids": [inner]});
+    let outer = made(&server, "identity/group", &body.to_string());
+    assert!(reads("a") && reads("b") && reads("c"));
+    let own = server.call("GET", "auth/token/lookup-self", &token, "").1;
+    assert_eq!(own["data"]["identity_policies"], json!(["a", "b", "c"]));
+    assert_eq!(own["data"]["policies"], json!(["default"]));
+    let shown = server.root("GET", &format!("identity/entity/id/{entity}"), "", 200);
+    assert_eq!(shown["data"]["direct_group_ids"], json!([inner]));
+    assert_eq!(shown["data"]["inherited_group_ids"], json!([outer]));
+    let (_, again) = server.call("POST", "auth/up/login/bob", "", r#"{"password":"pw"}"#);
+    assert_eq!(again["auth"]["policies"], json!(["a", "b", "c", "default"]));
+    assert_eq!(again["auth"]["identity_policies"], json!(["a", "b", "c"]));
+
+    let body = json!({"member_group_ids": [outer]}).to_string();
+    let error = server.error("POST", &format!("identity/group/id/{inner}"), ROOT, &body, 400);
+    assert!(error.contains("cyclic"), "{error}");
+    server.root("DELETE", "identity/group/name/inner", "", 204);
+    assert!(reads("a") && !reads("b") && !reads("c"));
+    server.root("POST", &format!("identity/entity/id/{entity}"), r#"{"disabled":true}"#, 204);
+    assert!(!reads("a"), "a disabled entity may do nothing");
+    assert_eq!(server.call("POST", "auth/up/login/bob", "", r#"{"password":"pw"}"#).0, 403);
+}
+
+#[test]
+fn templates_follow_the_caller() {
+    let (server, accessor) = with_bob();
+    server.root("POST", "sys/mounts/kv", r#"{"type":"kv"}"#, 204);
+    let rules = "path \"kv/{{identity.entity.id}}/*\" { capabilities = [\"create\", \"update\"] }
+         path \"kv/team/{{identity.entity.metadata.team}}\" { capabilities = [\"create\", \"update\"] }
+         path \"kv/by/{{identity.entity.aliases.ACC.name}}\" { capabilities = [\"create\", \"update\"] }
+         path \"kv/in/{{identity.groups.names.g.id}}\" { capabilities = [\"create\", \"update\"] }"
+        .replace("ACC", &accessor);
+    policy(&server, "own", &rules);
+    server.root("POST", "auth/up/users/bob", r#"{"token_policies":"own"}"#, 204);
+    let (token, entity) = log_in(&server);
+    let writes = |path: &str| server.call("POST", &format!("kv/{path}"), &token, r#"{"x":1}"#).0;
+    assert_eq!(writes(&format!("{entity}/x")), 204);
+    assert_eq!(writes("other/x"), 403);
+    assert_eq!([writes("by/bob"), writes("by/eve")], [204, 403]);
+    assert_eq!(writes("team/x"), 403);
+    let path = format!("identity/entity/id/{entity}");
+    server.root("POST", &path, r#"{"metadata":{"team":"x"}}"#, 204);
+    assert_eq!([writes("team/x"), writes("team/y")], [204, 403]);
+    server.root("POST", &path, r#"{"metadata":{"team":"*"}}"#, 204);
+    assert_eq!(writes("team/x"), 403, "a value must not widen a policy");
+    let body = json!({"name": "g", "member_entity_ids": [entity]});
+    let group = made(&server, "identity/group", &body.to_string());
+    assert_eq!(writes(&format!("in/{group}")), 204);
+    // The default policy lets a token see its own entity.
+    assert_eq!(server.call("GET", &path, &token, "").0, 200);
+    assert_eq!(server.call("GET", "identity/entity/id/other", &token, "").0, 403);
+}
+
+#[test]
+fn aliases_move_and_entities_merge() {
+    let (server, accessor) = with_bob();
+    let (_, first) = log_in(&server);
+    let target = made(&server, "identity/entity", r#"{"name":"t","policies":["p"]}"#);
+    let body = json!({"from_entity_ids": [first], "to_entity_id": target}).to_string();
+    server.root("POST", "identity/entity/merge", &body, 204);
+    assert_eq!(log_in(&server).1, target);
+    let shown = server.root("GET", &format!("identity/entity/id/{target}"), "", 200);
+    assert_eq!(shown["data"]["merged_entity_ids"], json!([first]));
+    let alias = &shown["data"]["aliases"][0];
+    assert_eq!((&alias["name"], &alias["mount_type"]), (&json!("bob"), &json!("userpass")));
+    assert_eq!(alias["mount_path"], "auth/up/");
+    let alias = text(&alias["id"]);
+    let other = made(&server, "identity/entity", r#"{"name":"o"}"#);
+    let body = json!({"canonical_id": other}).to_string();
+    let moved = format!("identity/entity-alias/id/{alias}");
+    server.root("POST", &moved, &body, 200);
+    assert_eq!(log_in(&server).1, other);
+    assert_eq!(server.root("GET", &moved, "", 200)["data"]["canonical_id"], json!(other));
+    let listed = server.root("LIST", "identity/entity-alias/id", "", 200);
+    assert_eq!(listed["data"]["keys"], json!([alias]));
+    for (body, part) in [
+        (json!({"name": "x", "mount_accessor": "nope"}), "invalid mount accessor"),
+        (json!({"name": "x"}), "must be provided"),
+        (json!({"name": "x", "mount_accessor": accessor, "canonical_id": "no"}), "canonical ID"),
+        (json!({"name": "x", "mount_accessor": accessor, "canonical_id": other}), "already has"),
+    ] {
+        let error = server.error("POST", "identity/entity-alias", ROOT, &body.to_string(), 400);
+        assert!(error.contains(part), "{body}: {error}");
+    }
+    server.root("DELETE", &moved, "", 204);
+    assert_ne!(log_in(&server).1, other);
+    for (from, to, part) in [
+        ("nope", other.as_str(), "merge from is invalid"),
+        (&other, "nope", "merge to is invalid"),
+        (&other, &other, "should not be present"),
+    ] {
+        let body = json!({"from_entity_ids": [from], "to_entity_id": to}).to_string();
+        let error = server.error("POST", "identity/entity/merge", ROOT, &body, 400);
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn groups_are_internal_or_external() {
+    let (server, accessor) = with_bob();
+    let entity = made(&server, "identity/entity", "{}");
+    let external = made(&server, "identity/group", r#"{"name":"e","type":"external"}"#);
+    let internal = made(&server, "identity/group", r#"{"name":"i"}"#);
+    for (body, part) in [
+        (json!({"type": "odd"}), "invalid group type"),
+        (json!({"member_entity_ids": ["nope"]}), "invalid entity ID"),
+        (json!({"member_group_ids": ["nope"]}), "invalid group ID"),
+        (json!({"type": "external", "member_entity_ids": [entity]}), "set manually"),
+        (json!({"id": internal, "type": "external"}), "cannot be changed"),
+    ] {
+        let error = server.error("POST", "identity/group", ROOT, &body.to_string(), 400);
+        assert!(error.contains(part), "{body}: {error}");
+    }
+    let alias = |group: &str, name: &str| {
+        json!({"name": name, "canonical_id": group, "mount_accessor": accessor}).to_string()
+    };
+    let error = server.error("POST", "identity/group-alias", ROOT, &alias(&internal, "x"), 400);
+    assert!(error.contains("internal group"), "{error}");
+    let id = made(&server, "identity/group-alias", &alias(&external, "x"));
+    let shown = server.root("GET", "identity/group/name/e", "", 200);
+    assert_eq!(shown["data"]["alias"]["id"], json!(id));
+    let body = json!({"alias_name": "x", "alias_mount_accessor": accessor}).to_string();
+    let found = server.root("POST", "identity/lookup/group", &body, 200);
+    assert_eq!(found["data"]["id"], json!(external));
+    let shown = server.root("GET", &format!("identity/group-alias/id/{id}"), "", 200);
+    assert_eq!(shown["data"]["canonical_id"], json!(external));
+    server.root("DELETE", &format!("identity/group-alias/id/{id}"), "", 204);
+    assert_eq!(server.call("LIST", "identity/group-alias/id", ROOT, "").0, 404);
+    let listed = server.root("LIST", "identity/group/name", "", 200);
+    assert_eq!(listed["data"]["keys"], json!(["e", "i"]));
+}
