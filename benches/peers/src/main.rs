@@ -12,6 +12,10 @@ use strongroom_peers::child;
 use strongroom_peers::report::{Found, Report, plot, table};
 use strongroom_peers::rows::{Context, Row, Settings};
 
+/// As in the server's binary; the other stores written in Rust have it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The engine beside other stores and the bare device.
 #[derive(Debug, Parser)]
 struct Cli {
