@@ -145,6 +145,11 @@ impl Checkpointer {
         let placed = files.append(&[map.encode()]).map_err(io("write the page map"))?;
         files.sync().map_err(io("make pages durable"))?;
         images.extend(placed);
+        // A page that was stolen meanwhile may have put a segment in doubt.
+        if images.iter().any(|image| image.is_doubtful()) {
+            let why = "a page segment is in doubt";
+            return Err(io("make pages durable")(std::io::Error::other(why)));
+        }
         let Some(map) = images.last() else {
             return Err(io("write the page map")(std::io::Error::other("no map")));
         };

@@ -21,7 +21,7 @@ use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
 use crate::block_on::block_on;
-use crate::commit::job::{Answer, Job, Made, Prepared, ReadSet, Spilled, Submit, Write};
+use crate::commit::job::{Answer, Job, Made, Owner, Prepared, ReadSet, Spilled, Submit, Write};
 use crate::directory::Directory;
 use crate::error::{CommitError, ReadError};
 use crate::id::{Class, Committed, KeyspaceId, Version};
@@ -50,6 +50,12 @@ pub struct Txn {
     /// What is logged already: written, or deleted.
     logged: BTreeMap<(KeyspaceId, Vec<u8>), bool>,
     spilled: Option<Spilled>,
+    /// Names it to the committer, also while a spill is under way.
+    owner: Owner,
+    /// There may be something to take back.
+    to_take_back: bool,
+    /// Writes were lost on the way to the log: it must not commit without them.
+    lost: Option<CommitError>,
 }
 
 type Writes = BTreeMap<(KeyspaceId, Vec<u8>), Option<Vec<u8>>>;
@@ -79,6 +85,9 @@ impl Txn {
             writes: BTreeMap::new(),
             logged: BTreeMap::new(),
             spilled: None,
+            owner: Owner::default(),
+            to_take_back: false,
+            lost: None,
         }
     }
 
@@ -233,25 +242,37 @@ impl Txn {
     /// Logs what is buffered now, to bound the memory of a large transaction. Other transactions
     /// that write the same keys meet a conflict from here on until this one ends.
     ///
-    /// Cancel safe: the writes are logged though the future is dropped, and taken back with the
-    /// transaction.
+    /// Cancel safe in this sense: the writes may be logged though the future is dropped, and are
+    /// taken back with the transaction, which answers `Conflict` to all that follows.
     ///
     /// # Errors
-    /// See [`CommitError`]; `Conflict` when another transaction holds one of the keys. What was
-    /// logged before stays, and the transaction should be dropped.
+    /// See [`CommitError`]; `Conflict` when another transaction holds one of the keys. The
+    /// transaction answers the same from then on: drop it.
     pub async fn spill(&mut self) -> Result<(), CommitError> {
+        if let Some(e) = &self.lost {
+            return Err(e.clone());
+        }
         if self.writes.is_empty() {
             return Ok(());
         }
+        // Stands if the future is dropped.
+        self.lost = Some(CommitError::Conflict);
+        let spilled = self.spill_writes().await;
+        self.lost = spilled.as_ref().err().cloned();
+        spilled
+    }
+
+    async fn spill_writes(&mut self) -> Result<(), CommitError> {
         let writes = std::mem::take(&mut self.writes);
         for ((keyspace, key), value) in &writes {
             self.logged.insert((*keyspace, key.clone()), value.is_some());
         }
         let writes = prepare(writes)?;
         let made = self.made();
-        let txn = self.spilled.as_ref().map(|s| s.txn);
+        let owner = Arc::clone(&self.owner);
         let (done, answer) = oneshot::channel();
-        self.submit.send(Job::Spill { txn, made, writes, done });
+        self.to_take_back = true;
+        self.submit.send(Job::Spill { owner, made, writes, done });
         let mut spilled = answer.await.unwrap_or(Err(CommitError::Closed))?;
         if let Some(before) = self.spilled.take() {
             spilled.handles.extend(before.handles);
@@ -278,18 +299,24 @@ impl Txn {
     /// void.
     ///
     /// # Errors
-    /// See [`CommitError`]; the transaction should be dropped then.
+    /// See [`CommitError`]; the transaction answers the same from then on: drop it.
     pub async fn roll_back_to(&mut self, savepoint: &Savepoint) -> Result<(), CommitError> {
+        if let Some(e) = &self.lost {
+            return Err(e.clone());
+        }
         self.writes.clear();
         self.drops.truncate(savepoint.drops);
         self.creates.truncate(savepoint.creates);
         if let Some(spilled) = &mut self.spilled
             && spilled.last > savepoint.last
         {
-            let (txn, to) = (spilled.txn, Some(savepoint.last));
+            let (owner, to) = (Arc::clone(&self.owner), Some(savepoint.last));
             let (done, answer) = oneshot::channel();
-            self.submit.send(Job::RollBack { txn, to, done });
-            answer.await.unwrap_or(Err(CommitError::Closed))?;
+            self.lost = Some(CommitError::Conflict);
+            self.submit.send(Job::RollBack { owner, to, done });
+            let undone = answer.await.unwrap_or(Err(CommitError::Closed));
+            self.lost = undone.as_ref().err().cloned();
+            undone?;
             spilled.last = savepoint.last;
         }
         self.logged.clone_from(&savepoint.logged);
@@ -306,6 +333,9 @@ impl Txn {
     /// # Errors
     /// See [`CommitError`].
     pub async fn commit(mut self) -> Result<Committed, CommitError> {
+        if let Some(e) = self.lost.take() {
+            return Err(e);
+        }
         if self.is_read_only() {
             return Ok(Committed { lsn: self.state.lsn });
         }
@@ -324,6 +354,7 @@ impl Txn {
             writes,
         };
         let (done, answer) = oneshot::channel();
+        self.to_take_back = false;
         let job = match self.spilled.take() {
             Some(spilled) => Job::CommitSpilled { txn: spilled.txn, prepared, done },
             None => Job::Commit { prepared, done },
@@ -374,9 +405,10 @@ impl Txn {
 
 impl Drop for Txn {
     fn drop(&mut self) {
-        if let Some(spilled) = self.spilled.take() {
+        if self.to_take_back {
+            let owner = Arc::clone(&self.owner);
             let (done, _nobody): (Answer<()>, _) = oneshot::channel();
-            self.submit.send(Job::RollBack { txn: spilled.txn, to: None, done });
+            self.submit.send(Job::RollBack { owner, to: None, done });
         }
     }
 }

@@ -9,8 +9,10 @@
 mod support;
 
 use proptest::prelude::*;
+use strongroom_storage::{Options, Stats};
 use strongroom_wal::disk::sim::SimDisk;
-use support::{Ended, Step, apply, check, open, run, run_all};
+use support::session::LargeStep;
+use support::{Ended, Step, apply, check, four_pages, open_with, options, run, run_all_with};
 
 fn alphabet() -> Vec<Step> {
     vec![
@@ -22,52 +24,144 @@ fn alphabet() -> Vec<Step> {
     ]
 }
 
-/// Calls to the disk that the whole workload takes, the opening included.
-fn calls_of(workload: &[Step]) -> u64 {
-    let disk = SimDisk::new(1);
-    run_all(&disk, workload);
-    disk.calls()
+/// Around every step of it a large transaction spills, checkpoints are made, and others commit.
+fn large_alphabet() -> Vec<Step> {
+    let write = |from, to, len| LargeStep::Write { keyspace: 2, from, to, len };
+    vec![
+        Step::Large(write(0, 60, Some(100))),
+        Step::Large(write(6, 9, None)),
+        Step::Large(LargeStep::Savepoint),
+        Step::Large(LargeStep::RollBack),
+        Step::Large(LargeStep::Commit),
+        Step::Large(LargeStep::Drop),
+        Step::Checkpoint,
+    ]
 }
 
-/// Crashes the workload at one call and holds what a restart finds against the model.
-fn crash_once(workload: &[Step], at: u64, seed: u64) -> (SimDisk, Ended) {
-    let disk = SimDisk::new(seed);
-    disk.crash_at_call(at);
-    let ended = run_all(&disk, workload);
-    let image = disk.crash_with(seed ^ 0x9e37_79b9);
-    (image, ended)
+/// What the steps were run on, and what was seen over a whole sweep.
+struct Sweep {
+    options: Options,
+    images: u32,
+    seen: Stats,
 }
 
-fn survives(image: &SimDisk, ended: &Ended, context: &str) {
-    let store = open(image).unwrap_or_else(|e| panic!("{context}: {e}"));
-    let allowed = [&ended.acknowledged, &ended.with_step_under_way];
-    let which = check(&store, &allowed, context);
-    // Life goes on: what comes next is kept too.
-    let mut model = allowed[which].clone();
-    let step = Step::Commit(vec![(2, 9, Some(50))]);
-    run(&store, 99, &step).unwrap_or_else(|e| panic!("{context}: {e}"));
-    apply(&mut model, 99, &step);
-    drop(store);
-    let store = open(&image.crash_with(7)).unwrap_or_else(|e| panic!("{context}, again: {e}"));
-    check(&store, &[&model], context);
+impl Sweep {
+    fn on(options: Options) -> Self {
+        Self { options, images: 0, seen: Stats::default() }
+    }
+
+    /// Calls to the disk that the whole workload takes, the opening included.
+    fn calls_of(&self, workload: &[Step]) -> u64 {
+        let disk = SimDisk::new(1);
+        run_all_with(&disk, self.options, workload);
+        disk.calls()
+    }
+
+    /// Crashes the workload at one call.
+    fn crash_once(&mut self, workload: &[Step], at: u64, seed: u64) -> (SimDisk, Ended) {
+        let disk = SimDisk::new(seed);
+        disk.crash_at_call(at);
+        let ended = run_all_with(&disk, self.options, workload);
+        let image = disk.crash_with(seed ^ 0x9e37_79b9);
+        self.images += 1;
+        self.note(&ended.stats);
+        (image, ended)
+    }
+
+    fn note(&mut self, stats: &Stats) {
+        self.seen.pages_stolen += stats.pages_stolen;
+        self.seen.pages_uncommitted += stats.pages_uncommitted;
+        self.seen.compensations += stats.compensations;
+        self.seen.recovery.undone += stats.recovery.undone;
+    }
+
+    /// Holds what a restart finds against the model.
+    fn survives(&mut self, image: &SimDisk, ended: &Ended, context: &str) {
+        let open = |disk| open_with(disk, self.options);
+        let store = open(image).unwrap_or_else(|e| panic!("{context}: {e}"));
+        let stats = store.stats();
+        let allowed = [&ended.acknowledged, &ended.with_step_under_way];
+        let which = check(&store, &allowed, context);
+        // Life goes on: what comes next is kept too.
+        let mut model = allowed[which].clone();
+        let step = Step::Commit(vec![(2, 0, Some(50))]);
+        run(&store, 99, &step).unwrap_or_else(|e| panic!("{context}: {e}"));
+        apply(&mut model, 99, &step);
+        drop(store);
+        let store = open(&image.crash_with(7)).unwrap_or_else(|e| panic!("{context}, again: {e}"));
+        check(&store, &[&model], context);
+        self.note(&stats);
+    }
+
+    /// A crash at every call of a workload.
+    fn every_call(&mut self, workload: &[Step]) {
+        for at in 1..=self.calls_of(workload) {
+            let seed = at * 31 + u64::from(self.images);
+            let (image, ended) = self.crash_once(workload, at, seed);
+            self.survives(&image, &ended, &format!("{workload:?} seed {seed} call {at}"));
+        }
+    }
+
+    /// Crashes at every `stride`th call of a workload, and at every call of the restarts after it,
+    /// three deep.
+    fn three_deep(&mut self, workload: &[Step], stride: usize) {
+        for at in (1..=self.calls_of(workload)).step_by(stride) {
+            for again in 1.. {
+                let (mut image, ended) = self.crash_once(workload, at, at);
+                let mut hit = false;
+                for depth in 0..3u64 {
+                    image.crash_at_call(again + depth);
+                    let opened = open_with(&image, self.options);
+                    hit |= image.is_dead();
+                    drop(opened);
+                    image = image.crash_with(at * 1000 + again * 10 + depth);
+                }
+                let context = format!("call {at}, restart crashed at {again} and on");
+                self.survives(&image, &ended, &context);
+                if !hit {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The sweep was one: pages were stolen with what was not committed in them, rollbacks logged
+    /// compensations, and restarts had losers to undo.
+    fn has_seen_it_all(&self) {
+        let seen = &self.seen;
+        assert!(seen.pages_stolen > 0 && seen.pages_uncommitted > 0, "{seen:?}");
+        assert!(seen.compensations > 0 && seen.recovery.undone > 0, "{seen:?}");
+    }
 }
 
 #[test]
 fn every_call_of_every_short_workload() {
     let steps = alphabet();
-    let mut images = 0u32;
-    for a in &steps {
-        for b in &steps {
-            let workload = [steps[0].clone(), a.clone(), b.clone()];
-            for at in 1..=calls_of(&workload) {
-                let seed = at * 31 + u64::from(images);
-                let (image, ended) = crash_once(&workload, at, seed);
-                survives(&image, &ended, &format!("{workload:?} seed {seed} call {at}"));
-                images += 1;
+    for options in [options(), four_pages()] {
+        let mut sweep = Sweep::on(options);
+        for a in &steps {
+            for b in &steps {
+                sweep.every_call(&[steps[0].clone(), a.clone(), b.clone()]);
             }
         }
+        assert!(sweep.images > 500, "{} crash images", sweep.images);
     }
-    assert!(images > 500, "{images} crash images");
+}
+
+/// A large transaction is wholly there or wholly not, wherever the power goes, with checkpoints,
+/// savepoints and the commits of others in its middle, and four pages in memory.
+#[test]
+fn every_call_of_every_short_large_transaction() {
+    let steps = large_alphabet();
+    let first = Step::Commit(vec![(2, 7, Some(10)), (2, 40, Some(10)), (3, 1, Some(10))]);
+    let mut sweep = Sweep::on(four_pages());
+    for a in &steps {
+        for b in &steps {
+            sweep.every_call(&[first.clone(), steps[0].clone(), a.clone(), b.clone()]);
+        }
+    }
+    sweep.has_seen_it_all();
+    assert!(sweep.images > 1000, "{} crash images", sweep.images);
 }
 
 #[test]
@@ -79,24 +173,27 @@ fn a_crash_at_any_call_of_the_restart_three_deep() {
         Step::Recreate(3),
         Step::Commit(vec![(2, 3, Some(40_000)), (3, 4, Some(5))]),
     ];
-    let total = calls_of(&workload);
-    for at in (1..=total).step_by(3) {
-        for again in 1.. {
-            let (mut image, ended) = crash_once(&workload, at, at);
-            let mut hit = false;
-            for depth in 0..3u64 {
-                image.crash_at_call(again + depth);
-                let opened = open(&image);
-                hit |= image.is_dead();
-                drop(opened);
-                image = image.crash_with(at * 1000 + again * 10 + depth);
-            }
-            survives(&image, &ended, &format!("call {at}, restart crashed at {again} and on"));
-            if !hit {
-                break;
-            }
-        }
-    }
+    Sweep::on(options()).three_deep(&workload, 3);
+}
+
+/// The same where the restart has losers to undo that were written before and after a checkpoint,
+/// and partly rolled back.
+#[test]
+fn a_crash_at_any_call_of_an_undo_three_deep() {
+    let write = |from, to, len| Step::Large(LargeStep::Write { keyspace: 2, from, to, len });
+    let workload = [
+        Step::Commit(vec![(2, 0, Some(10)), (2, 5, Some(10)), (3, 1, Some(10))]),
+        write(0, 60, Some(300)),
+        Step::Checkpoint,
+        Step::Large(LargeStep::Savepoint),
+        write(3, 8, None),
+        Step::Large(LargeStep::RollBack),
+        write(50, 70, Some(200)),
+        Step::Commit(vec![(3, 2, Some(30_000))]),
+    ];
+    let mut sweep = Sweep::on(four_pages());
+    sweep.three_deep(&workload, 5);
+    sweep.has_seen_it_all();
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -105,7 +202,25 @@ fn step() -> impl Strategy<Value = Step> {
         8 => proptest::collection::vec(write, 1..4).prop_map(Step::Commit),
         1 => (2u8..5).prop_map(Step::Recreate),
         2 => Just(Step::Checkpoint),
+        5 => large_step().prop_map(Step::Large),
     ]
+}
+
+fn large_step() -> impl Strategy<Value = LargeStep> {
+    let len = proptest::option::weighted(0.8, 0usize..4_000);
+    prop_oneof![
+        6 => (2u8..5, 0u8..20, 1u8..40, len).prop_map(|(keyspace, from, n, len)| {
+            LargeStep::Write { keyspace, from, to: from + n, len }
+        }),
+        2 => Just(LargeStep::Savepoint),
+        2 => Just(LargeStep::RollBack),
+        1 => Just(LargeStep::Commit),
+        1 => Just(LargeStep::Drop),
+    ]
+}
+
+fn pool() -> impl Strategy<Value = Options> {
+    prop_oneof![Just(options()), Just(four_pages())]
 }
 
 proptest! {
@@ -113,27 +228,31 @@ proptest! {
 
     #[test]
     fn random_workloads_crashed_anywhere(
+        options in pool(),
         workload in proptest::collection::vec(step(), 1..25),
         at in any::<prop::sample::Index>(),
         seed in any::<u64>(),
     ) {
-        let total = calls_of(&workload);
+        let mut sweep = Sweep::on(options);
+        let total = sweep.calls_of(&workload);
         let at = 1 + at.index(usize::try_from(total).unwrap()) as u64;
-        let (image, ended) = crash_once(&workload, at, seed);
-        survives(&image, &ended, &format!("seed {seed} call {at} of {workload:?}"));
+        let (image, ended) = sweep.crash_once(&workload, at, seed);
+        let pages = options.pool_pages;
+        sweep.survives(&image, &ended, &format!("{pages} pages, seed {seed} call {at} of {workload:?}"));
     }
 
     #[test]
     fn random_workloads_without_a_crash_keep_their_contents(
+        options in pool(),
         workload in proptest::collection::vec(step(), 1..40),
     ) {
         let disk = SimDisk::new(3);
-        let ended = run_all(&disk, &workload);
+        let ended = run_all_with(&disk, options, &workload);
         prop_assert!(ended.opened);
-        let store = open(&disk).unwrap();
+        let store = open_with(&disk, options).unwrap();
         check(&store, &[&ended.acknowledged], "reopened");
         store.close().unwrap();
-        let store = open(&disk).unwrap();
+        let store = open_with(&disk, options).unwrap();
         check(&store, &[&ended.acknowledged], "after a clean stop");
     }
 }

@@ -217,3 +217,93 @@ fn a_keyspace_that_goes_away_takes_a_large_transaction_with_it() {
     drop(store);
     check(&open_on(&disk.crash(), options()), &[&model], "after the restart");
 }
+
+/// A spill that met a conflict after its first write counted that write as logged, though its frame
+/// was never written: the transaction could not be ended, and a store that was checkpointed then
+/// did not open again.
+#[test]
+fn a_spill_that_is_refused_half_way_leaves_nothing_behind() {
+    let (disk, store) = store();
+    let mut holder = store.begin();
+    holder.put(keyspace(2), b"old", b"held".to_vec());
+    run(holder.spill()).unwrap();
+    let before = contents(&store);
+    // Two frames and more go out before the conflict is met.
+    let mut large = store.begin();
+    for i in 0..200u32 {
+        large.put(keyspace(2), format!("a-{i}").as_bytes(), vec![b'v'; 500]);
+    }
+    large.put(keyspace(2), b"old", b"mine".to_vec());
+    assert!(matches!(run(large.spill()), Err(CommitError::Conflict)));
+    drop(large);
+    let mut other = store.begin();
+    for i in 0..200u32 {
+        other.put(keyspace(2), format!("a-{i}").as_bytes(), b"theirs".to_vec());
+        other.delete(keyspace(2), format!("a-{i}").as_bytes());
+    }
+    other.commit_blocking().unwrap();
+    store.checkpoint().unwrap();
+    check(&store, &[&before], "refused");
+    let image = disk.crash();
+    drop(holder);
+    let store = open_on(&image, options());
+    assert_eq!(store.stats().recovery.undone, 1, "the holder alone");
+    check(&store, &[&before], "after the restart");
+}
+
+/// A transaction whose first spill was cancelled did not know its name, and held its keys for good;
+/// and it committed, without what it had lost.
+#[test]
+fn a_cancelled_spill_is_taken_back_with_its_transaction() {
+    use std::task::{Context, Waker};
+    let (_disk, store) = store();
+    for commits in [false, true] {
+        let before = contents(&store);
+        let mut large = store.begin();
+        large.put(keyspace(2), b"old", b"mine".to_vec());
+        {
+            let mut spill = Box::pin(large.spill());
+            let _ = spill.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+        if commits {
+            assert!(matches!(large.commit_blocking(), Err(CommitError::Conflict)));
+        } else {
+            drop(large);
+        }
+        check(&store, &[&before], "cancelled");
+        let mut other = store.begin();
+        other.put(keyspace(2), b"old", b"theirs".to_vec());
+        other.commit_blocking().unwrap();
+    }
+}
+
+/// A rollback needs room in the log. Without it the keys stayed held until the next restart.
+#[test]
+fn a_rollback_on_a_full_disk_is_made_when_there_is_room() {
+    let (disk, store) = store();
+    let mut large = store.begin();
+    put_many(&mut large, 0, 20);
+    run(large.spill()).unwrap();
+    disk.set_capacity(Some(disk.used()));
+    let mut i = 0u32;
+    loop {
+        let mut filler = store.begin();
+        filler.put(keyspace(2), format!("filler-{i}").as_bytes(), vec![b'f'; 3000]);
+        match filler.commit_blocking() {
+            Ok(_) => i += 1,
+            Err(CommitError::NoSpace) => break,
+            Err(e) => panic!("{e}"),
+        }
+    }
+    drop(large);
+    let mut other = store.begin();
+    put_many(&mut other, 0, 1);
+    assert!(other.commit_blocking().is_err(), "there is no room");
+    disk.set_capacity(None);
+    let mut other = store.begin();
+    put_many(&mut other, 0, 20);
+    other.commit_blocking().unwrap();
+    let model = contents(&store);
+    drop(store);
+    check(&open_on(&disk.crash(), options()), &[&model], "after the restart");
+}

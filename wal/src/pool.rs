@@ -114,12 +114,20 @@ impl Pool {
     }
 
     fn create(&self, segment: u64) -> io::Result<Made> {
-        let file = self.disk.create(&segment_name(segment))?;
+        let name = segment_name(segment);
+        let file = match self.disk.create(&name) {
+            // What a full disk did not let us take back; it was never begun.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.disk.remove(&name)?;
+                self.disk.create(&name)?
+            }
+            made => made?,
+        };
         Ok(Made { file, bytes: 0, recycled: false })
     }
 
     /// Takes back a file that [`make`](Self::make) made and that was not begun. A failure only
-    /// leaves a file behind that the next opener removes.
+    /// leaves a file behind that the next one to make the segment, or to open the log, removes.
     pub(crate) fn unmake(&self, segment: u64) {
         let _ = self.disk.remove(&segment_name(segment));
     }

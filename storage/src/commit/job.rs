@@ -1,7 +1,7 @@
 //! What the committer is asked to do, as its callers hand it over.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use strongroom_aries::{MapLocation, TxnId};
 use strongroom_merkle::{Digest, KeyHash};
@@ -24,11 +24,11 @@ pub(crate) enum Job {
     /// Commit a transaction that fits one frame.
     Commit { prepared: Prepared, done: Answer<Committed> },
     /// Log writes of a transaction before it commits.
-    Spill { txn: Option<TxnId>, made: Made, writes: Vec<Write>, done: Answer<Spilled> },
+    Spill { owner: Owner, made: Made, writes: Vec<Write>, done: Answer<Spilled> },
     /// Commit a transaction of which all writes are logged.
     CommitSpilled { txn: TxnId, prepared: Prepared, done: Answer<Committed> },
     /// Take back what a transaction logged after `to`, or all of it, which ends it.
-    RollBack { txn: TxnId, to: Option<Lsn>, done: Answer<()> },
+    RollBack { owner: Owner, to: Option<Lsn>, done: Answer<()> },
     /// Log the begin of a checkpoint and hand out the state that it has to write.
     BeginCheckpoint { done: Answer<Pinned> },
     /// Log the end of a checkpoint; answers the end of its frame.
@@ -38,6 +38,10 @@ pub(crate) enum Job {
     /// Give back log segments that nothing needs, and answer which are gone.
     Recycle { needed_from: Lsn, live: LiveBytes, done: Answer<Vec<u64>> },
 }
+
+/// Names a transaction once it has logged something. It is shared with the committer, so that the
+/// transaction can be taken back by whoever does not wait for the answer of what it asked.
+pub(crate) type Owner = Arc<OnceLock<TxnId>>;
 
 /// A value to be moved.
 pub(crate) struct Move {

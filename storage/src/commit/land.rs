@@ -25,9 +25,16 @@ pub(super) struct Flight {
 }
 
 impl Committer {
-    /// Submits the frame and computes what it makes while it is being written.
+    /// Submits the frame and computes what it makes while it is being written. If that fails those
+    /// who wait for the frame are told.
     pub(super) fn flush(&mut self) {
-        let Some(batch) = self.batch.take() else { return };
+        let _ = self.try_flush();
+    }
+
+    /// As [`Committer::flush`]; answers whether the frame went out. After `NoSpace` it did not, and
+    /// the store goes on.
+    pub(super) fn try_flush(&mut self) -> Result<(), CommitError> {
+        let Some(batch) = self.batch.take() else { return Ok(()) };
         let Batch { frame, changes, pending, keyspaces, commits, waiters } = batch;
         if self.flights.len() >= self.log.depth() {
             self.land_one();
@@ -37,7 +44,8 @@ impl Committer {
             Ok(submitted) => submitted,
             Err(e) => {
                 let e = self.log_error(&e, size);
-                return fail(commits, waiters, &e);
+                fail(commits, waiters, &e);
+                return Err(e);
             }
         };
         if let Err(e) = self.advance(submitted.end, keyspaces, &changes, &pending) {
@@ -45,7 +53,8 @@ impl Committer {
             // tell, from the log.
             self.shared.fail(e.to_string());
             let e = CommitError::Failed(unreadable(e).to_string());
-            return fail(commits, waiters, &e);
+            fail(commits, waiters, &e);
+            return Err(e);
         }
         self.flights.push_back(Flight {
             state: Arc::new(self.head.clone()),
@@ -54,6 +63,7 @@ impl Committer {
             commits,
             waiters,
         });
+        Ok(())
     }
 
     /// Moves the head on by one frame.

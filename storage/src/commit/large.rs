@@ -6,13 +6,13 @@
 //! all of it into committed entries at once; a rollback undoes it step by step, from the end, with a
 //! compensation for each step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strongroom_aries::{After, Before, Record, Transaction, TransactionTable, TxnId, Undo, Update};
 use strongroom_wal::Lsn;
 
 use super::batch::Batch;
-use super::job::{Answer, Made, Prepared, RECORD_FRAMING_MAX, Spilled, Write};
+use super::job::{Answer, Made, Owner, Prepared, RECORD_FRAMING_MAX, Spilled, Write};
 use super::{Committer, FRAME_TARGET, unreadable};
 use crate::error::CommitError;
 use crate::id::Committed;
@@ -25,7 +25,11 @@ const LOGGED_OVERHEAD: usize = 100 + RECORD_FRAMING_MAX;
 
 /// Transactions that have logged something and not ended.
 #[derive(Debug, Default)]
-pub(crate) struct Active(BTreeMap<TxnId, Chain>);
+pub(crate) struct Active {
+    chains: BTreeMap<TxnId, Chain>,
+    /// Those among them that could not be taken back yet: a rollback needs room in the log.
+    doomed: BTreeSet<TxnId>,
+}
 
 /// A transaction's records.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,17 +43,22 @@ struct Chain {
 impl Active {
     /// Where the log is needed from to take them all back.
     pub(super) fn oldest(&self) -> Option<Lsn> {
-        self.0.keys().next().map(|txn| Lsn(txn.0))
+        self.chains.keys().next().map(|txn| Lsn(txn.0))
     }
 
     /// As a checkpoint records them.
     pub(super) fn table(&self) -> TransactionTable {
         let mut table = TransactionTable::default();
-        for (txn, Chain { last, undo_next }) in &self.0 {
+        for (txn, Chain { last, undo_next }) in &self.chains {
             let (last, undo_next) = (last.0, undo_next.0);
             table.insert(*txn, Transaction { committed: false, last, undo_next });
         }
         table
+    }
+
+    fn end(&mut self, txn: TxnId) {
+        self.chains.remove(&txn);
+        self.doomed.remove(&txn);
     }
 }
 
@@ -67,58 +76,74 @@ impl Committer {
     /// Logs writes of a transaction, in as many frames as it takes.
     pub(super) fn spill(
         &mut self,
-        txn: Option<TxnId>,
+        owner: &Owner,
         made: Made,
         writes: Vec<Write>,
         done: Answer<Spilled>,
     ) {
         self.flush();
-        match self.log_writes(txn, made, writes) {
+        match self.log_writes(owner, made, writes) {
             Ok((spilled, Some(mut batch))) => {
+                let (txn, last) = (spilled.txn, spilled.last);
                 batch.waiters.push(Box::new(move |landed| {
                     let _ = done.send(landed.map(|_| spilled));
                 }));
-                self.batch = Some(batch);
-                self.flush();
+                // Whoever waits is told by the frame.
+                let _ = self.log_part(batch, owner, txn, last);
             }
             Ok((spilled, None)) => drop(done.send(Ok(spilled))),
             Err(e) => self.refuse(e, done),
         }
     }
 
+    /// Submits a frame of a transaction's writes, of which `last` is the last one. Only what is
+    /// submitted counts as the transaction's: undo would look in vain for the rest.
+    fn log_part(
+        &mut self,
+        batch: Batch,
+        owner: &Owner,
+        txn: TxnId,
+        last: Lsn,
+    ) -> Result<(), CommitError> {
+        self.batch = Some(batch);
+        self.try_flush()?;
+        owner.get_or_init(|| txn);
+        self.active.chains.insert(txn, Chain { last, undo_next: last });
+        Ok(())
+    }
+
     /// Puts writes into frames; the last one is handed back. After an error the transaction stands
     /// where the frames that went out have left it.
     fn log_writes(
         &mut self,
-        txn: Option<TxnId>,
+        owner: &Owner,
         mut made: Made,
         writes: Vec<Write>,
     ) -> Result<(Spilled, Option<Batch>), CommitError> {
-        let chain = txn.and_then(|txn| self.active.0.get(&txn).copied()).unwrap_or_default();
-        let (mut id, mut last) = (txn, chain.undo_next);
+        let own = owner.get().copied();
+        let chain = own.and_then(|txn| self.active.chains.get(&txn).copied()).unwrap_or_default();
+        let (mut id, mut last) = (own, chain.undo_next);
         let mut handles = BTreeMap::new();
         let mut batch: Option<Batch> = None;
         for write in writes {
-            if self.is_held(&write, txn)? {
+            if self.is_held(&write, id)? {
                 return Err(CommitError::Conflict);
             }
             let handle = self.handle_for(&write, &mut made)?;
             handles.insert(write.keyspace, handle);
             let size = write.size() + LOGGED_OVERHEAD;
             let full =
-                |b: &Batch| b.frame.payload_len() + size > FRAME_TARGET || !b.frame.fits(size);
-            if batch.as_ref().is_some_and(full) {
-                self.batch = batch.take();
-                self.flush();
+                |b: &mut Batch| b.frame.payload_len() + size > FRAME_TARGET || !b.frame.fits(size);
+            if let (Some(part), Some(txn)) = (batch.take_if(full), id) {
+                self.log_part(part, owner, txn, last)?;
             }
             let mut open = match batch.take() {
                 Some(open) => open,
                 None => Batch::new(self.begin_frame(size)?),
             };
-            let (lsn, owner) = self.log_write(&mut open, id, last, handle, write)?;
-            (id, last) = (Some(owner), lsn);
+            let (lsn, txn) = self.log_write(&mut open, id, last, handle, write)?;
+            (id, last) = (Some(txn), lsn);
             batch = Some(open);
-            self.active.0.insert(owner, Chain { last: lsn, undo_next: lsn });
         }
         let txn = id.ok_or(CommitError::UnknownKeyspace)?;
         Ok((Spilled { txn, last, made, handles }, batch))
@@ -193,15 +218,20 @@ impl Committer {
         self.flush();
         match self.encode_commit(txn, prepared) {
             Ok(mut batch) => {
-                self.active.0.remove(&txn);
                 batch.commits.push(done);
                 self.batch = Some(batch);
-                self.flush();
+                if self.try_flush().is_ok() {
+                    self.active.end(txn);
+                } else {
+                    // Whoever asked was told why; if it cannot be done now it is done later.
+                    self.settle();
+                    let _ = self.take_back(txn);
+                }
             }
             Err(e) => {
                 self.settle();
                 // What it logged is taken back here: whoever asked may not wait for the answer.
-                let e = self.undo(txn, None).err().unwrap_or(e);
+                let e = self.take_back(txn).err().unwrap_or(e);
                 self.refuse(e, done);
             }
         }
@@ -243,38 +273,73 @@ impl Committer {
 
     /// Takes back what a transaction logged after `to`; all of it, and the transaction with it, when
     /// there is no `to`.
-    pub(super) fn roll_back(&mut self, txn: TxnId, to: Option<Lsn>, done: Answer<()>) {
+    pub(super) fn roll_back(&mut self, owner: &Owner, to: Option<Lsn>, done: Answer<()>) {
         self.settle();
-        let result = self.undo(txn, to);
+        let result = match (owner.get().copied(), to) {
+            (Some(txn), Some(to)) => self.undo(txn, Some(to)),
+            (Some(txn), None) => self.take_back(txn),
+            (None, _) => Ok(()),
+        };
         let _ = done.send(result);
     }
 
+    /// Takes back all of a transaction, later if it cannot be done now.
+    fn take_back(&mut self, txn: TxnId) -> Result<(), CommitError> {
+        let undone = self.undo(txn, None);
+        if undone.is_err() && self.active.chains.contains_key(&txn) {
+            self.active.doomed.insert(txn);
+        }
+        undone
+    }
+
+    /// Tries again to take back what could not be taken back: until then keys are held by a
+    /// transaction that nobody can end.
+    pub(super) fn undo_doomed(&mut self) {
+        while let Some(txn) = self.active.doomed.pop_first() {
+            self.settle();
+            if self.take_back(txn).is_err() {
+                return;
+            }
+        }
+    }
+
     fn undo(&mut self, txn: TxnId, to: Option<Lsn>) -> Result<(), CommitError> {
-        let Some(Chain { last, undo_next }) = self.active.0.get(&txn).copied() else {
-            return Ok(());
-        };
+        let Some(reached) = self.active.chains.get(&txn).copied() else { return Ok(()) };
+        let mut rollback = Rollback { txn, reached, batch: None };
+        let undone = self.undo_into(&mut rollback, to);
+        // After an error the steps that are in the frame count all the same.
+        let logged = self.log_rollback(&mut rollback);
+        self.settle();
+        undone?;
+        logged?;
+        if to.is_none() {
+            self.active.end(txn);
+        }
+        self.shared.failure().map_or(Ok(()), |cause| Err(CommitError::Failed(cause)))
+    }
+
+    fn undo_into(&mut self, rollback: &mut Rollback, to: Option<Lsn>) -> Result<(), CommitError> {
+        // No room is found out before the log is read.
+        rollback.batch = Some(Batch::new(self.begin_frame(LOGGED_OVERHEAD)?));
+        let txn = rollback.txn;
         let stop = to.unwrap_or(Lsn::ZERO);
         let from = Lsn(stop.0.max(txn.0));
         let updates = updates_of(&self.shared.log, from, None, &|id| id == txn)
             .map_err(|e| CommitError::Unreadable(e.to_string()))?;
         let mut table = TransactionTable::default();
-        let (last, undo_next) = (last.0, undo_next.0);
+        let (last, undo_next) = (rollback.reached.last.0, rollback.reached.undo_next.0);
         table.insert(txn, Transaction { committed: false, last, undo_next });
         let mut undo = Undo::new(&table);
-        let mut batch: Option<Batch> = None;
         while let Some(lsn) = undo.next().filter(|lsn| *lsn > stop.0) {
             let update = updates.get(Lsn(lsn)).ok_or_else(|| broken(lsn))?;
-            self.undo_one(&mut undo, update, &mut batch)?;
+            self.undo_one(&mut undo, update, rollback)?;
         }
         if to.is_none() {
-            let mut open = self.room(&mut batch, RECORD_FRAMING_MAX + 16)?;
+            let mut open = self.room(rollback, RECORD_FRAMING_MAX + 16)?;
             self.push(&mut open.frame, &Record::End(txn))?;
-            self.active.0.remove(&txn);
-            batch = Some(open);
+            rollback.batch = Some(open);
         }
-        self.batch = batch;
-        self.settle();
-        self.shared.failure().map_or(Ok(()), |cause| Err(CommitError::Failed(cause)))
+        Ok(())
     }
 
     /// One step back.
@@ -282,37 +347,52 @@ impl Committer {
         &mut self,
         undo: &mut Undo,
         update: &LoggedUpdate,
-        batch: &mut Option<Batch>,
+        rollback: &mut Rollback,
     ) -> Result<(), CommitError> {
         let record = update.as_record();
         let step = undo.step(&record).map_err(|e| CommitError::Unreadable(e.to_string()))?;
-        let mut open = self.room(batch, update.key.len() + LOGGED_OVERHEAD)?;
-        let clr = self.push(&mut open.frame, &Record::Compensation(step.compensation))?;
-        let txn = step.compensation.txn;
-        self.active.0.insert(txn, Chain { last: clr, undo_next: Lsn(step.compensation.undo_next) });
         let committed = self
             .head
             .get_committed(&self.shared.pool, update.keyspace, &update.hash, &update.key)
             .map_err(unreadable)?;
-        let put = Restored::of(&step.compensation.restore).pending(txn, committed);
+        let mut open = self.room(rollback, update.key.len() + LOGGED_OVERHEAD)?;
+        let last = self.push(&mut open.frame, &Record::Compensation(step.compensation))?;
+        rollback.reached = Chain { last, undo_next: Lsn(step.compensation.undo_next) };
+        let put = Restored::of(&step.compensation.restore).pending(rollback.txn, committed);
         let touch = Touch { key: update.key.clone(), put };
         open.pending.entry(update.keyspace).or_default().insert(update.hash, touch);
-        *batch = Some(open);
+        rollback.batch = Some(open);
         Counters::add(&self.shared.counters.compensations, 1);
         Ok(())
     }
 
     /// A frame with room for `size` bytes more.
-    fn room(&mut self, batch: &mut Option<Batch>, size: usize) -> Result<Batch, CommitError> {
-        if batch.as_ref().is_some_and(|b| !b.frame.fits(size)) {
-            self.batch = batch.take();
-            self.flush();
+    fn room(&mut self, rollback: &mut Rollback, size: usize) -> Result<Batch, CommitError> {
+        if rollback.batch.as_ref().is_some_and(|b| !b.frame.fits(size)) {
+            self.log_rollback(rollback)?;
         }
-        match batch.take() {
+        match rollback.batch.take() {
             Some(open) => Ok(open),
             None => Ok(Batch::new(self.begin_frame(size)?)),
         }
     }
+
+    /// Submits the steps that are in the frame. Only then do they count.
+    fn log_rollback(&mut self, rollback: &mut Rollback) -> Result<(), CommitError> {
+        let Some(batch) = rollback.batch.take() else { return Ok(()) };
+        self.batch = Some(batch);
+        self.try_flush()?;
+        self.active.chains.insert(rollback.txn, rollback.reached);
+        Ok(())
+    }
+}
+
+/// A rollback under way.
+struct Rollback {
+    txn: TxnId,
+    /// Where the transaction stands after what is logged and what is in the frame.
+    reached: Chain,
+    batch: Option<Batch>,
 }
 
 /// What an entry was, as an update records it.

@@ -111,14 +111,15 @@ impl Committer {
     }
 
     fn work(&mut self, jobs: VecDeque<Job>) {
+        self.undo_doomed();
         for job in jobs {
             match job {
                 Job::Commit { prepared, done } => self.add(prepared, done),
-                Job::Spill { txn, made, writes, done } => self.spill(txn, made, writes, done),
+                Job::Spill { owner, made, writes, done } => self.spill(&owner, made, writes, done),
                 Job::CommitSpilled { txn, prepared, done } => {
                     self.commit_spilled(txn, &prepared, done);
                 }
-                Job::RollBack { txn, to, done } => self.roll_back(txn, to, done),
+                Job::RollBack { owner, to, done } => self.roll_back(&owner, to, done),
                 Job::BeginCheckpoint { done } => {
                     let _ = done.send(self.begin_checkpoint());
                 }

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use strongroom_wal::disk::{Disk, DiskFile};
+use strongroom_wal::disk::{Disk, DiskFile, is_no_space};
 
 use crate::shared::lock;
 
@@ -37,7 +37,7 @@ pub(crate) struct Segment {
     live: AtomicU64,
     /// Bytes written.
     len: AtomicU64,
-    /// A sync failed: what it covered may be in memory only, whatever a later sync says.
+    /// A write or a sync failed: what it covered may be in memory only, whatever a later sync says.
     doubtful: AtomicBool,
 }
 
@@ -129,9 +129,13 @@ impl PageFiles {
         let segment = self.current(&mut state)?;
         let start = segment.len.load(Ordering::Relaxed);
         let bytes = images.concat();
-        // A failed write leaves garbage behind the end; nothing may be appended to a file in doubt.
         if let Err(e) = segment.file.write_at(start, &bytes) {
-            state.current = None;
+            // A full disk leaves garbage behind the end at most. After any other failure what shares
+            // a sector with this write may be lost too, whatever a later sync says.
+            if !is_no_space(&e) {
+                segment.doubtful.store(true, Ordering::Release);
+                state.current = None;
+            }
             return Err(e);
         }
         self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);

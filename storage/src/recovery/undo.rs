@@ -95,7 +95,7 @@ impl Tail<'_> {
         }
         let frame = match &mut self.frame {
             Some(frame) => frame,
-            None => self.frame.insert(self.log.begin_frame(framed_len(bytes.len()))?),
+            None => self.frame.insert(self.log.begin_recovery_frame(framed_len(bytes.len()))?),
         };
         frame.push(&bytes).map_err(|_| OpenError::Damaged {
             file: "log".to_owned(),

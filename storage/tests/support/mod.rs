@@ -2,12 +2,16 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each suite uses its part")]
 
+pub mod session;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strongroom_merkle::{Change, Digest, MemPages, Trie, composite, leaf_digest};
-use strongroom_storage::{Class, CommitError, KeyspaceId, Options, Store};
+use strongroom_storage::{Class, CommitError, KeyspaceId, Options, Stats, Store};
 use strongroom_wal::disk::sim::SimDisk;
+
+use self::session::{LargeStep, Session};
 
 /// What the store holds, by keyspace.
 pub type Model = BTreeMap<KeyspaceId, (Class, BTreeMap<Vec<u8>, Vec<u8>>)>;
@@ -21,13 +25,15 @@ pub enum Step {
     Recreate(u8),
     /// Make a checkpoint.
     Checkpoint,
+    /// A step of the one large transaction that may be under way beside the others.
+    Large(LargeStep),
 }
 
 pub fn keyspace(n: u8) -> KeyspaceId {
     KeyspaceId([n; 16])
 }
 
-fn class(n: u8) -> Class {
+pub fn class(n: u8) -> Class {
     if n.is_multiple_of(2) { Class::Replicated } else { Class::Local }
 }
 
@@ -41,19 +47,28 @@ pub fn options() -> Options {
     }
 }
 
+/// A pool of four pages: most of what is touched has to be read again, and is stolen.
+pub fn four_pages() -> Options {
+    Options { pool_pages: 4, ..options() }
+}
+
 pub fn open(disk: &SimDisk) -> Result<Store, strongroom_storage::OpenError> {
+    open_with(disk, options())
+}
+
+pub fn open_with(disk: &SimDisk, options: Options) -> Result<Store, strongroom_storage::OpenError> {
     let disk: Arc<dyn strongroom_wal::disk::Disk> = Arc::new(disk.clone());
-    Store::open_on(&disk, options())
+    Store::open_on(&disk, options)
 }
 
 /// The value that a step writes: told apart by step, key and length.
-fn value(step: usize, key: u8, len: usize) -> Vec<u8> {
+pub fn value(step: usize, key: u8, len: usize) -> Vec<u8> {
     let mut value = format!("{step}/{key}/").into_bytes();
     value.resize(value.len().max(len), b'.');
     value
 }
 
-/// What a step makes of the model.
+/// What a step makes of the model. For steps of a large transaction see [`Session::after`].
 pub fn apply(model: &mut Model, step: usize, what: &Step) {
     match what {
         Step::Commit(writes) => {
@@ -71,11 +86,11 @@ pub fn apply(model: &mut Model, step: usize, what: &Step) {
         Step::Recreate(ks) => {
             model.insert(keyspace(*ks), (class(*ks), BTreeMap::new()));
         }
-        Step::Checkpoint => {}
+        Step::Checkpoint | Step::Large(_) => {}
     }
 }
 
-/// Runs a step on the store.
+/// Runs a step on the store. For steps of a large transaction see [`Session::run`].
 pub fn run(store: &Store, step: usize, what: &Step) -> Result<(), CommitError> {
     let existing: Vec<KeyspaceId> = store.keyspaces().iter().map(|(id, _)| *id).collect();
     let mut txn = store.begin();
@@ -85,6 +100,7 @@ pub fn run(store: &Store, step: usize, what: &Step) -> Result<(), CommitError> {
             let _ = store.checkpoint();
             return Ok(());
         }
+        Step::Large(_) => panic!("a large transaction needs a session"),
         Step::Recreate(ks) => {
             if existing.contains(&keyspace(*ks)) {
                 txn.drop_keyspace(keyspace(*ks));
@@ -167,23 +183,36 @@ pub struct Ended {
     pub acknowledged: Model,
     pub with_step_under_way: Model,
     pub opened: bool,
+    /// Figures of the store when it ended.
+    pub stats: Stats,
 }
 
 /// Runs a workload until its end or the first step that is not acknowledged.
 pub fn run_all(disk: &SimDisk, workload: &[Step]) -> Ended {
+    run_all_with(disk, options(), workload)
+}
+
+/// As [`run_all`], on a store that is opened with these options.
+pub fn run_all_with(disk: &SimDisk, options: Options, workload: &[Step]) -> Ended {
     let mut model = Model::new();
-    let Ok(store) = open(disk) else {
-        return Ended { acknowledged: model.clone(), with_step_under_way: model, opened: false };
+    let stats = Stats::default();
+    let Ok(store) = open_with(disk, options) else {
+        let with_step_under_way = model.clone();
+        return Ended { acknowledged: model, with_step_under_way, opened: false, stats };
     };
+    let mut session = Session::new(&store);
     for (i, step) in workload.iter().enumerate() {
-        let mut next = model.clone();
-        apply(&mut next, i, step);
-        match run(&store, i, step) {
-            Ok(()) => model = next,
+        let next = session.after(&model, i, step);
+        match session.run(i, step) {
+            Ok(true) => model = next,
+            Ok(false) => {}
             Err(_) => {
-                return Ended { acknowledged: model, with_step_under_way: next, opened: true };
+                let stats = store.stats();
+                let (acknowledged, with_step_under_way) = (model, next);
+                return Ended { acknowledged, with_step_under_way, opened: true, stats };
             }
         }
     }
-    Ended { acknowledged: model.clone(), with_step_under_way: model, opened: true }
+    let stats = store.stats();
+    Ended { acknowledged: model.clone(), with_step_under_way: model, opened: true, stats }
 }
