@@ -8,12 +8,12 @@
 use anyhow::Result;
 use merkle_search_tree::MerkleSearchTree;
 use std::time::Instant;
-use strongroom_merkle::{Digest, KeyHash, Leaf, Trie};
+use strongroom_merkle::{Change, Digest, Join, KeyHash, MemPages, Trie, View};
 
 use super::Context;
 use crate::engines::Kind;
 use crate::harness::sample::{Contestant, Figure, Sample, rounds};
-use crate::record::{Random, key};
+use crate::record::{KEY_BYTES, Random, key};
 use crate::report::{Bar, Found, Work};
 
 /// Changes of a batch.
@@ -23,58 +23,85 @@ const BATCHES: usize = 10;
 const BAR: Bar = Bar::AtLeast(2e6);
 
 /// As much as a store keeps beside the key.
+type Place = [u64; 3];
+
+/// The index as a store has it, in memory.
+pub(super) type Index = View<MemPages<Place>>;
+
+/// A key with a value's digest.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
-    key_hash: KeyHash,
-    digest: Digest,
-    _place: [u64; 3],
-}
-
-impl Leaf for Entry {
-    fn key_hash(&self) -> KeyHash {
-        self.key_hash
-    }
-
-    fn digest(&self) -> Digest {
-        self.digest
-    }
+    key: [u8; KEY_BYTES],
+    pub(super) key_hash: KeyHash,
+    pub(super) digest: Digest,
 }
 
 impl Entry {
     /// The entry of a key; the stamp makes the digest another one.
     pub(super) fn new(number: u64, stamp: u64) -> Self {
-        Self::of(KeyHash::of(&key(number)), stamp)
+        let key = key(number);
+        Self { key, key_hash: KeyHash::of(&key), digest: Digest([0; 32]) }.stamped(stamp)
     }
 
-    fn of(key_hash: KeyHash, stamp: u64) -> Self {
+    fn stamped(self, stamp: u64) -> Self {
         let mut digest = Digest([0; 32]);
         let mut random = Random(stamp);
         for word in digest.0.chunks_exact_mut(8) {
             word.copy_from_slice(&random.next().to_le_bytes());
         }
-        Self { key_hash, digest, _place: [stamp; 3] }
+        Self { digest, ..self }
+    }
+
+    pub(super) fn change(&self) -> Change<'_, Place> {
+        let put = Some((self.digest, [1; 3]));
+        Change { hash: self.key_hash, key: &self.key, put, before: None }
     }
 }
 
-/// A trie of all numbers below `keys`.
-pub(super) fn trie(keys: u64) -> Trie<Entry> {
-    let mut entries: Vec<Entry> = (0..keys).map(|number| Entry::new(number, 0)).collect();
-    entries.sort_unstable_by_key(|entry| entry.key_hash);
-    Trie::from_sorted(entries)
+/// Both cores, as a store uses them.
+struct Cores;
+
+impl Join for Cores {
+    fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        rayon::join(a, b)
+    }
+}
+
+/// Applies changes.
+pub(super) fn apply(index: &mut Index, entries: &[Entry]) {
+    let mut changes: Vec<_> = entries.iter().map(Entry::change).collect();
+    match index.trie.apply_with(&index.pages, &Cores, &mut changes) {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+}
+
+/// All numbers below `keys`.
+pub(super) fn index(keys: u64) -> Index {
+    let mut index = View::new(Trie::new(), MemPages::new());
+    let entries: Vec<Entry> = (0..keys).map(|number| Entry::new(number, 0)).collect();
+    entries.chunks(BATCH).for_each(|batch| apply(&mut index, batch));
+    index
 }
 
 pub(super) fn run(context: &mut Context) -> Result<Found> {
     let keys = context.settings.keys;
-    let hashes: Vec<KeyHash> = (0..keys).map(|number| KeyHash::of(&key(number))).collect();
-    let (mut alone, mut beside) = (trie(keys), trie(keys));
+    let entries: Vec<Entry> = (0..keys).map(|number| Entry::new(number, 0)).collect();
+    let (mut alone, mut beside) = (index(keys), index(keys));
     let mut other: MerkleSearchTree<[u8; 32], [u8; 32]> = MerkleSearchTree::default();
-    for hash in &hashes {
-        other.upsert(hash.0, &Entry::of(*hash, 0).digest.0);
+    for entry in &entries {
+        other.upsert(entry.key_hash.0, &entry.digest.0);
     }
     other.root_hash();
     let mut random = Random(1);
     let mut batches = || -> Vec<Vec<Entry>> {
-        (0..BATCHES).map(|_| (0..BATCH).map(|_| pick(&hashes, &mut random)).collect()).collect()
+        (0..BATCHES).map(|_| (0..BATCH).map(|_| pick(&entries, &mut random)).collect()).collect()
     };
     let mut turns: Vec<Vec<Vec<Entry>>> = (0..=context.settings.pairs).map(|_| batches()).collect();
     turns.reverse();
@@ -83,9 +110,9 @@ pub(super) fn run(context: &mut Context) -> Result<Found> {
     let series = rounds(
         context.settings.pairs,
         &mut [
-            Contestant::new(Kind::Strongroom.name(), || Ok(ours(&mut alone, next(0), false))),
+            Contestant::new(Kind::Strongroom.name(), || Ok(ours(&mut alone, &next(0), false))),
             Contestant::new("Strongroom beside a snapshot", || {
-                Ok(ours(&mut beside, next(1), true))
+                Ok(ours(&mut beside, &next(1), true))
             }),
             Contestant::new("merkle-search-tree", || Ok(theirs(&mut other, &next(2)))),
         ],
@@ -100,24 +127,20 @@ pub(super) fn run(context: &mut Context) -> Result<Found> {
     Ok(found)
 }
 
-fn pick(hashes: &[KeyHash], random: &mut Random) -> Entry {
-    let at = random.below(hashes.len() as u64);
-    Entry::of(hashes[usize::try_from(at).unwrap_or_default()], random.next())
+fn pick(entries: &[Entry], random: &mut Random) -> Entry {
+    let at = random.below(entries.len() as u64);
+    entries[usize::try_from(at).unwrap_or_default()].stamped(random.next())
 }
 
-fn ours(trie: &mut Trie<Entry>, batches: Vec<Vec<Entry>>, snapshots: bool) -> Sample {
-    let changes: Vec<Vec<_>> = batches
-        .into_iter()
-        .map(|batch| batch.into_iter().map(|entry| (entry.key_hash, Some(entry))).collect())
-        .collect();
+fn ours(index: &mut Index, batches: &[Vec<Entry>], snapshots: bool) -> Sample {
     let began = Instant::now();
     let mut held = None;
-    for batch in changes {
+    for batch in batches {
         if snapshots {
-            held = Some(trie.clone());
+            held = Some(index.trie.clone());
         }
-        trie.apply(batch);
-        std::hint::black_box(trie.root());
+        apply(index, batch);
+        std::hint::black_box(index.root());
     }
     let sample = rate(began);
     drop(held);

@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use strongroom_merkle::reconcile::{Initiator, Responder};
-use strongroom_merkle::{Leaf as _, Trie};
 
 use super::Context;
-use super::merkle::{Entry, trie};
+use super::merkle::{Entry, Index, apply, index};
 use crate::harness::sample::{Figure, Sample, Series};
 use crate::record::shuffled;
 use crate::report::{Bar, Found, Work};
@@ -22,15 +21,14 @@ const KEYSPACE: [u8; 16] = [1; 16];
 
 pub(super) fn run(context: &mut Context) -> Result<Found> {
     let keys = context.settings.keys;
-    let there = trie(keys);
+    let there = index(keys);
     let order = shuffled(keys);
     let mut found = Found::default();
     for (differences, kilobytes) in DIFFERENCES {
         let changed = &order[..differences.min(order.len())];
         let mut here = there.clone();
-        here.apply(
-            changed.iter().map(|n| Entry::new(*n, 1)).map(|e| (e.key_hash(), Some(e))).collect(),
-        );
+        let entries: Vec<Entry> = changed.iter().map(|number| Entry::new(*number, 1)).collect();
+        apply(&mut here, &entries);
         let series = vec![
             once("Strongroom", ours(&here, &there, changed.len())?),
             once("negentropy", theirs(&here, &there, changed.len())?),
@@ -51,8 +49,8 @@ fn once(name: &str, (trips, bytes): (usize, usize)) -> Series {
     Series { name: name.to_owned(), samples: vec![sample] }
 }
 
-fn ours(here: &Trie<Entry>, there: &Trie<Entry>, differences: usize) -> Result<(usize, usize)> {
-    let side = |trie: &Trie<Entry>| BTreeMap::from([(KEYSPACE, trie.clone())]);
+fn ours(here: &Index, there: &Index, differences: usize) -> Result<(usize, usize)> {
+    let side = |index: &Index| BTreeMap::from([(KEYSPACE, index.clone())]);
     let responder = Responder::new(side(there));
     let mut initiator = Initiator::new(side(here));
     let (mut trips, mut bytes) = (0, 0);
@@ -69,9 +67,10 @@ fn ours(here: &Trie<Entry>, there: &Trie<Entry>, differences: usize) -> Result<(
 }
 
 /// A set of ids knows no values: an entry is the digest of both.
-fn storage(trie: &Trie<Entry>) -> Result<NegentropyStorageVector> {
-    let mut storage = NegentropyStorageVector::with_capacity(trie.len());
-    for entry in trie {
+fn storage(index: &Index) -> Result<NegentropyStorageVector> {
+    let mut storage = NegentropyStorageVector::with_capacity(index.len());
+    for entry in index {
+        let Ok(entry) = entry;
         let mut id = entry.key_hash().0;
         for (byte, other) in id.iter_mut().zip(entry.digest().0) {
             *byte ^= other;
@@ -82,7 +81,7 @@ fn storage(trie: &Trie<Entry>) -> Result<NegentropyStorageVector> {
     Ok(storage)
 }
 
-fn theirs(here: &Trie<Entry>, there: &Trie<Entry>, differences: usize) -> Result<(usize, usize)> {
+fn theirs(here: &Index, there: &Index, differences: usize) -> Result<(usize, usize)> {
     let (here, there) = (storage(here)?, storage(there)?);
     let mut initiator = Negentropy::borrowed(&here, 0)?;
     let mut responder = Negentropy::borrowed(&there, 0)?;
