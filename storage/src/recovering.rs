@@ -18,7 +18,7 @@ pub(crate) struct Recovering {
     pub(crate) log: Log,
     pub(crate) shared: Arc<Shared>,
     pub(crate) opening: Arc<Opening>,
-    pub(crate) queue: Submit,
+    pub(crate) desk: Submit,
     pub(crate) logged: Box<dyn Fn(u64) + Send>,
 }
 
@@ -37,7 +37,7 @@ impl Recovering {
     }
 
     fn committer(self) -> Result<Committer, OpenError> {
-        let Self { restart, mut log, shared, opening, queue, logged } = self;
+        let Self { restart, mut log, shared, opening, desk, logged } = self;
         let Recovered { mut state, catalog, live, losers, report } = restart.finish()?;
         if !losers.is_empty() {
             losers.undo(&shared.pool, &mut log, &mut state)?;
@@ -47,6 +47,6 @@ impl Recovering {
         shared.recovered(Arc::clone(&state), catalog);
         opening.recovered(report);
         let active = Active::default();
-        Ok(Committer::new(Start { log, shared, queue, state, live, active, logged }))
+        Ok(Committer::new(Start { log, shared, desk, state, live, active, logged }))
     }
 }

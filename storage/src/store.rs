@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::changes::ChangeReader;
 use crate::checkpoint::Checkpointer;
 use crate::cleaner::Effort;
-use crate::commit::Queue;
+use crate::commit::Desk;
 use crate::commit::job::Submit;
 use crate::error::{ChangesError, CheckpointError, OpenError, ReadError};
 use crate::folder;
@@ -129,7 +129,7 @@ impl Store {
         shared.counters.checkpoint_lsn.store(master.checkpoint.0, Ordering::Relaxed);
         let opening = Arc::new(Opening::default());
         shared.set_tail(tail);
-        let submit: Submit = Queue::new();
+        let submit: Submit = Desk::new();
         let checkpointer = Arc::new(Mutex::new(Checkpointer::new(
             Arc::clone(disk),
             Arc::clone(&shared),
@@ -144,7 +144,7 @@ impl Store {
             log,
             shared: Arc::clone(&shared),
             opening: Arc::clone(&opening),
-            queue: Arc::clone(&submit),
+            desk: Arc::clone(&submit),
             logged: signal.listener(&pool),
         };
         let threads = Threads::start(

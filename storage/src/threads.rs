@@ -47,11 +47,11 @@ impl Threads {
         (shared, opening): (Arc<Shared>, Arc<Opening>),
     ) -> std::io::Result<Self> {
         let threads = Self { signal, submit, running: Mutex::new(Vec::new()) };
-        let queue = Arc::clone(&threads.submit);
+        let desk = Arc::clone(&threads.submit);
         threads.spawn("sr-commit", move || match recover() {
             Some(committer) => committer.run(),
             // Whoever asks for something is told that nobody is there.
-            None => while queue.take().is_some() {},
+            None => desk.refuse(),
         })?;
         let signal = Arc::clone(&threads.signal);
         threads.spawn("sr-checkpoint", move || {

@@ -21,6 +21,7 @@ use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
 use crate::block_on::block_on;
+use crate::commit::Desk;
 use crate::commit::job::{Answer, Job, Made, Owner, Prepared, ReadSet, Spilled, Submit, Write};
 use crate::directory::Directory;
 use crate::error::{CommitError, ReadError};
@@ -332,7 +333,19 @@ impl Txn {
     ///
     /// # Errors
     /// See [`CommitError`].
-    pub async fn commit(mut self) -> Result<Committed, CommitError> {
+    pub async fn commit(self) -> Result<Committed, CommitError> {
+        self.commit_by(Desk::send).await
+    }
+
+    /// As [`Txn::commit`], blocking the thread. Not for async code.
+    ///
+    /// # Errors
+    /// See [`CommitError`].
+    pub fn commit_blocking(self) -> Result<Committed, CommitError> {
+        block_on(self.commit_by(Desk::send_or_do))
+    }
+
+    async fn commit_by(mut self, hand_in: fn(&Desk, Job)) -> Result<Committed, CommitError> {
         if let Some(e) = self.lost.take() {
             return Err(e);
         }
@@ -359,16 +372,10 @@ impl Txn {
             Some(spilled) => Job::CommitSpilled { txn: spilled.txn, prepared, done },
             None => Job::Commit { prepared, done },
         };
-        self.submit.send(job);
+        let desk = Arc::clone(&self.submit);
+        let _present = desk.enter();
+        hand_in(&desk, job);
         answer.await.unwrap_or(Err(CommitError::Closed))
-    }
-
-    /// As [`Txn::commit`], blocking the thread. Not for async code.
-    ///
-    /// # Errors
-    /// See [`CommitError`].
-    pub fn commit_blocking(self) -> Result<Committed, CommitError> {
-        block_on(self.commit())
     }
 
     /// Keyspaces that this transaction makes, with the numbers set aside for them.

@@ -8,13 +8,13 @@ use strongroom_merkle::{Digest, KeyHash};
 use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
-use super::queue::Queue;
+use super::desk::Desk;
 use crate::error::CommitError;
 use crate::id::{Class, Committed, KeyspaceId, Version};
 use crate::index::{Indexed, LiveBytes, State};
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, CommitError>>;
-pub(crate) type Submit = Arc<Queue<Job>>;
+pub(crate) type Submit = Arc<Desk>;
 
 /// Room for a record's length before it.
 pub(crate) const RECORD_FRAMING_MAX: usize = 5;

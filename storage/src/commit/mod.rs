@@ -10,9 +10,10 @@
 //! - [`land`]: frames in flight, from submission to publication;
 //! - [`large`]: transactions that are logged before they commit, and their rollback;
 //! - [`system`]: checkpoints, moved values, freed segments;
-//! - [`job`], [`queue`]: what is asked, and how it gets here.
+//! - [`job`], [`queue`], [`desk`]: what is asked, and how it gets here.
 
 mod batch;
+mod desk;
 pub(crate) mod job;
 mod land;
 mod large;
@@ -26,10 +27,11 @@ use strongroom_aries::{After, Before, Record, RootMark, Update};
 use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
 
 use self::batch::{Ahead, Batch};
+pub(crate) use self::desk::Desk;
 use self::job::{Answer, Job, Prepared, RECORD_FRAMING_MAX, Submit, Write};
 use self::land::Flight;
 pub(crate) use self::large::Active;
-pub(crate) use self::queue::Queue;
+use self::queue::Queue;
 use crate::error::CommitError;
 use crate::id::Committed;
 use crate::index::{Indexed, Keyspace, Keyspaces, LiveBytes, Slot, State, Touch};
@@ -46,7 +48,7 @@ const ROOT_MARK_LEN: usize = 1 + 8 + 32 + 32;
 pub(crate) struct Start {
     pub(crate) log: Log,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) queue: Submit,
+    pub(crate) desk: Submit,
     pub(crate) state: Arc<State>,
     pub(crate) live: LiveBytes,
     pub(crate) active: Active,
@@ -58,7 +60,7 @@ pub(crate) struct Start {
 pub(crate) struct Committer {
     log: Log,
     shared: Arc<Shared>,
-    queue: Submit,
+    desk: Submit,
     /// After everything that was submitted.
     head: State,
     live: LiveBytes,
@@ -72,11 +74,11 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(start: Start) -> Self {
-        let Start { log, shared, queue, state, live, active, logged } = start;
+        let Start { log, shared, desk, state, live, active, logged } = start;
         Self {
             log,
             shared,
-            queue,
+            desk,
             head: State::clone(&state),
             live,
             active,
@@ -88,23 +90,27 @@ impl Committer {
         }
     }
 
-    /// Runs until the queue is closed and empty.
-    pub(crate) fn run(mut self) {
-        loop {
-            let jobs = if self.flights.is_empty() {
-                match self.queue.take() {
-                    Some(jobs) => jobs,
-                    None => break,
-                }
-            } else {
-                self.queue.take_ready()
-            };
+    /// Runs on this thread until the desk is closed and nothing is left.
+    pub(crate) fn run(self) {
+        let desk = Arc::clone(&self.desk);
+        desk.run(self);
+    }
+
+    /// Works off jobs and what is handed in meanwhile, until nothing is in flight.
+    fn work_off(&mut self, jobs: VecDeque<Job>, queue: &Queue<Job>) {
+        self.work(jobs);
+        while !self.flights.is_empty() {
+            let jobs = queue.take_ready();
             if jobs.is_empty() {
                 self.land_one();
             } else {
                 self.work(jobs);
             }
         }
+    }
+
+    /// Ends the log in good order.
+    fn close(self) {
         if let Err(e) = self.log.close() {
             self.shared.fail(e.to_string());
         }

@@ -1,7 +1,7 @@
 //! The queue between transactions and the committer.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::shared::lock;
 
@@ -17,11 +17,17 @@ pub(crate) struct Queue<J> {
 }
 
 impl<J> Queue<J> {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new() -> Self {
+        Self {
             inner: Mutex::new(Inner { jobs: VecDeque::new(), closed: false }),
             arrived: Condvar::new(),
-        })
+        }
+    }
+
+    /// Nothing waits, and more may come.
+    pub(crate) fn is_empty(&self) -> bool {
+        let inner = lock(&self.inner);
+        inner.jobs.is_empty() && !inner.closed
     }
 
     /// Adds a job. Once the queue is closed the job is dropped, which its waiter notices.
