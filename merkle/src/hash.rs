@@ -7,6 +7,7 @@ use blake3::IncrementCounter;
 use blake3::platform::{Platform, words_from_le_bytes_32};
 
 use crate::digest::Digest;
+use crate::page::GroupInput;
 
 /// Bytes of a BLAKE3 block: every input here is a multiple of it.
 pub(crate) const BLOCK_BYTES: usize = 64;
@@ -28,8 +29,7 @@ const LANES: usize = 16;
 
 /// Digests of nodes, each of the digests of its two sides, in order.
 pub(crate) fn nodes(inputs: &[[u8; 64]], out: &mut [Digest]) {
-    let lanes: Vec<&[u8; 64]> = inputs.iter().collect();
-    many(NODE_KEY, &lanes, out);
+    many(NODE_KEY, inputs.iter(), out);
 }
 
 /// Digest of a node with these two sides.
@@ -52,11 +52,8 @@ pub(crate) fn group(input: &[u8]) -> Digest {
 }
 
 /// Digests of groups of leaves, whose padded inputs are all `blocks` long, in order.
-pub(crate) fn groups(
-    blocks: usize,
-    inputs: &[&[u8; BLOCKS_MAX * BLOCK_BYTES]],
-    out: &mut [Digest],
-) {
+pub(crate) fn groups(inputs: &[GroupInput], out: &mut [Digest]) {
+    let blocks = inputs.first().map_or(1, |input| input.blocks);
     macro_rules! by_blocks {
         ($($blocks:literal)*) => {
             match blocks {
@@ -69,33 +66,41 @@ pub(crate) fn groups(
 }
 
 /// As `groups`, for the first `N` bytes of each input.
-fn cut<const N: usize>(inputs: &[&[u8; BLOCKS_MAX * BLOCK_BYTES]], out: &mut [Digest]) {
-    let short: Vec<&[u8; N]> = inputs.iter().filter_map(|input| input.first_chunk()).collect();
-    many(PAGE_KEY, &short, out);
+fn cut<const N: usize>(inputs: &[GroupInput], out: &mut [Digest]) {
+    many(PAGE_KEY, inputs.iter().filter_map(|input| input.bytes.first_chunk::<N>()), out);
 }
 
 /// Keyed BLAKE3 of each input. `N` is a multiple of the block and at most a chunk.
-pub(crate) fn many<const N: usize>(key: &[u8; 32], inputs: &[&[u8; N]], out: &mut [Digest]) {
+pub(crate) fn many<'a, const N: usize>(
+    key: &[u8; 32],
+    mut inputs: impl Iterator<Item = &'a [u8; N]>,
+    out: &mut [Digest],
+) {
     const { assert!(N > 0 && N.is_multiple_of(BLOCK_BYTES) && N <= BLOCKS_MAX * BLOCK_BYTES) };
-    assert_eq!(inputs.len(), out.len(), "one digest for each input");
     let platform = Platform::detect();
     let key = words_from_le_bytes_32(key);
     let mut bytes = [0; LANES * 32];
-    for (inputs, out) in inputs.chunks(LANES).zip(out.chunks_mut(LANES)) {
+    let mut lanes = [&[0; N]; LANES];
+    for out in out.chunks_mut(LANES) {
+        for lane in &mut lanes[..out.len()] {
+            let Some(input) = inputs.next() else { panic!("one digest for each input") };
+            *lane = input;
+        }
         platform.hash_many(
-            inputs,
+            &lanes[..out.len()],
             &key,
             0,
             IncrementCounter::No,
             KEYED_HASH,
             CHUNK_START,
             CHUNK_END | ROOT,
-            &mut bytes[..inputs.len() * 32],
+            &mut bytes[..out.len() * 32],
         );
         for (digest, bytes) in out.iter_mut().zip(bytes.chunks_exact(32)) {
             digest.0.copy_from_slice(bytes);
         }
     }
+    assert!(inputs.next().is_none(), "one digest for each input");
 }
 
 #[cfg(test)]
@@ -105,9 +110,8 @@ mod tests {
     fn same_as_plain<const N: usize>() {
         for count in 0..40u8 {
             let inputs: Vec<[u8; N]> = (0..count).map(|i| [i.wrapping_mul(37); N]).collect();
-            let lanes: Vec<&[u8; N]> = inputs.iter().collect();
             let mut out = vec![Digest::ZERO; inputs.len()];
-            many(NODE_KEY, &lanes, &mut out);
+            many(NODE_KEY, inputs.iter(), &mut out);
             for (input, digest) in inputs.iter().zip(&out) {
                 assert_eq!(digest.0, *blake3::keyed_hash(NODE_KEY, input).as_bytes());
             }
@@ -132,9 +136,9 @@ mod tests {
         assert_eq!(out[0], node([&left, &right]));
         assert_ne!(out[0], node([&right, &left]));
         for blocks in 1..=BLOCKS_MAX {
-            let input = [3; BLOCKS_MAX * BLOCK_BYTES];
-            groups(blocks, &[&input], &mut out);
-            assert_eq!(out[0], group(&input[..blocks * BLOCK_BYTES]));
+            let input = GroupInput { bytes: [3; BLOCKS_MAX * BLOCK_BYTES], blocks };
+            groups(std::slice::from_ref(&input), &mut out);
+            assert_eq!(out[0], input.digest());
         }
     }
 }

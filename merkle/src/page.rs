@@ -88,16 +88,29 @@ pub(crate) struct GroupInput {
     pub(crate) blocks: usize,
 }
 
+impl Default for GroupInput {
+    fn default() -> Self {
+        Self { bytes: [0; BLOCKS_MAX * BLOCK_BYTES], blocks: 0 }
+    }
+}
+
 impl GroupInput {
     pub(crate) fn of<'a, V: 'a>(entries: impl IntoIterator<Item = &'a Entry<V>>) -> Self {
-        let mut bytes = [0; BLOCKS_MAX * BLOCK_BYTES];
+        let mut input = Self::default();
+        input.fill(entries);
+        input
+    }
+
+    /// Makes it the input of these leaves.
+    pub(crate) fn fill<'a, V: 'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry<V>>) {
         let mut len = 0;
         for entry in entries {
-            bytes[len..len + SPOT_BYTES].copy_from_slice(&entry.spot);
-            bytes[len + SPOT_BYTES..len + ENTRY_BYTES].copy_from_slice(&entry.digest.0);
+            self.bytes[len..len + SPOT_BYTES].copy_from_slice(&entry.spot);
+            self.bytes[len + SPOT_BYTES..len + ENTRY_BYTES].copy_from_slice(&entry.digest.0);
             len += ENTRY_BYTES;
         }
-        Self { bytes, blocks: len.div_ceil(BLOCK_BYTES) }
+        self.blocks = len.div_ceil(BLOCK_BYTES);
+        self.bytes[len..self.blocks * BLOCK_BYTES].fill(0);
     }
 
     /// The group's digest; zero when it has no leaf.

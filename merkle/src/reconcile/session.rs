@@ -68,8 +68,7 @@ impl Session {
                 group.push(leaf.map_err(|_| ReconcileError::Unreadable)?);
             }
             let inputs: Vec<_> = group.iter().map(|leaf| leaf.entry().block()).collect();
-            let lanes: Vec<_> = inputs.iter().collect();
-            hash::many(&self.leaf_key, &lanes, &mut digests[..group.len()]);
+            hash::many(&self.leaf_key, inputs.iter(), &mut digests[..group.len()]);
             for (leaf, digest) in group.iter().zip(&digests) {
                 let mut print = [0; 8];
                 print[..FINGERPRINT_BYTES].copy_from_slice(&digest.0[..FINGERPRINT_BYTES]);

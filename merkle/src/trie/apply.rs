@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::build::{Builder, Draft, Loose, small};
-use super::node::{Fork, Item, Items, Node, PageEnd, Place, Sum};
+use super::build::{Builder, Draft, Loose};
+use super::node::{At, Fork, Item, PageEnd, Place};
+use super::pack::{Half, joined};
 use super::work::{self, Work};
 use super::{Change, Trie};
 use crate::digest::Digest;
-use crate::hash;
 use crate::page::{Entry, Page, find};
 use crate::pages::Pages;
 
@@ -64,7 +64,7 @@ impl<H: Clone> Trie<H> {
     ) -> Result<(), P::Error> {
         let mut work = work::sorted(changes);
         if !work.is_empty() {
-            self.top = finish(pages, self.place(), 0, &mut work)?;
+            self.top = finish(pages, self.place(), &mut work)?;
         }
         Ok(())
     }
@@ -104,16 +104,10 @@ impl<H: Clone> Trie<H> {
                 );
                 joined(left?, right?)
             }
-            place => finish(pages, place, 0, &mut work)?,
+            place => finish(pages, place, &mut work)?,
         };
         Ok(())
     }
-}
-
-/// One side of a trie's first fork, as far as it is in the first node, with its digest and count.
-struct Half<H> {
-    items: Items<H>,
-    count: usize,
 }
 
 fn finish_side<P: Pages>(
@@ -127,39 +121,19 @@ fn finish_side<P: Pages>(
         [] => Draft::Old(fork.side(bit)),
         work => update(pages, &mut builder, fork.side(bit), 1, work)?,
     };
-    let count = builder.count(&draft);
-    Ok(Half { items: builder.finish_within(pages, draft, 2 + bit), count })
+    Ok(builder.finish_half(pages, bit, draft))
 }
 
-fn joined<H>(left: Half<H>, right: Half<H>) -> Item<H> {
-    let count = left.count + right.count;
-    let mut position = 2u32;
-    let mut pairs = left.items.into_iter().zip(right.items);
-    let items = std::array::from_fn(|_| {
-        // The leading bits of a position say which side it is on.
-        let right_side = position >> (position.ilog2() - 1) & 1 == 1;
-        position += 1;
-        match pairs.next() {
-            Some((_, right)) if right_side => right,
-            Some((left, _)) => left,
-            None => Item::Empty,
-        }
-    });
-    let node = Node::new(items);
-    let digest = hash::node([&node.item(2).digest(), &node.item(3).digest()]);
-    Item::Node(Sum { digest, count: small(count) }, Arc::new(node))
-}
-
-/// Applies `work`, which is not empty, to what stands at a place where a node begins.
+/// Applies `work`, which is not empty, to a whole trie.
 fn finish<P: Pages>(
     pages: &P,
     place: Place<'_, P::Handle>,
-    depth: usize,
     work: Work<'_, '_, '_, P::Value>,
 ) -> Result<Item<P::Handle>, P::Error> {
     let mut builder = Builder::new();
-    let draft = update(pages, &mut builder, place, depth, work)?;
-    Ok(builder.finish(pages, draft))
+    let mark = builder.mark();
+    let draft = update(pages, &mut builder, place, 0, work)?;
+    Ok(builder.finish(pages, mark, draft))
 }
 
 /// Drafts what stands at a place after `work`, which is not empty.
@@ -198,8 +172,10 @@ fn update_side<'t, P: Pages>(
 ) -> Result<Draft<'t, P::Handle>, P::Error> {
     match place {
         place if work.is_empty() => Ok(Draft::Old(place)),
-        Place::Fork(Fork { position: 1, .. }) if work.len() >= FINISH_FROM => {
-            finish(pages, place, depth, work).map(Draft::Done)
+        Place::Fork(Fork { at: At::TOP, .. }) if work.len() >= FINISH_FROM => {
+            let mark = builder.mark();
+            let draft = update(pages, builder, place, depth, work)?;
+            Ok(builder.finish_below(pages, mark, draft))
         }
         place => update(pages, builder, place, depth, work),
     }

@@ -2,9 +2,8 @@
 //!
 //! Hashing waits until many pages and forks are drafted, so that several share vector registers.
 
-use std::sync::Arc;
-
-use super::node::{ENDS, Fork, Item, Items, Node, PageEnd, Place, Sum};
+use super::node::{Item, PageEnd, Place, Sum};
+use super::pack::{Half, Packer};
 use crate::digest::Digest;
 use crate::hash;
 use crate::page::{Entry, GroupInput, Keys, PAGE_LEAVES_MAX, Page, spot_bit};
@@ -26,32 +25,63 @@ pub(super) enum Draft<'t, H> {
     /// What stands there already.
     Old(Place<'t, H>),
     /// A subtree that was finished by itself.
-    Done(Item<H>),
+    Done(usize),
     Page(usize),
     Fork(usize),
 }
 
+impl<H> Clone for Draft<'_, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<H> Copy for Draft<'_, H> {}
+
 struct PageDraft<V> {
     bits: u8,
+    digest: Digest,
     entries: Vec<Entry<V>>,
     keys: Keys,
 }
 
-struct ForkDraft<'t, H> {
+pub(super) struct ForkDraft<'t, H> {
     depth: usize,
-    sum: Sum,
-    sides: [Draft<'t, H>; 2],
+    pub(super) sum: Sum,
+    pub(super) sides: [Draft<'t, H>; 2],
 }
 
-/// Drafts of one subtree.
+/// Drafts of a trie, of which the last ones are finished first: a stack, so that all the subtrees
+/// that are finished by themselves use the same memory.
 pub(super) struct Builder<'t, H, V> {
     pages: Vec<PageDraft<V>>,
     forks: Vec<ForkDraft<'t, H>>,
+    done: Vec<Item<H>>,
+    hasher: Hasher,
+    packer: Packer<H>,
+}
+
+/// How many drafts there were when those of a subtree began.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    pages: usize,
+    forks: usize,
+    done: usize,
 }
 
 impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
     pub(super) fn new() -> Self {
-        Self { pages: Vec::new(), forks: Vec::new() }
+        Self {
+            pages: Vec::new(),
+            forks: Vec::new(),
+            done: Vec::new(),
+            hasher: Hasher::default(),
+            packer: Packer::new(),
+        }
+    }
+
+    /// Where the drafts of a subtree begin that is to be finished by itself.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { pages: self.pages.len(), forks: self.forks.len(), done: self.done.len() }
     }
 
     /// Drafts a page at `depth`.
@@ -62,7 +92,7 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
         keys: Keys,
     ) -> Draft<'t, H> {
         let bits = u8::try_from(depth).unwrap_or(u8::MAX);
-        self.pages.push(PageDraft { bits, entries, keys });
+        self.pages.push(PageDraft { bits, digest: Digest::ZERO, entries, keys });
         Draft::Page(self.pages.len() - 1)
     }
 
@@ -93,98 +123,137 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
         match draft {
             Draft::Empty => 0,
             Draft::Old(place) => place.count(),
-            Draft::Done(item) => Place::top(item).count(),
+            Draft::Done(at) => Place::top(&self.done[*at]).count(),
             Draft::Page(at) => self.pages[*at].entries.len(),
             Draft::Fork(at) => usize::try_from(self.forks[*at].sum.count).unwrap_or(usize::MAX),
         }
     }
 
-    /// Hashes and stores everything; the finished subtree, whose depth is that of a node.
-    pub(super) fn finish<P>(self, pages: &P, draft: Draft<'t, H>) -> Item<H>
+    /// Hashes and stores all drafts from `mark` on; the finished subtree, whose depth is that of a
+    /// node.
+    pub(super) fn finish<P>(&mut self, pages: &P, mark: Mark, draft: Draft<'t, H>) -> Item<H>
     where
         P: Pages<Handle = H, Value = V>,
     {
-        self.hash(pages).item(draft)
+        self.hash(pages, mark);
+        let item = self.packer.item(&mut self.forks, &mut self.done, draft);
+        self.drop_from(mark);
+        item
     }
 
-    /// As `finish`, for the subtree at a position within a node.
-    pub(super) fn finish_within<P>(self, pages: &P, draft: Draft<'t, H>, at: usize) -> Items<H>
+    /// As `finish`, for a subtree that a trie's builder goes on with.
+    pub(super) fn finish_below<P>(
+        &mut self,
+        pages: &P,
+        mark: Mark,
+        draft: Draft<'t, H>,
+    ) -> Draft<'t, H>
     where
         P: Pages<Handle = H, Value = V>,
     {
-        let mut items = std::array::from_fn(|_| Item::Empty);
-        self.hash(pages).place(&mut items, at, draft);
-        items
+        let item = self.finish(pages, mark, draft);
+        self.done.push(item);
+        Draft::Done(self.done.len() - 1)
     }
 
-    fn hash<P>(mut self, pages: &P) -> Packer<'t, H>
+    /// Finishes everything, as one side of the fork of a node.
+    pub(super) fn finish_half<P>(mut self, pages: &P, bit: usize, draft: Draft<'t, H>) -> Half<H>
     where
         P: Pages<Handle = H, Value = V>,
     {
-        let digests = self.page_digests();
-        self.hash_forks(&digests);
-        let store = |(draft, digest): (PageDraft<V>, Digest)| {
+        let count = self.count(&draft);
+        self.hash(pages, Mark { pages: 0, forks: 0, done: 0 });
+        self.packer.half(&mut self.forks, &mut self.done, bit, draft, count)
+    }
+
+    fn drop_from(&mut self, mark: Mark) {
+        self.forks.truncate(mark.forks);
+        self.done.truncate(mark.done);
+    }
+
+    fn hash<P>(&mut self, pages: &P, mark: Mark)
+    where
+        P: Pages<Handle = H, Value = V>,
+    {
+        self.hasher.pages(&mut self.pages[mark.pages..]);
+        self.hash_forks(mark);
+        let store = |draft: PageDraft<V>| {
             let len = u32::try_from(draft.entries.len()).unwrap_or(u32::MAX);
+            let digest = draft.digest;
             let page = Page::new(draft.bits, digest, draft.entries, draft.keys);
-            Some(PageEnd { digest, len, handle: pages.store(page) })
+            PageEnd { digest, len, handle: pages.store(page) }
         };
-        let ends = self.pages.into_iter().zip(digests).map(store).collect();
-        Packer { ends, forks: self.forks.into_iter().map(Some).collect() }
-    }
-
-    fn page_digests(&self) -> Vec<Digest> {
-        let mut digests = vec![Digest::ZERO; self.pages.len()];
-        // Pages of one length share a call.
-        let mut order: Vec<(usize, usize)> =
-            self.pages.iter().map(|page| page.entries.len()).zip(0..).collect();
-        order.sort_unstable();
-        let mut inputs = Vec::with_capacity(GROUP);
-        let mut out = [Digest::ZERO; GROUP];
-        for same in order.chunk_by(|a, b| blocks(a.0) == blocks(b.0)) {
-            for group in same.chunks(GROUP) {
-                inputs.clear();
-                inputs.extend(group.iter().map(|(_, at)| GroupInput::of(&self.pages[*at].entries)));
-                let lanes: Vec<_> = inputs.iter().map(|input| &input.bytes).collect();
-                hash::groups(inputs[0].blocks, &lanes, &mut out[..group.len()]);
-                for ((_, at), digest) in group.iter().zip(out) {
-                    digests[*at] = digest;
-                }
-            }
-        }
-        digests
+        self.packer.take_pages(mark.pages, self.pages.drain(mark.pages..).map(store));
     }
 
     /// Deepest first: a fork needs the digests of its sides.
-    fn hash_forks(&mut self, pages: &[Digest]) {
-        let mut order: Vec<(usize, usize)> =
-            self.forks.iter().map(|fork| fork.depth).zip(0..).collect();
+    fn hash_forks(&mut self, mark: Mark) {
+        let mut order =
+            self.hasher.order(self.forks[mark.forks..].iter().map(|fork| fork.depth), mark.forks);
         order.sort_unstable_by(|a, b| b.cmp(a));
-        let mut inputs = Vec::with_capacity(GROUP);
+        let mut inputs = [[0; 64]; GROUP];
         let mut out = [Digest::ZERO; GROUP];
         for level in order.chunk_by(|a, b| a.0 == b.0) {
             for group in level.chunks(GROUP) {
-                inputs.clear();
-                for (_, at) in group {
+                for ((_, at), input) in group.iter().zip(&mut inputs) {
                     let [left, right] = &self.forks[*at].sides;
-                    let sides = [self.digest(pages, left), self.digest(pages, right)];
-                    inputs.push(hash::node_input([&sides[0], &sides[1]]));
+                    *input = hash::node_input([&self.digest(left), &self.digest(right)]);
                 }
-                hash::nodes(&inputs, &mut out[..group.len()]);
+                hash::nodes(&inputs[..group.len()], &mut out[..group.len()]);
                 for ((_, at), digest) in group.iter().zip(out) {
                     self.forks[*at].sum.digest = digest;
                 }
             }
         }
+        self.hasher.order = order;
     }
 
-    fn digest(&self, pages: &[Digest], draft: &Draft<'t, H>) -> Digest {
+    fn digest(&self, draft: &Draft<'t, H>) -> Digest {
         match draft {
             Draft::Empty => Digest::ZERO,
             Draft::Old(place) => place.digest(),
-            Draft::Done(item) => item.digest(),
-            Draft::Page(at) => pages[*at],
+            Draft::Done(at) => self.done[*at].digest(),
+            Draft::Page(at) => self.pages[*at].digest,
             Draft::Fork(at) => self.forks[*at].sum.digest,
         }
+    }
+}
+
+/// What hashing needs in memory, kept for the next time.
+#[derive(Default)]
+struct Hasher {
+    /// Drafts in the order in which they are hashed, each with what it is sorted by.
+    order: Vec<(usize, usize)>,
+    inputs: Vec<GroupInput>,
+}
+
+impl Hasher {
+    /// The numbers of drafts from `from` on, each with what it is sorted by; give the vector back.
+    fn order(&mut self, by: impl Iterator<Item = usize>, from: usize) -> Vec<(usize, usize)> {
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        order.extend(by.zip(from..));
+        order
+    }
+
+    fn pages<V>(&mut self, pages: &mut [PageDraft<V>]) {
+        // Pages of one length share a call.
+        let mut order = self.order(pages.iter().map(|page| page.entries.len()), 0);
+        order.sort_unstable();
+        self.inputs.resize_with(GROUP, GroupInput::default);
+        let mut out = [Digest::ZERO; GROUP];
+        for same in order.chunk_by(|a, b| blocks(a.0) == blocks(b.0)) {
+            for group in same.chunks(GROUP) {
+                for ((_, at), input) in group.iter().zip(&mut self.inputs) {
+                    input.fill(&pages[*at].entries);
+                }
+                hash::groups(&self.inputs[..group.len()], &mut out[..group.len()]);
+                for ((_, at), digest) in group.iter().zip(out) {
+                    pages[*at].digest = digest;
+                }
+            }
+        }
+        self.order = order;
     }
 }
 
@@ -197,71 +266,4 @@ pub(super) fn small(count: usize) -> u32 {
 /// Blocks in the input of the digest of so many leaves.
 fn blocks(leaves: usize) -> usize {
     (leaves * crate::page::ENTRY_BYTES).div_ceil(hash::BLOCK_BYTES)
-}
-
-/// Puts hashed forks into nodes. Each draft is taken once.
-struct Packer<'t, H> {
-    ends: Vec<Option<PageEnd<H>>>,
-    forks: Vec<Option<ForkDraft<'t, H>>>,
-}
-
-impl<'t, H: Clone> Packer<'t, H> {
-    /// The item for a draft at a depth where nodes begin, or for one that is no fork.
-    fn item(&mut self, draft: Draft<'t, H>) -> Item<H> {
-        match draft {
-            Draft::Empty | Draft::Old(Place::Empty) => Item::Empty,
-            Draft::Old(Place::Page(page)) => Item::Page(page.clone()),
-            Draft::Old(Place::Fork(fork)) => Item::Node(fork.sum, Arc::clone(fork.node)),
-            Draft::Done(item) => item,
-            Draft::Page(at) => Item::Page(taken(&mut self.ends, at)),
-            Draft::Fork(at) => {
-                let fork = taken(&mut self.forks, at);
-                let mut items = std::array::from_fn(|_| Item::Empty);
-                self.sides(&mut items, 1, fork.sides);
-                Item::Node(fork.sum, Arc::new(Node::new(items)))
-            }
-        }
-    }
-
-    fn sides(&mut self, items: &mut Items<H>, position: usize, sides: [Draft<'t, H>; 2]) {
-        let [left, right] = sides;
-        self.place(items, 2 * position, left);
-        self.place(items, 2 * position + 1, right);
-    }
-
-    /// Puts a draft, and what is below it in the same node, at `position` of a node.
-    fn place(&mut self, items: &mut Items<H>, position: usize, draft: Draft<'t, H>) {
-        let inner = position < ENDS;
-        items[position - 2] = match draft {
-            Draft::Fork(at) if inner => {
-                let fork = taken(&mut self.forks, at);
-                self.sides(items, position, fork.sides);
-                Item::Inner(fork.sum)
-            }
-            Draft::Old(Place::Fork(fork)) if inner => {
-                assert_eq!(fork.position, position, "what stays keeps its depth");
-                copy(items, fork);
-                Item::Inner(fork.sum)
-            }
-            other => self.item(other),
-        };
-    }
-}
-
-/// Copies what is below a fork within its node.
-fn copy<H: Clone>(items: &mut Items<H>, fork: Fork<'_, H>) {
-    for position in [2 * fork.position, 2 * fork.position + 1] {
-        let item = fork.node.item(position);
-        items[position - 2] = item.clone();
-        if let Item::Inner(sum) = item {
-            copy(items, Fork { sum: *sum, position, ..fork });
-        }
-    }
-}
-
-fn taken<T>(drafts: &mut [Option<T>], at: usize) -> T {
-    match drafts[at].take() {
-        Some(draft) => draft,
-        None => panic!("a draft is used once"),
-    }
 }

@@ -1,9 +1,7 @@
 //! The pages of a trie as a list: what a checkpoint writes, and what a restart begins with.
 
-use std::sync::Arc;
-
 use super::Trie;
-use super::node::{ENDS, Item, Items, Node, PageEnd, Place, Sum};
+use super::node::{At, Item, Map, Node, PageEnd, Place, Sum};
 use crate::digest::Digest;
 use crate::hash;
 use crate::page::{PAGE_LEAVES_MAX, SPOT_BYTES};
@@ -104,9 +102,9 @@ fn item<H>(prefix: Prefix, list: &mut [Listed<H>]) -> Result<Item<H>, MalformedP
         return Ok(item);
     }
     let count = check_fork(prefix, list)?;
-    let mut items = std::array::from_fn(|_| Item::Empty);
-    let digest = sides(prefix, 1, list, &mut items)?;
-    Ok(Item::Node(Sum { digest, count }, Arc::new(Node::new(items))))
+    let (mut map, mut items) = (Map::default(), Vec::new());
+    let digest = sides(prefix, At::TOP, list, &mut map, &mut items)?;
+    Ok(Item::Node(Sum { digest, count }, Node::new(map, items.into_iter())))
 }
 
 /// An empty subtree or a page.
@@ -131,29 +129,49 @@ fn check_fork<H>(prefix: Prefix, list: &[Listed<H>]) -> Result<u32, MalformedPag
     }
 }
 
-/// Fills in the sides of a fork at `position`; gives the fork's digest.
+/// Appends what is below a fork in its node; gives the fork's digest.
 fn sides<H>(
     prefix: Prefix,
-    position: usize,
+    at: At,
     list: &mut [Listed<H>],
-    items: &mut Items<H>,
+    map: &mut Map,
+    items: &mut Vec<Item<H>>,
 ) -> Result<Digest, MalformedPages> {
     let right = prefix.child(1).first();
-    let at =
+    let cut =
         list.partition_point(|page| page.as_ref().is_none_or(|(prefix, _)| prefix.first() < right));
-    let (left, right) = list.split_at_mut(at);
+    let (left, right) = list.split_at_mut(cut);
+    let mut digests = [Digest::ZERO; 2];
     for (bit, list) in [left, right].into_iter().enumerate() {
-        let position = 2 * position + bit;
-        let prefix = prefix.child(bit);
-        items[position - 2] = if position >= ENDS {
-            item(prefix, list)?
-        } else if let Some(item) = end(prefix, list) {
-            item
-        } else {
-            let count = check_fork(prefix, list)?;
-            Item::Inner(Sum { digest: sides(prefix, position, list, items)?, count })
+        let (at, prefix) = (at.side(bit), prefix.child(bit));
+        let whole = if at.is_inner() { end(prefix, list) } else { Some(item(prefix, list)?) };
+        digests[bit] = match whole {
+            Some(Item::Empty) => Digest::ZERO,
+            Some(item) => {
+                map.put(at);
+                let digest = item.digest();
+                items.push(item);
+                digest
+            }
+            None => inner(prefix, at, list, map, items)?,
         };
     }
-    let at = 2 * position - 2;
-    Ok(hash::node([&items[at].digest(), &items[at + 1].digest()]))
+    Ok(hash::node([&digests[0], &digests[1]]))
+}
+
+/// Appends a fork, and what is below it, to the node that it is within; gives its digest.
+fn inner<H>(
+    prefix: Prefix,
+    at: At,
+    list: &mut [Listed<H>],
+    map: &mut Map,
+    items: &mut Vec<Item<H>>,
+) -> Result<Digest, MalformedPages> {
+    let count = check_fork(prefix, list)?;
+    map.put_inner(at);
+    let own = items.len();
+    items.push(Item::Inner(Sum { digest: Digest::ZERO, count }));
+    let digest = sides(prefix, at, list, map, items)?;
+    items[own] = Item::Inner(Sum { digest, count });
+    Ok(digest)
 }

@@ -9,6 +9,7 @@ mod build;
 mod iter;
 mod list;
 mod node;
+mod pack;
 mod work;
 
 use std::fmt;

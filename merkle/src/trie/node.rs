@@ -9,9 +9,7 @@ use crate::digest::Digest;
 use crate::page::{Spot, spot_bit};
 
 /// Levels of the binary trie in one node.
-pub(crate) const LEVELS: usize = 2;
-/// Subtrees below a node, at most.
-pub(crate) const ENDS: usize = 1 << LEVELS;
+const LEVELS: u8 = 4;
 
 /// A page in the spine.
 #[derive(Clone)]
@@ -24,12 +22,13 @@ pub(crate) struct PageEnd<H> {
 /// What stands at one place of the binary trie.
 #[derive(Clone)]
 pub(crate) enum Item<H> {
+    /// In no node: what is empty takes no room there.
     Empty,
     Page(PageEnd<H>),
     /// A fork whose sides are in the same node.
     Inner(Sum),
     /// A fork with a node of its own.
-    Node(Sum, Arc<Node<H>>),
+    Node(Sum, Node<H>),
 }
 
 /// What is known of a fork without a look below it.
@@ -50,26 +49,130 @@ impl<H> Item<H> {
     }
 }
 
+/// Where in a node something stands.
+///
+/// Places are numbered from a fork first down its side 0, then down its side 1, so what is below a
+/// fork lies together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct At {
+    number: u8,
+    level: u8,
+}
+
+impl At {
+    /// The node's own fork. It is not stored in the node.
+    pub(crate) const TOP: Self = Self { number: 0, level: 0 };
+
+    #[inline]
+    pub(crate) fn side(self, bit: usize) -> Self {
+        // No branch: nobody could predict it.
+        let side_0 = (1 << (LEVELS - self.level)) - 1;
+        let skip = if bit == 0 { 0 } else { u8::MAX } & side_0;
+        Self { number: self.number + 1 + skip, level: self.level + 1 }
+    }
+
+    /// Whether the sides of a fork that stands here are in the same node.
+    #[inline]
+    pub(crate) fn is_inner(self) -> bool {
+        self.level < LEVELS
+    }
+
+    /// Of the bits of a [`Map`], the one that stands for this place.
+    #[inline]
+    fn bit(self) -> u32 {
+        1 << self.number
+    }
+
+    /// The bits of all places below this one.
+    #[inline]
+    fn below(self) -> u32 {
+        let places = (2 << (LEVELS - self.level)) - 2;
+        ((1 << places) - 1) << (self.number + 1)
+    }
+}
+
+/// What is where in a node: a bit for each place.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Map {
+    /// Places that are not empty.
+    full: u32,
+    /// Places of forks whose sides are in the node.
+    inner: u32,
+}
+
+impl Map {
+    /// Something stands at a place.
+    pub(crate) fn put(&mut self, at: At) {
+        self.full |= at.bit();
+    }
+
+    /// A fork stands at a place, its sides in this node.
+    pub(crate) fn put_inner(&mut self, at: At) {
+        self.put(at);
+        self.inner |= at.bit();
+    }
+
+    /// As it is in `other` below a place.
+    pub(crate) fn put_below(&mut self, at: At, other: Self) {
+        self.full |= other.full & at.below();
+        self.inner |= other.inner & at.below();
+    }
+
+    /// What stands in either of two maps.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self { full: self.full | other.full, inner: self.inner | other.inner }
+    }
+
+    /// Whether nothing stands at a place.
+    pub(crate) fn is_empty(self, at: At) -> bool {
+        self.full & at.bit() == 0
+    }
+
+    #[inline]
+    fn is_inner(self, at: At) -> bool {
+        self.inner & at.bit() != 0
+    }
+
+    /// How many places in front of this one are not empty.
+    #[inline]
+    fn index(self, at: At) -> usize {
+        count(self.full & (at.bit() - 1))
+    }
+}
+
+#[inline]
+fn count(bits: u32) -> usize {
+    usize::try_from(bits.count_ones()).unwrap_or(usize::MAX)
+}
+
 /// A fork of the trie at a depth that is a multiple of [`LEVELS`], and the forks right below it.
+///
+/// The map is kept beside the pointer: a walk then reads of each node on its way no more than the
+/// item it goes on with.
 ///
 /// Invariant: each fork has more than [`PAGE_LEAVES_MAX`](crate::PAGE_LEAVES_MAX) leaves below it, so that the shape
 /// follows from the set of key hashes.
 pub(crate) struct Node<H> {
-    /// The sides of the fork at position *p* are at positions 2*p* and 2*p* + 1; the node's own
-    /// fork is at position 1, which is not stored, like 0. Unused places are empty.
-    items: Items<H>,
+    map: Map,
+    /// What stands at the places that are not empty, by number of the place.
+    items: Arc<[Item<H>]>,
 }
 
-/// The places that a node stores.
-pub(crate) type Items<H> = [Item<H>; 2 * ENDS - 2];
+impl<H> Clone for Node<H> {
+    fn clone(&self) -> Self {
+        Self { map: self.map, items: Arc::clone(&self.items) }
+    }
+}
 
 impl<H> Node<H> {
-    pub(crate) fn new(items: Items<H>) -> Self {
-        Self { items }
+    /// A node of `items`, as `map` says.
+    pub(crate) fn new(map: Map, items: impl Iterator<Item = Item<H>>) -> Self {
+        Self { map, items: items.collect() }
     }
 
-    pub(crate) fn item(&self, position: usize) -> &Item<H> {
-        &self.items[position - 2]
+    #[inline]
+    fn item(&self, at: At) -> Option<&Item<H>> {
+        if self.map.is_empty(at) { None } else { self.items.get(self.map.index(at)) }
     }
 }
 
@@ -83,9 +186,9 @@ pub(crate) enum Place<'a, H> {
 /// A fork of the binary trie.
 pub(crate) struct Fork<'a, H> {
     pub(crate) sum: Sum,
-    pub(crate) node: &'a Arc<Node<H>>,
-    /// The fork's position in the node.
-    pub(crate) position: usize,
+    pub(crate) node: &'a Node<H>,
+    /// Where in the node the fork is.
+    pub(crate) at: At,
 }
 
 impl<H> Clone for Place<'_, H> {
@@ -107,7 +210,7 @@ impl<'a, H> Place<'a, H> {
         match item {
             Item::Empty => Self::Empty,
             Item::Page(page) => Self::Page(page),
-            Item::Node(sum, node) => Self::Fork(Fork { sum: *sum, node, position: 1 }),
+            Item::Node(sum, node) => Self::Fork(Fork { sum: *sum, node, at: At::TOP }),
             Item::Inner(_) => unreachable!("an inner fork is in a node"),
         }
     }
@@ -134,20 +237,21 @@ impl<H> Item<H> {
     /// The page on the path of `spot`, from this item on, which is that of a whole trie.
     pub(crate) fn page_of(&self, spot: &Spot) -> Option<&PageEnd<H>> {
         let (mut item, mut depth) = (self, 0);
-        while let Self::Node(_, node) = item {
-            let mut position = 1;
+        loop {
+            let node = match item {
+                Self::Node(_, node) => node,
+                Self::Page(page) => return Some(page),
+                Self::Empty | Self::Inner(_) => return None,
+            };
+            let mut at = At::TOP;
             loop {
-                position = 2 * position + spot_bit(spot, depth);
+                at = at.side(spot_bit(spot, depth));
                 depth += 1;
-                item = node.item(position);
-                if !matches!(item, Self::Inner(_)) {
+                if !node.map.is_inner(at) {
                     break;
                 }
             }
-        }
-        match item {
-            Self::Page(page) => Some(page),
-            _ => None,
+            item = node.item(at)?;
         }
     }
 }
@@ -159,10 +263,19 @@ impl<'a, H> Fork<'a, H> {
     }
 
     pub(crate) fn side(&self, bit: usize) -> Place<'a, H> {
-        let position = 2 * self.position + bit;
-        match self.node.item(position) {
-            Item::Inner(sum) => Place::Fork(Fork { sum: *sum, node: self.node, position }),
-            item => Place::top(item),
+        let at = self.at.side(bit);
+        match self.node.item(at) {
+            None => Place::Empty,
+            Some(Item::Inner(sum)) => Place::Fork(Fork { sum: *sum, node: self.node, at }),
+            Some(item) => Place::top(item),
         }
+    }
+
+    /// What is below the fork within its node: the node's map, and the items.
+    pub(crate) fn below(&self) -> (Map, &'a [Item<H>]) {
+        let map = self.node.map;
+        let start = map.index(self.at) + usize::from(!map.is_empty(self.at));
+        let len = count(map.full & self.at.below());
+        (map, &self.node.items[start..start + len])
     }
 }
