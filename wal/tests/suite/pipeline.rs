@@ -304,8 +304,10 @@ proptest! {
                 }),
                 Op::Reap => log.reap().map(|at| given_back = at.map_or(given_back, |at| at.end)),
                 Op::Recycle => {
-                    let sealed: Vec<u64> =
-                        log.segments().iter().rev().skip(1).map(|s| s.no).collect();
+                    let kept = log.segments();
+                    let sealed: Vec<u64> = kept.iter().rev().skip(1).map(|s| s.no).collect();
+                    // Who recycles has given up all of it, however far the recycling gets.
+                    oldest = oldest.max(kept.last().map_or(Lsn::ZERO, |s| s.start));
                     log.recycle(&sealed)
                 }
             };
