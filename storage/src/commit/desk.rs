@@ -2,7 +2,7 @@
 //!
 //! The committer has a thread of its own. A caller that finds itself alone (nobody else is between
 //! handing in and being answered) and may block does the committer's work itself: that spares two
-//! changes of thread, which is a third of the time that a durable write takes. With company it
+//! changes of thread, about a fifth of the time that a lone commit takes. With company it
 //! would only make small frames, so everyone queues.
 
 use std::collections::VecDeque;
