@@ -1,0 +1,115 @@
+//! What the run found: lines of the table, all samples beside them.
+
+pub mod table;
+
+use serde::Serialize;
+
+use crate::load::Sample;
+use crate::servers::{Audit, Kind};
+use crate::stat::Summary;
+
+/// What one server did in a row: a slice a round.
+#[derive(Clone, Debug, Serialize)]
+pub struct Series {
+    /// Who.
+    pub kind: Kind,
+    /// With which device.
+    pub audit: Audit,
+    /// In the order of the rounds.
+    pub samples: Vec<Sample>,
+    /// What the device counted meanwhile: records, bytes, syncs.
+    pub audited: [f64; 3],
+}
+
+impl Series {
+    /// One figure.
+    pub fn of(&self, figure: impl Fn(&Sample) -> f64) -> Option<Summary> {
+        Summary::of(self.samples.iter().map(figure))
+    }
+
+    /// This one's figure over another's, round by round.
+    pub fn over(&self, other: &Self, figure: impl Fn(&Sample) -> f64) -> Option<Summary> {
+        Summary::of(self.samples.iter().zip(&other.samples).map(|(a, b)| figure(a) / figure(b)))
+    }
+}
+
+/// What is to be reached.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bar {
+    /// CPU of an item at most, us.
+    CpuUs(f64),
+    /// Requests a second, as many times as the other server.
+    Times(f64),
+    /// Throughput at least, as a part of that without audit.
+    Part(f64),
+}
+
+/// The servers of a row that stand beside each other.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// What was done.
+    pub work: String,
+    /// Over TLS.
+    pub tls: bool,
+    /// Connections.
+    pub connections: usize,
+    /// Items of a request.
+    pub items: usize,
+    /// Ours.
+    pub ours: Series,
+    /// `bao`, with the device that is nearest.
+    pub bao: Option<Series>,
+    /// hyper alone.
+    pub bare: Option<Series>,
+    /// Ours without a device.
+    pub without: Option<Series>,
+    /// What is to be reached.
+    pub bars: Vec<Bar>,
+}
+
+impl Line {
+    /// Whether a bar is reached; `None` when that cannot be said.
+    pub fn reached(&self, bar: Bar) -> Option<bool> {
+        let median = |s: Option<Summary>| s.map(|s| s.median);
+        Some(match bar {
+            Bar::CpuUs(most) => median(self.ours.of(|s| s.cpu_us))? / self.items as f64 <= most,
+            Bar::Times(least) => {
+                median(self.ours.over(self.bao.as_ref()?, |s| s.per_second))? >= least
+            }
+            Bar::Part(least) => {
+                median(self.ours.over(self.without.as_ref()?, |s| s.per_second))? >= least
+            }
+        })
+    }
+}
+
+/// Memory at rest, and the time that a start takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Idle {
+    /// Who.
+    pub kind: Kind,
+    /// Resident memory, bytes.
+    pub memory: Summary,
+    /// From the start of the process to the answer that it is unsealed and active, ms.
+    pub start_ms: Summary,
+}
+
+/// The whole run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// What the machine says of itself.
+    pub machine: String,
+    /// The command line.
+    pub command: String,
+    /// Seconds since 1970 when the run began.
+    pub began: u64,
+    /// Slices of each.
+    pub rounds: usize,
+    /// Length of a slice, ms.
+    pub slice_ms: u128,
+    /// Servers at rest.
+    pub idle: Vec<Idle>,
+    /// Servers under load.
+    pub lines: Vec<Line>,
+}
