@@ -21,6 +21,12 @@ impl Cidr {
     }
 }
 
+impl From<IpAddr> for Cidr {
+    fn from(address: IpAddr) -> Self {
+        Self(IpNet::from(address.to_canonical()))
+    }
+}
+
 impl FromStr for Cidr {
     type Err = ();
 

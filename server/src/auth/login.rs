@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::TokenParams;
+use super::{Origin, TokenParams};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::identity::{self, Arrival, Metadata};
@@ -31,6 +31,9 @@ pub struct Login {
     pub metadata: Metadata,
     /// What the token is like.
     pub params: TokenParams,
+    /// What the method goes by when the token is renewed.
+    #[serde(default)]
+    pub origin: Origin,
     /// Filled in by [`settle`].
     pub entity_id: String,
 }
@@ -126,6 +129,7 @@ pub fn issue(
         entity_id: login.entity_id,
         bound_cidrs: params.bound_cidrs,
         mount_accessor: mount.accessor.clone(),
+        origin: login.origin,
         ..NewToken::default()
     };
     let auth = token::issue(session, new, call.now.into())?;
@@ -133,7 +137,7 @@ pub fn issue(
 }
 
 /// Seconds: no token of a role lives longer, by renewals either.
-fn longest(mount: &MountInfo, own: u64) -> u64 {
+pub(super) fn longest(mount: &MountInfo, own: u64) -> u64 {
     let mount = if mount.max_lease_ttl == 0 { MAX_LEASE_TTL } else { mount.max_lease_ttl };
     if own == 0 { mount } else { own.min(mount) }
 }

@@ -1,15 +1,20 @@
 //! Auth methods: who may have a token.
 //!
 //! Each is a table of routes over the keyspace of its mount. A login answers with a [`Login`];
-//! dispatch makes the token of it, see [`settle`] and [`issue`].
+//! dispatch makes the token of it, see [`settle`] and [`issue`]. When the token is renewed, the
+//! method is asked again, see [`terms`].
 
 mod approle;
+mod cert;
 mod cidr;
+mod glob;
 mod lockout;
 mod login;
 mod params;
+mod renewal;
 mod userpass;
 
+use crate::barrier::Session;
 use crate::logical::{ApiError, ApiResult, Response, Route};
 use crate::sys::{CoreCall, CoreHandler};
 
@@ -17,14 +22,28 @@ pub use cidr::{Cidr, admit as admit_address, parse_all as parse_cidrs};
 pub use lockout::Lockout;
 pub use login::{Login, issue, settle};
 pub use params::{TokenFields, TokenParams, token_type};
+pub use renewal::{Origin, Renewal, Terms, terms};
+
+/// An auth method.
+struct AuthMethod {
+    routes: &'static [Route<CoreHandler>],
+    /// What the role of a token gives today; `None` when it is gone.
+    renew: fn(&Renewal<'_>, &mut Session) -> ApiResult<Option<TokenParams>>,
+}
+
+/// The method of a kind, or `None` for a kind that is not known.
+fn method(kind: &str) -> Option<AuthMethod> {
+    match kind {
+        "approle" => Some(AuthMethod { routes: approle::ROUTES, renew: approle::renew }),
+        "cert" => Some(AuthMethod { routes: cert::ROUTES, renew: cert::renew }),
+        "userpass" => Some(AuthMethod { routes: userpass::ROUTES, renew: userpass::renew }),
+        _ => None,
+    }
+}
 
 /// The routes of an auth method, or `None` for a kind that is not known.
 pub fn routes(kind: &str) -> Option<&'static [Route<CoreHandler>]> {
-    match kind {
-        "approle" => Some(approle::ROUTES),
-        "userpass" => Some(userpass::ROUTES),
-        _ => None,
-    }
+    method(kind).map(|method| method.routes)
 }
 
 /// The answer of a login that was accepted.
@@ -32,12 +51,19 @@ fn answer(login: Login) -> Response {
     Response { login: Some(Box::new(login)), ..Response::empty() }
 }
 
-/// Whether who logs in comes from where the tokens may be used.
-fn admit(params: &TokenParams, core: &CoreCall<'_>) -> ApiResult<()> {
-    if admit_address(&params.bound_cidrs, core.peer.address) {
-        return Ok(());
+/// Whether who logs in comes from where the token may be used; with a role that says so, that is
+/// this address alone.
+fn admit(login: &mut Login, core: &CoreCall<'_>) -> ApiResult<()> {
+    let params = &mut login.params;
+    let address = core.peer.address;
+    if !admit_address(&params.bound_cidrs, address) {
+        return Err(ApiError::permission_denied());
     }
-    Err(ApiError::permission_denied())
+    if params.strictly_bind_ip {
+        let own = address.ok_or_else(ApiError::permission_denied)?;
+        params.bound_cidrs = vec![Cidr::from(own)];
+    }
+    Ok(())
 }
 
 /// Runs what keeps a core busy for long, without holding up the other requests of this thread.

@@ -27,6 +27,8 @@ pub struct TokenParams {
     pub num_uses: i64,
     /// Where its tokens may be used from.
     pub bound_cidrs: Vec<Cidr>,
+    /// Its tokens may be used from the address of the login alone.
+    pub strictly_bind_ip: bool,
     /// `service`, `batch`, `default-service`, `default-batch`; empty for the mount's.
     pub kind: String,
 }
@@ -43,6 +45,7 @@ pub struct TokenFields {
     token_no_default_policy: Option<Flag>,
     token_num_uses: Option<Integer>,
     token_bound_cidrs: Option<Words>,
+    token_strictly_bind_ip: Option<Flag>,
     token_type: Option<Scalar>,
     ttl: Option<Seconds>,
     max_ttl: Option<Seconds>,
@@ -80,6 +83,9 @@ impl TokenFields {
         if let Some(blocks) = self.token_bound_cidrs.or(self.bound_cidrs) {
             params.bound_cidrs = cidr::parse_all(&blocks)?;
         }
+        if let Some(Flag(strictly)) = self.token_strictly_bind_ip {
+            params.strictly_bind_ip = strictly;
+        }
         if let Some(Scalar(kind)) = self.token_type {
             params.kind = token_type(&kind)?;
         }
@@ -104,6 +110,11 @@ impl TokenParams {
         let refuse = |message: &str| Err(ApiError::bad_request(message));
         if self.max_ttl != 0 && self.ttl > self.max_ttl {
             return refuse("'token_ttl' cannot be greater than 'token_max_ttl'");
+        }
+        if self.strictly_bind_ip && !self.bound_cidrs.is_empty() {
+            return refuse(
+                "'token_strictly_bind_ip' conflicts with 'token_bound_cidrs'; set only one",
+            );
         }
         if self.num_uses < 0 {
             return refuse("'token_num_uses' cannot be negative");
@@ -140,6 +151,7 @@ impl TokenParams {
             ("token_no_default_policy", json!(self.no_default_policy)),
             ("token_num_uses", json!(self.num_uses)),
             ("token_bound_cidrs", json!(self.bound_cidrs)),
+            ("token_strictly_bind_ip", json!(self.strictly_bind_ip)),
             ("token_type", json!(kind)),
         ] {
             to.insert(name.to_owned(), value);

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Login, TokenFields, TokenParams};
+use super::{Login, Origin, Renewal, TokenFields, TokenParams};
 use crate::barrier::Session;
 use crate::identity::Metadata;
 use crate::logical::{
@@ -227,15 +227,27 @@ fn login(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
         core.lockout.failed(config, &mount.accessor, &name, core.call.now);
         return Err(ApiError::bad_request("invalid username or password"));
     };
-    super::admit(&user.params, core)?;
-    core.lockout.forget(&mount.accessor, &name);
-    Ok(super::answer(Login {
+    let mut login = Login {
         alias: name.clone(),
         display_name: name.clone(),
-        metadata: Metadata::from([("username".to_owned(), name)]),
+        origin: Origin::of(&name),
+        metadata: Metadata::from([("username".to_owned(), name.clone())]),
         params: user.params,
         ..Login::default()
-    }))
+    };
+    super::admit(&mut login, core)?;
+    core.lockout.forget(&mount.accessor, &name);
+    Ok(super::answer(login))
+}
+
+/// The user has to be there still, with the policies that the token has.
+pub(super) fn renew(
+    renewal: &Renewal<'_>,
+    session: &mut Session,
+) -> ApiResult<Option<TokenParams>> {
+    let key = key_of(&renewal.origin.role);
+    let user: Option<User> = session.view(renewal.keyspace).get_json(&key)?;
+    user.map(|user| renewal.unchanged(user.params)).transpose()
 }
 
 #[cfg(test)]

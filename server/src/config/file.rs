@@ -90,8 +90,9 @@ fn listener(
             key_file: key.into(),
             min_version,
             max_version,
-            client_ca_file: client_ca_file.filter(|_| client_certs),
-            require_client_cert: require_client_cert && client_certs,
+            client_certs,
+            client_ca_file,
+            require_client_cert,
         }),
         (false, ..) => return Err(ConfigError::TlsRequired { line: lines.of(block) }),
     };

@@ -92,9 +92,11 @@ pub struct TlsFiles {
     pub min_version: Option<String>,
     /// `tls12` or `tls13`.
     pub max_version: Option<String>,
-    /// PEM certificates of authorities; clients with a certificate must have it from one of them.
+    /// Clients are asked for a certificate.
+    pub client_certs: bool,
+    /// PEM certificates of authorities, named to clients that are asked for a certificate.
     pub client_ca_file: Option<PathBuf>,
-    /// Clients without a certificate are turned away.
+    /// Clients without a certificate from one of the authorities are turned away.
     pub require_client_cert: bool,
 }
 
@@ -106,6 +108,7 @@ impl TlsFiles {
             key_file,
             min_version: None,
             max_version: None,
+            client_certs: true,
             client_ca_file: None,
             require_client_cert: false,
         }

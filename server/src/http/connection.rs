@@ -22,7 +22,7 @@ use super::request::{Taken, read};
 use crate::cluster::Cluster;
 use crate::config::Listener;
 use crate::dispatch;
-use crate::logical::{ApiError, ApiResult, Response};
+use crate::logical::{ApiError, ApiResult, Certificates, Response};
 
 /// A client that began a request and has not sent its headers by then is cut off.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +40,8 @@ pub(super) struct Peer {
     pub(super) remote: SocketAddr,
     /// The listener's.
     pub(super) settings: Arc<Listener>,
+    /// What the client showed at the TLS handshake.
+    pub(super) certificates: Certificates,
 }
 
 /// How connections are served.
@@ -104,7 +106,8 @@ async fn same_origin(
         Err(e) => return respond(Err(e), request_id()),
     };
     match read(parts, body, Some(remote), settings.limits.body_max).await {
-        Ok(Taken::Call(call)) => {
+        Ok(Taken::Call(mut call)) => {
+            call.certificates = from.certificates;
             let handled = dispatch::handle(&cluster, &call);
             let result: ApiResult<Response> =
                 match timeout(settings.limits.duration_max, handled).await {

@@ -1,6 +1,7 @@
 //! HTTP: connections, TLS, and the form of requests and answers.
 
 mod answer;
+mod ask;
 mod connection;
 mod cors;
 mod pace;

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +23,7 @@ use super::proxy;
 use super::tls::{Tls, TlsError};
 use crate::cluster::{Cluster, ShutdownError, StartError};
 use crate::config::{Config, Listener};
+use crate::logical::Certificates;
 
 /// Open connections of all listeners together.
 const CONNECTIONS_MAX: usize = 16_384;
@@ -205,12 +207,15 @@ impl Bound {
                         Err(e) => return tracing::debug!(%remote, "connection refused: {e}"),
                     },
                 };
-                let from = Peer { remote, settings };
+                let mut from = Peer { remote, settings, certificates: None };
                 let Some(tls) = tls else {
                     return connection(stream, from, cluster, watcher).await;
                 };
                 match timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(stream, from, cluster, watcher).await,
+                    Ok(Ok(stream)) => {
+                        from.certificates = shown(stream.get_ref().1.peer_certificates());
+                        connection(stream, from, cluster, watcher).await;
+                    }
                     Ok(Err(e)) => tracing::debug!(%remote, "TLS handshake failed: {e}"),
                     Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
                 }
@@ -233,6 +238,12 @@ async fn accept_one(
         .map_err(|_| std::io::Error::other("the server is stopping"))?;
     let (stream, remote) = listener.accept().await?;
     Ok((stream, remote, permit))
+}
+
+/// The client's certificates, kept for the length of the connection.
+fn shown(chain: Option<&[CertificateDer<'_>]>) -> Certificates {
+    let chain = chain.filter(|chain| !chain.is_empty())?;
+    Some(Arc::new(chain.iter().map(|certificate| certificate.to_vec()).collect()))
 }
 
 async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(

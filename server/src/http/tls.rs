@@ -14,6 +14,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
+use super::ask::AskClients;
 use crate::config::TlsFiles;
 
 /// Why TLS cannot be used as configured.
@@ -110,8 +111,11 @@ fn versions(files: &TlsFiles) -> Result<&'static [&'static SupportedProtocolVers
     }
 }
 
-/// What is asked of clients: nothing, a certificate if they have one, or a certificate.
+/// What is asked of clients: nothing, a certificate if they have one, or one of an authority.
 fn clients(files: &TlsFiles) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    if !files.client_certs {
+        return Ok(WebPkiClientVerifier::no_client_auth());
+    }
     let Some(path) = &files.client_ca_file else {
         if files.require_client_cert {
             return Err(file(
@@ -120,7 +124,7 @@ fn clients(files: &TlsFiles) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
                 &"needs tls_client_ca_file",
             ));
         }
-        return Ok(WebPkiClientVerifier::no_client_auth());
+        return Ok(Arc::new(AskClients::new(Vec::new())));
     };
     let what = "PEM certificates of authorities are expected";
     let mut roots = RootCertStore::empty();
@@ -128,10 +132,13 @@ fn clients(files: &TlsFiles) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
         let certificate = certificate.map_err(|e| file(path, what, &e))?;
         roots.add(certificate).map_err(|e| file(path, what, &e))?;
     }
+    if !files.require_client_cert {
+        return Ok(Arc::new(AskClients::new(roots.subjects())));
+    }
     let provider = Arc::new(default_provider());
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if files.require_client_cert { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|e| file(path, what, &e))
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|e| file(path, what, &e))
 }
 
 fn load(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::entry::{Token, TokenEntry};
 use super::issue::later;
-use crate::auth::Cidr;
+use crate::auth::{Cidr, Origin};
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
 
@@ -98,6 +98,7 @@ pub(super) fn open(session: &Session, token: &str) -> Option<Token> {
         role: carried.role,
         bound_cidrs: carried.bound_cidrs,
         mount_accessor: carried.mount_accessor,
+        origin: Origin::default(),
         batch: true,
     };
     Some(Token::new("", entry))

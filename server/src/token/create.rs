@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::entry::{self, TokenEntry};
 use super::issue::{NewToken, issue};
 use super::role::{self, TokenRole};
+use crate::auth::Origin;
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
 use crate::identity::{self, Arrival, Metadata};
@@ -69,6 +70,7 @@ pub fn create_root(session: &mut Session, token: &str, now: SystemTime) -> Resul
         role: String::new(),
         bound_cidrs: Vec::new(),
         mount_accessor: String::new(),
+        origin: Origin::default(),
         batch: false,
     };
     entry::store(session, &id, &root, None)
@@ -147,6 +149,7 @@ fn make(
         role: role.map(|r| r.name.clone()).unwrap_or_default(),
         bound_cidrs: role.map(|r| r.params.bound_cidrs.clone()).unwrap_or_default(),
         mount_accessor: String::new(),
+        origin: Origin::default(),
     };
     let mut warnings = times.warnings;
     for name in new.policies.iter().filter(|n| *n != policy::ROOT) {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::batch;
-use crate::auth::Cidr;
+use crate::auth::{Cidr, Origin};
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
@@ -80,6 +80,9 @@ pub struct TokenEntry {
     /// token is void.
     #[serde(default)]
     pub mount_accessor: String,
+    /// What the auth method goes by when the token is renewed.
+    #[serde(default, skip_serializing_if = "Origin::is_none")]
+    pub origin: Origin,
     /// Stored nowhere but in the token itself.
     #[serde(default)]
     pub batch: bool,

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::batch;
 use super::entry::{self, TokenEntry};
-use crate::auth::Cidr;
+use crate::auth::{Cidr, Origin};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::identity;
@@ -52,6 +52,8 @@ pub struct NewToken {
     pub bound_cidrs: Vec<Cidr>,
     /// The auth mount, empty for the token store.
     pub mount_accessor: String,
+    /// What the auth method goes by when it is renewed.
+    pub origin: Origin,
 }
 
 /// Makes the token and answers its `auth` object.
@@ -84,6 +86,7 @@ pub fn issue(session: &mut Session, new: NewToken, now: Stamp) -> ApiResult<Auth
         role: new.role,
         bound_cidrs: new.bound_cidrs,
         mount_accessor: new.mount_accessor,
+        origin: new.origin,
         batch,
     };
     let token = if batch {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::entry;
-use super::lifetime;
+use super::lifetime::{self, Wish};
 use super::routes;
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
@@ -178,9 +178,12 @@ fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
 fn renew(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let (lease, body) = named(core)?;
     let id = find(session, &lease)?.ok_or_else(|| ApiError::bad_request("lease not found"))?;
-    let increment = body.increment.map_or(0, |s| s.0);
-    let renewed =
-        lifetime::renew(session, &id, increment, core.call.now).map_err(routes::renew_error)?;
+    let wish = Wish {
+        increment: body.increment.map_or(0, |s| s.0),
+        certificates: &core.peer.certificates,
+        at: core.call.now,
+    };
+    let renewed = lifetime::renew(session, &id, &wish).map_err(routes::renew_error)?;
     Ok(Response {
         lease_id: lease,
         renewable: renewed.entry.renewable,

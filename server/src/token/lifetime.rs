@@ -5,9 +5,12 @@ use std::time::SystemTime;
 
 use super::entry::{self, LAST_USE, TokenEntry};
 use super::issue::later;
+use super::role;
+use crate::auth;
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
 use crate::keyspace::{CUBBYHOLE, LOCAL};
+use crate::logical::{ApiError, Certificates};
 use crate::mount::MAX_LEASE_TTL;
 
 /// Tokens that one transaction revokes at most; the sweep goes on with the rest of the tree.
@@ -59,6 +62,9 @@ pub(super) enum RenewError {
     /// It was made so, or never expires.
     #[error("lease is not renewable")]
     NotRenewable,
+    /// The role or user that it was made for has changed or is gone.
+    #[error("the token may not be renewed any more")]
+    Refused(ApiError),
     /// The store or the barrier.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -72,47 +78,102 @@ pub(super) struct Renewed {
     pub capped: bool,
 }
 
-/// Prolongs a token by `increment` seconds from now, or by what it began with.
+/// Who asks for a renewal, and for how much.
+pub(super) struct Wish<'a> {
+    /// Seconds from now; 0 for what the token's role gives, or what it began with.
+    pub increment: u64,
+    /// What the client has shown.
+    pub certificates: &'a Certificates,
+    /// When.
+    pub at: SystemTime,
+}
+
+/// Prolongs a token. The role that it was made by is asked first: its times of today count.
 ///
 /// # Errors
 /// [`RenewError`].
 pub(super) fn renew(
     session: &mut Session,
     id: &str,
-    increment: u64,
-    now: SystemTime,
+    wish: &Wish<'_>,
 ) -> Result<Renewed, RenewError> {
-    let now = Stamp::from(now);
+    let now = Stamp::from(wish.at);
     let token =
         entry::load(session, id)?.filter(|t| t.entry.valid(now)).ok_or(RenewError::Unknown)?;
     let before = &token.entry;
     if !before.renewable || before.expires.is_none() {
         return Err(RenewError::NotRenewable);
     }
-    let wanted = match (before.period, increment) {
-        (0, 0) => before.creation_ttl,
+    let mut renewed = before.clone();
+    let given = follow(session, &mut renewed, wish)?;
+    let wanted = match (renewed.period, wish.increment) {
+        (0, 0) => given.ttl,
         (0, seconds) => seconds,
         (period, _) => period,
     };
     let mut expires = later(now, wanted);
-    let mut end = None;
-    if before.explicit_max_ttl > 0 {
-        end = Some(later(before.created, before.explicit_max_ttl));
-    }
-    if before.period == 0 {
-        let longest = if before.max_ttl == 0 { MAX_LEASE_TTL } else { before.max_ttl };
-        let system = later(before.created, longest);
-        end = Some(end.map_or(system, |e| e.min(system)));
-    }
+    let end = end(&renewed, given.explicit_max_ttl);
     let capped = end.is_some_and(|end| end < expires);
     if let (true, Some(end)) = (capped, end) {
         expires = end;
     }
-    let mut renewed = before.clone();
     renewed.expires = Some(expires);
     renewed.renewed = Some(now);
     entry::store(session, id, &renewed, Some(before))?;
     Ok(Renewed { entry: renewed, capped })
+}
+
+/// What a renewal gives by itself, and where it ends whatever is asked for. Seconds.
+struct Given {
+    ttl: u64,
+    explicit_max_ttl: u64,
+}
+
+/// Takes up what the token's role says today.
+fn follow(
+    session: &mut Session,
+    token: &mut TokenEntry,
+    wish: &Wish<'_>,
+) -> Result<Given, RenewError> {
+    let mut given = Given { ttl: token.creation_ttl, explicit_max_ttl: token.explicit_max_ttl };
+    if !token.role.is_empty() {
+        let Some(role) = role::load(session, &token.role)? else {
+            return Err(RenewError::Refused(ApiError::listed(
+                400,
+                format!(
+                    "failed to renew entry: original token role {:?} could not be found, not \
+                     renewing",
+                    token.role
+                ),
+            )));
+        };
+        token.period = role.params.period;
+        given.explicit_max_ttl = match (token.explicit_max_ttl, role.params.explicit_max_ttl) {
+            (0, role) => role,
+            (own, 0) => own,
+            (own, role) => own.min(role),
+        };
+    }
+    let who = (&token.origin, token.policies.as_slice());
+    let terms = auth::terms(session, &token.mount_accessor, who, wish.certificates, wish.at);
+    if let Some(terms) = terms.map_err(RenewError::Refused)? {
+        token.period = terms.period;
+        token.max_ttl = terms.max_ttl;
+        given.ttl = terms.ttl;
+    }
+    Ok(given)
+}
+
+/// When all renewals end; `None` for never.
+fn end(token: &TokenEntry, explicit: u64) -> Option<Stamp> {
+    let explicit = (explicit > 0).then_some(explicit);
+    let system = match (token.period, token.max_ttl) {
+        (0, 0) => Some(MAX_LEASE_TTL),
+        (0, own) => Some(own),
+        _ => None,
+    };
+    let seconds = explicit.into_iter().chain(system).min()?;
+    Some(later(token.created, seconds))
 }
 
 /// Revokes a token and all its descendants, their cubbyholes too. Nothing happens when there is no

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::entry::{self, Token, TokenEntry};
-use super::lifetime::{self, RenewError};
+use super::lifetime::{self, RenewError, Wish};
 use super::{batch, create, issue, role};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
@@ -257,8 +257,12 @@ fn prolong(
     token: &str,
 ) -> ApiResult<Response> {
     let body: Body = core.call.parse()?;
-    let increment = body.increment.map_or(0, |s| s.0);
-    let renewed = lifetime::renew(session, id, increment, core.call.now).map_err(renew_error)?;
+    let wish = Wish {
+        increment: body.increment.map_or(0, |s| s.0),
+        certificates: &core.peer.certificates,
+        at: core.call.now,
+    };
+    let renewed = lifetime::renew(session, id, &wish).map_err(renew_error)?;
     let auth = issue::auth(session, token, &renewed.entry, core.call.now.into())?;
     let left = auth.lease_duration;
     let response = Response { auth: Some(auth), ..Response::empty() };
@@ -273,6 +277,7 @@ fn prolong(
 pub(super) fn renew_error(e: RenewError) -> ApiError {
     match e {
         RenewError::View(e) => e.into(),
+        RenewError::Refused(e) => e,
         e => ApiError::bad_request(e.to_string()),
     }
 }

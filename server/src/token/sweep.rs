@@ -134,6 +134,7 @@ mod tests {
             role: String::new(),
             bound_cidrs: Vec::new(),
             mount_accessor: String::new(),
+            origin: crate::auth::Origin::default(),
             batch: false,
         }
     }

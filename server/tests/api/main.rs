@@ -4,6 +4,7 @@
 mod approle;
 mod audit;
 mod auth;
+mod cert;
 mod http;
 mod identity;
 mod leases;
@@ -11,6 +12,7 @@ mod lifecycle;
 mod listener;
 mod mounts;
 mod policies;
+mod renewal;
 mod replace;
 mod replication;
 mod shares;

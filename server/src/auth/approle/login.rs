@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::role::{self, Role};
 use super::secret::{self, SecretEntry, Secrets};
-use crate::auth::{self, Cidr, Login, admit_address};
+use crate::auth::{self, Cidr, Login, Origin, Renewal, TokenParams, admit_address};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::identity::Metadata;
@@ -48,12 +48,22 @@ pub(super) fn login(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
         }
         login.metadata = used.metadata;
     }
-    auth::admit(&login.params, core)?;
+    auth::admit(&mut login, core)?;
     core.lockout.forget(&mount.accessor, &role.id);
-    let own = Metadata::from([("role_name".to_owned(), name)]);
+    let own = Metadata::from([("role_name".to_owned(), name.clone())]);
     login.alias_metadata.clone_from(&own);
     login.metadata.extend(own);
+    login.origin = Origin::of(name);
     Ok(auth::answer(login))
+}
+
+/// The role has to be there still; its policies of today are for new tokens.
+pub(in crate::auth) fn renew(
+    renewal: &Renewal<'_>,
+    session: &mut Session,
+) -> ApiResult<Option<TokenParams>> {
+    let role = role::by_name(renewal.keyspace, session, &renewal.origin.role)?;
+    Ok(role.map(|role| role.params))
 }
 
 /// The same for all that is wrong, so that nothing is told.

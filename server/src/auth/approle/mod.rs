@@ -9,6 +9,8 @@ mod secrets;
 use crate::logical::{Access, Method, Operation, Route};
 use crate::sys::CoreHandler;
 
+pub(super) use login::renew;
+
 /// The routes. What is about secret ids runs here first: whether a role's are this cluster's own is
 /// for the handler to find out.
 pub(super) static ROUTES: &[Route<CoreHandler>] = &[

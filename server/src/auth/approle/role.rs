@@ -8,10 +8,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use strongroom_storage::KeyspaceId;
 use uuid::Uuid;
 
 use crate::auth::{TokenFields, TokenParams, parse_cidrs};
-use crate::barrier::{Session, View};
+use crate::barrier::{Session, View, ViewError};
 use crate::logical::{ApiError, ApiResult, Call, Flag, Integer, Response, Scalar, Seconds, Words};
 use crate::sys::CoreCall;
 
@@ -75,7 +76,16 @@ pub(super) fn exists(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<bool> {
 
 /// The role that the call's path names, if there is one.
 pub(super) fn find(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Option<Role>> {
-    Ok(session.view(core.keyspace).get_json(&key(core.call.param("role")))?)
+    Ok(by_name(core.keyspace, session, core.call.param("role"))?)
+}
+
+/// The role of a name, if there is one.
+pub(super) fn by_name(
+    keyspace: KeyspaceId,
+    session: &mut Session,
+    name: &str,
+) -> Result<Option<Role>, ViewError> {
+    session.view(keyspace).get_json(&key(name))
 }
 
 /// The role that the call's path names.
