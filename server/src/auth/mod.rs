@@ -8,6 +8,7 @@ mod approle;
 mod cert;
 mod cidr;
 mod glob;
+mod jwt;
 mod lockout;
 mod login;
 mod params;
@@ -36,6 +37,7 @@ fn method(kind: &str) -> Option<AuthMethod> {
     match kind {
         "approle" => Some(AuthMethod { routes: approle::ROUTES, renew: approle::renew }),
         "cert" => Some(AuthMethod { routes: cert::ROUTES, renew: cert::renew }),
+        "jwt" => Some(AuthMethod { routes: jwt::ROUTES, renew: jwt::renew }),
         "userpass" => Some(AuthMethod { routes: userpass::ROUTES, renew: userpass::renew }),
         _ => None,
     }

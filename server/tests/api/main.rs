@@ -7,6 +7,7 @@ mod auth;
 mod cert;
 mod http;
 mod identity;
+mod jwt;
 mod leases;
 mod lifecycle;
 mod listener;

@@ -15,6 +15,7 @@ mod hvac;
 mod launcher;
 mod lifecycle;
 mod limits;
+mod logins;
 mod parity;
 mod replication;
 mod support;

@@ -53,7 +53,7 @@ pub(crate) fn python(environment: &[(&str, &str)], script: &str) -> Run {
     run(&client("python3"), environment, &[path.to_str().unwrap()])
 }
 
-pub(super) fn client(name: &str) -> PathBuf {
+pub(crate) fn client(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let path = root.join("target/clients/bin").join(name);
     assert!(path.exists(), "{} is missing; install it with: tools/test clients", path.display());

@@ -6,7 +6,7 @@ mod reference;
 mod server;
 mod set;
 
-pub(crate) use clients::{Run, bao, python, strongroom};
+pub(crate) use clients::{Run, bao, client, python, strongroom};
 pub(crate) use ports::free_ports;
 pub(crate) use reference::Reference;
 pub(crate) use server::{ROOT, Server, http};
