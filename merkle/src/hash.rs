@@ -7,7 +7,6 @@ use blake3::IncrementCounter;
 use blake3::platform::{Platform, words_from_le_bytes_32};
 
 use crate::digest::Digest;
-use crate::page::GroupInput;
 
 /// Bytes of a BLAKE3 block: every input here is a multiple of it.
 pub(crate) const BLOCK_BYTES: usize = 64;
@@ -51,9 +50,9 @@ pub(crate) fn group(input: &[u8]) -> Digest {
     Digest(*blake3::keyed_hash(PAGE_KEY, input).as_bytes())
 }
 
-/// Digests of groups of leaves, whose padded inputs are all `blocks` long, in order.
-pub(crate) fn groups(inputs: &[GroupInput], out: &mut [Digest]) {
-    let blocks = inputs.first().map_or(1, |input| input.blocks);
+/// Digests of groups of leaves, whose padded inputs are all of one length, in order.
+pub(crate) fn groups(inputs: &[&[u8]], out: &mut [Digest]) {
+    let blocks = inputs.first().map_or(1, |input| input.len() / BLOCK_BYTES);
     macro_rules! by_blocks {
         ($($blocks:literal)*) => {
             match blocks {
@@ -66,8 +65,8 @@ pub(crate) fn groups(inputs: &[GroupInput], out: &mut [Digest]) {
 }
 
 /// As `groups`, for the first `N` bytes of each input.
-fn cut<const N: usize>(inputs: &[GroupInput], out: &mut [Digest]) {
-    many(PAGE_KEY, inputs.iter().filter_map(|input| input.bytes.first_chunk::<N>()), out);
+fn cut<const N: usize>(inputs: &[&[u8]], out: &mut [Digest]) {
+    many(PAGE_KEY, inputs.iter().filter_map(|input| input.first_chunk::<N>()), out);
 }
 
 /// Keyed BLAKE3 of each input. `N` is a multiple of the block and at most a chunk.
@@ -136,9 +135,9 @@ mod tests {
         assert_eq!(out[0], node([&left, &right]));
         assert_ne!(out[0], node([&right, &left]));
         for blocks in 1..=BLOCKS_MAX {
-            let input = GroupInput { bytes: [3; BLOCKS_MAX * BLOCK_BYTES], blocks };
-            groups(std::slice::from_ref(&input), &mut out);
-            assert_eq!(out[0], input.digest());
+            let input = &[3; BLOCKS_MAX * BLOCK_BYTES][..blocks * BLOCK_BYTES];
+            groups(&[input], &mut out);
+            assert_eq!(out[0], group(input));
         }
     }
 }

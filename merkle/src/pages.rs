@@ -2,9 +2,8 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
-use crate::page::Page;
+use crate::page::{Page, PageValue};
 
 /// Keeps pages for a [`Trie`](crate::Trie), which holds handles alone.
 ///
@@ -13,7 +12,7 @@ pub trait Pages {
     /// What the trie keeps in place of a page. Cloned often.
     type Handle: Clone;
     /// What a leaf keeps beside key and digest.
-    type Value: Copy + 'static;
+    type Value: PageValue;
     /// Why a page cannot be had.
     type Error;
 
@@ -21,7 +20,7 @@ pub trait Pages {
     ///
     /// # Errors
     /// When the page cannot be read.
-    fn load(&self, handle: &Self::Handle) -> Result<Arc<Page<Self::Value>>, Self::Error>;
+    fn load(&self, handle: &Self::Handle) -> Result<Page<Self::Value>, Self::Error>;
 
     /// Takes a new page.
     fn store(&self, page: Page<Self::Value>) -> Self::Handle;
@@ -44,16 +43,16 @@ impl<V> Default for MemPages<V> {
     }
 }
 
-impl<V: Copy + 'static> Pages for MemPages<V> {
-    type Handle = Arc<Page<V>>;
+impl<V: PageValue> Pages for MemPages<V> {
+    type Handle = Page<V>;
     type Value = V;
     type Error = Infallible;
 
-    fn load(&self, handle: &Arc<Page<V>>) -> Result<Arc<Page<V>>, Infallible> {
-        Ok(Arc::clone(handle))
+    fn load(&self, handle: &Page<V>) -> Result<Page<V>, Infallible> {
+        Ok(handle.clone())
     }
 
-    fn store(&self, page: Page<V>) -> Arc<Page<V>> {
-        Arc::new(page)
+    fn store(&self, page: Page<V>) -> Page<V> {
+        page
     }
 }

@@ -6,7 +6,8 @@
 
 use crate::digest::{Digest, KeyHash};
 use crate::hash;
-use crate::page::{ENTRY_BYTES, Entry, GroupInput, PAGE_LEAVES_MAX, SPOT_BYTES, Spot, spot};
+use crate::page::group::{self, ENTRY_BYTES, digest_of, entry, spot_of};
+use crate::page::{PAGE_LEAVES_MAX, SPOT_BYTES, Spot, spot};
 use crate::pages::Pages;
 use crate::prefix::Prefix;
 use crate::trie::{Place, Trie};
@@ -57,7 +58,7 @@ impl<H: Clone> Trie<H> {
         let group = match place {
             Place::Page(end) => {
                 let page = pages.load(&end.handle)?;
-                page.entries().iter().map(|entry| (entry.spot, entry.digest)).collect()
+                page.entries().iter().map(|entry| (*spot_of(entry), digest_of(entry))).collect()
             }
             Place::Empty | Place::Fork(_) => Vec::new(),
         };
@@ -100,9 +101,8 @@ impl Proof {
     }
 
     fn group_digest(&self) -> Digest {
-        let entry =
-            |(spot, digest): &(Spot, Digest)| Entry { spot: *spot, digest: *digest, value: () };
-        GroupInput::of(&self.group.iter().map(entry).collect::<Vec<_>>()).digest()
+        let leaves: Vec<_> = self.group.iter().map(|(spot, digest)| entry(spot, digest)).collect();
+        group::digest(&leaves)
     }
 
     /// The proof as bytes, at most [`Proof::MAX_ENCODED_BYTES`].

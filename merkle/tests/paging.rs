@@ -5,7 +5,6 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use common::{Edit, Model, apply, apply_to_model, changes, mem, number_batches, reference_root};
 use proptest::prelude::*;
@@ -30,13 +29,13 @@ impl Pages for &Disk {
     type Value = u64;
     type Error = Lost;
 
-    fn load(&self, handle: &u64) -> Result<Arc<Page<u64>>, Lost> {
+    fn load(&self, handle: &u64) -> Result<Page<u64>, Lost> {
         self.loads.set(self.loads.get() + 1);
         if self.loads.get() == self.fails_at.get() {
             return Err(Lost);
         }
         let (prefix, leaves) = self.images.borrow()[handle].clone();
-        Ok(Arc::new(Page::build(prefix, leaves).unwrap()))
+        Ok(Page::build(prefix, leaves).unwrap())
     }
 
     fn store(&self, page: Page<u64>) -> u64 {

@@ -8,7 +8,7 @@ use common::{
     of_model, reference_root, spread_hash,
 };
 use proptest::prelude::*;
-use strongroom_merkle::{Digest, Join, KeyHash, PAGE_LEAVES_MAX, Prefix};
+use strongroom_merkle::{Digest, Join, KeyHash, PAGE_LEAVES_MAX, Page, Prefix};
 
 /// Keys are their own hashes here, where they are made up.
 fn content(view: &Mem) -> Vec<(KeyHash, Entry)> {
@@ -219,13 +219,11 @@ fn what_changes_nothing_keeps_its_pages() {
     let before = view.clone();
     apply(&mut view, &(1_000..1_020).map(|key| Edit::of(key, None)).collect::<Vec<_>>());
     let pairs = before.trie.pages().zip(view.trie.pages());
-    assert!(pairs.into_iter().all(|(a, b)| std::sync::Arc::ptr_eq(a.handle, b.handle)));
+    assert!(pairs.into_iter().all(|(a, b)| Page::ptr_eq(a.handle, b.handle)));
     let changed = Edit::of(3, Some(0));
     apply(&mut view, std::slice::from_ref(&changed));
     let kept = before.trie.pages().zip(view.trie.pages());
-    let new: Vec<Prefix> = kept
-        .filter(|(a, b)| !std::sync::Arc::ptr_eq(a.handle, b.handle))
-        .map(|(_, b)| b.prefix)
-        .collect();
+    let new: Vec<Prefix> =
+        kept.filter(|(a, b)| !Page::ptr_eq(a.handle, b.handle)).map(|(_, b)| b.prefix).collect();
     assert_eq!(new, [view.trie.page_of(&changed.hash).unwrap().prefix()]);
 }

@@ -30,7 +30,7 @@ impl Pages for IndexPages {
     type Value = Slot;
     type Error = PageError;
 
-    fn load(&self, handle: &Arc<Cell>) -> Result<Arc<Page<Slot>>, PageError> {
+    fn load(&self, handle: &Arc<Cell>) -> Result<Page<Slot>, PageError> {
         self.pool.load(handle)
     }
 

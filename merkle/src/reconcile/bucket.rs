@@ -4,11 +4,11 @@
 //! both sides get the same for the same content.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::{MAX_BUCKET_BITS, MAX_WIDTH_BITS, ReconcileError};
 use crate::digest::{Digest, KeyHash};
-use crate::page::{Entry, GroupInput, Page, spot_head};
+use crate::page::group::{self, Entry, spot_of};
+use crate::page::{Page, spot_head};
 use crate::pages::Pages;
 use crate::prefix::Prefix;
 use crate::trie::{Leaves, Place};
@@ -87,7 +87,7 @@ enum Content<'a, P: Pages> {
     /// A subtree of the trie.
     Whole(Place<'a, P::Handle>),
     /// Some leaves of a page.
-    Part(Arc<Page<P::Value>>, Range<usize>),
+    Part(Page<P::Value>, Range<usize>),
 }
 
 impl<'a, P: Pages> Bucket<'a, P> {
@@ -103,7 +103,7 @@ impl<'a, P: Pages> Bucket<'a, P> {
         let content = match place {
             Place::Page(end) if depth < base.len => {
                 let page = view.pages.load(&end.handle).map_err(|_| ReconcileError::Unreadable)?;
-                let head = |entry: &Entry<P::Value>| spot_head(&entry.spot);
+                let head = |entry: &Entry| spot_head(spot_of(entry));
                 let from = page.entries().partition_point(|entry| head(entry) < base.head);
                 let upto = page.entries().partition_point(|entry| head(entry) <= base.last());
                 Content::Part(page, from..upto)
@@ -129,7 +129,7 @@ impl<'a, P: Pages> Bucket<'a, P> {
     pub(super) fn digest(&self) -> Digest {
         match &self.content {
             Content::Whole(place) => place.digest(),
-            Content::Part(page, range) => GroupInput::of(&page.entries()[range.clone()]).digest(),
+            Content::Part(page, range) => group::digest(&page.entries()[range.clone()]),
         }
     }
 }

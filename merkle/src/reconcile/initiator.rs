@@ -388,7 +388,7 @@ impl<P: Pages> Initiator<P> {
         let gone = leaves
             .iter()
             .zip(absent)
-            .take_while(|(leaf, _)| upto.is_none_or(|upto| leaf.entry().spot <= *spot(&upto)))
+            .take_while(|(leaf, _)| upto.is_none_or(|upto| leaf.spot() <= spot(&upto)))
             .filter(|(_, absent)| **absent)
             .map(|(leaf, _)| leaf.key_hash());
         let diff = self.found.entry(keyspace).or_default();

@@ -3,15 +3,14 @@
 //! Changes are put in hash order first, so each page and node on a shared path is made once a
 //! batch. What was there is never changed: on an error the trie stays as it is.
 
-use std::sync::Arc;
-
-use super::build::{Builder, Draft, Loose};
+use super::build::{Builder, Draft};
 use super::node::{At, Fork, Item, PageEnd, Place};
 use super::pack::{Half, joined};
 use super::work::{self, Work};
 use super::{Change, Trie};
 use crate::digest::Digest;
-use crate::page::{Entry, Page, find};
+use crate::page::packed::{Loose, NewPage};
+use crate::page::{Page, PageValue};
 use crate::pages::Pages;
 
 /// From this many changes below a node on, the node is finished as soon as what is below it is:
@@ -191,7 +190,7 @@ fn update_page<'t, P: Pages>(
     let page = pages.load(&end.handle)?;
     match replaced(&page, work) {
         Replaced::Nothing => Ok(Draft::Old(Place::Page(end))),
-        Replaced::Values(entries) => Ok(builder.page(depth, entries, page.keys().clone())),
+        Replaced::Values(page) => Ok(builder.page(page)),
         Replaced::Keys => {
             let leaves: Vec<_> = loose(&page).collect();
             Ok(builder.leaves(depth, &merged(&leaves, work).0))
@@ -203,30 +202,29 @@ fn update_page<'t, P: Pages>(
 enum Replaced<V> {
     Nothing,
     /// The keys stay.
-    Values(Vec<Entry<V>>),
+    Values(NewPage<V>),
     /// Keys come or go.
     Keys,
 }
 
-fn replaced<V: Copy>(page: &Page<V>, work: Work<'_, '_, '_, V>) -> Replaced<V> {
-    let mut entries = page.entries().to_vec();
-    let (mut rest, mut changed) = (work, false);
+fn replaced<V: PageValue>(page: &Page<V>, work: Work<'_, '_, '_, V>) -> Replaced<V> {
+    let mut new: Option<NewPage<V>> = None;
+    let mut rest = work;
     while !rest.is_empty() {
         let (run, tail) = rest.split_at_mut(work::run(rest));
         let put = run[run.len() - 1].change().put;
-        match (find(&entries, page.bits(), run[0].spot()), put) {
+        match (page.find(run[0].spot()), put) {
             (Ok(at), Some((digest, value))) => {
-                let before = Some((entries[at].digest, entries[at].value));
-                note(run, before);
-                (entries[at].digest, entries[at].value) = (digest, value);
-                changed = true;
+                let leaf = page.leaf(at);
+                note(run, Some((leaf.digest, leaf.value)));
+                new.get_or_insert_with(|| NewPage::copy(page)).set(at, &digest, &value);
             }
             (Err(_), None) => note(run, None),
             _ => return Replaced::Keys,
         }
         rest = tail;
     }
-    if changed { Replaced::Values(entries) } else { Replaced::Nothing }
+    new.map_or(Replaced::Nothing, Replaced::Values)
 }
 
 /// Notes what was there before these changes, all to one key.
@@ -236,9 +234,8 @@ fn note<V: Copy>(run: Work<'_, '_, '_, V>, before: Option<(Digest, V)>) {
     }
 }
 
-fn loose<V: Copy>(page: &Page<V>) -> impl Iterator<Item = Loose<'_, V>> {
-    let leaf = |(at, entry): (usize, &Entry<V>)| Loose { entry: *entry, key: page.key(at) };
-    page.entries().iter().enumerate().map(leaf)
+fn loose<V: PageValue>(page: &Page<V>) -> impl Iterator<Item = Loose<'_, V>> {
+    (0..page.len()).map(|at| page.loose(at))
 }
 
 /// What `work` makes of leaves in order, and whether it changes anything.
@@ -251,17 +248,17 @@ fn merged<'a, 'k: 'a, V: Copy>(
     while !rest.is_empty() {
         let (run, tail) = rest.split_at_mut(work::run(rest));
         let spot = *run[0].spot();
-        let kept = old.iter().take_while(|leaf| leaf.entry.spot < spot).count();
+        let kept = old.iter().take_while(|leaf| leaf.spot < spot).count();
         out.extend_from_slice(&old[..kept]);
         old = &old[kept..];
-        let standing = old.first().filter(|leaf| leaf.entry.spot == spot);
+        let standing = old.first().filter(|leaf| leaf.spot == spot);
         old = &old[usize::from(standing.is_some())..];
-        let before = standing.map(|leaf| (leaf.entry.digest, leaf.entry.value));
+        let before = standing.map(|leaf| (leaf.digest, leaf.value));
         note(run, before);
         let last = run[run.len() - 1].change();
         changed |= before.is_some() || last.put.is_some();
         if let Some((digest, value)) = last.put {
-            out.push(Loose { entry: Entry { spot, digest, value }, key: last.key });
+            out.push(Loose { spot, digest, value, key: last.key });
         }
         rest = tail;
     }
@@ -273,7 +270,7 @@ fn merged<'a, 'k: 'a, V: Copy>(
 fn load_all<P: Pages>(
     pages: &P,
     place: Place<'_, P::Handle>,
-    out: &mut Vec<Arc<Page<P::Value>>>,
+    out: &mut Vec<Page<P::Value>>,
 ) -> Result<(), P::Error> {
     match place {
         Place::Empty => {}

@@ -6,18 +6,12 @@ use super::node::{Item, PageEnd, Place, Sum};
 use super::pack::{Half, Packer};
 use crate::digest::Digest;
 use crate::hash;
-use crate::page::{Entry, GroupInput, Keys, PAGE_LEAVES_MAX, Page, spot_bit};
+use crate::page::packed::{Loose, NewPage};
+use crate::page::{PAGE_LEAVES_MAX, PageValue, spot_bit};
 use crate::pages::Pages;
 
 /// Inputs hashed together.
 const GROUP: usize = 16;
-
-/// A leaf that is in no page yet.
-#[derive(Clone, Copy)]
-pub(super) struct Loose<'a, V> {
-    pub(super) entry: Entry<V>,
-    pub(super) key: &'a [u8],
-}
 
 /// What is to stand at a place.
 pub(super) enum Draft<'t, H> {
@@ -37,13 +31,6 @@ impl<H> Clone for Draft<'_, H> {
 }
 impl<H> Copy for Draft<'_, H> {}
 
-struct PageDraft<V> {
-    bits: u8,
-    digest: Digest,
-    entries: Vec<Entry<V>>,
-    keys: Keys,
-}
-
 pub(super) struct ForkDraft<'t, H> {
     depth: usize,
     pub(super) sum: Sum,
@@ -53,7 +40,7 @@ pub(super) struct ForkDraft<'t, H> {
 /// Drafts of a trie, of which the last ones are finished first: a stack, so that all the subtrees
 /// that are finished by themselves use the same memory.
 pub(super) struct Builder<'t, H, V> {
-    pages: Vec<PageDraft<V>>,
+    pages: Vec<NewPage<V>>,
     forks: Vec<ForkDraft<'t, H>>,
     done: Vec<Item<H>>,
     hasher: Hasher,
@@ -68,7 +55,7 @@ pub(super) struct Mark {
     done: usize,
 }
 
-impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
+impl<'t, H: Clone, V: PageValue> Builder<'t, H, V> {
     pub(super) fn new() -> Self {
         Self {
             pages: Vec::new(),
@@ -84,15 +71,9 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
         Mark { pages: self.pages.len(), forks: self.forks.len(), done: self.done.len() }
     }
 
-    /// Drafts a page at `depth`.
-    pub(super) fn page(
-        &mut self,
-        depth: usize,
-        entries: Vec<Entry<V>>,
-        keys: Keys,
-    ) -> Draft<'t, H> {
-        let bits = u8::try_from(depth).unwrap_or(u8::MAX);
-        self.pages.push(PageDraft { bits, digest: Digest::ZERO, entries, keys });
+    /// Drafts a page.
+    pub(super) fn page(&mut self, page: NewPage<V>) -> Draft<'t, H> {
+        self.pages.push(page);
         Draft::Page(self.pages.len() - 1)
     }
 
@@ -109,11 +90,10 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
             return Draft::Empty;
         }
         if leaves.len() <= PAGE_LEAVES_MAX {
-            let mut entries = Vec::with_capacity(leaves.len());
-            entries.extend(leaves.iter().map(|leaf| leaf.entry));
-            return self.page(depth, entries, Keys::of(leaves.iter().map(|leaf| leaf.key)));
+            let bits = u8::try_from(depth).unwrap_or(u8::MAX);
+            return self.page(NewPage::of(bits, leaves));
         }
-        let at = leaves.partition_point(|leaf| spot_bit(&leaf.entry.spot, depth) == 0);
+        let at = leaves.partition_point(|leaf| spot_bit(&leaf.spot, depth) == 0);
         let (left, right) = leaves.split_at(at);
         let sides = [self.leaves(depth + 1, left), self.leaves(depth + 1, right)];
         self.fork(depth, sides)
@@ -124,7 +104,7 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
             Draft::Empty => 0,
             Draft::Old(place) => place.count(),
             Draft::Done(at) => Place::top(&self.done[*at]).count(),
-            Draft::Page(at) => self.pages[*at].entries.len(),
+            Draft::Page(at) => self.pages[*at].len(),
             Draft::Fork(at) => usize::try_from(self.forks[*at].sum.count).unwrap_or(usize::MAX),
         }
     }
@@ -177,11 +157,9 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
     {
         self.hasher.pages(&mut self.pages[mark.pages..]);
         self.hash_forks(mark);
-        let store = |draft: PageDraft<V>| {
-            let len = u32::try_from(draft.entries.len()).unwrap_or(u32::MAX);
-            let digest = draft.digest;
-            let page = Page::new(draft.bits, digest, draft.entries, draft.keys);
-            PageEnd { digest, len, handle: pages.store(page) }
+        let store = |page: NewPage<V>| {
+            let len = u32::try_from(page.len()).unwrap_or(u32::MAX);
+            PageEnd { digest: page.digest(), len, handle: pages.store(page.finish()) }
         };
         self.packer.take_pages(mark.pages, self.pages.drain(mark.pages..).map(store));
     }
@@ -213,7 +191,7 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
             Draft::Empty => Digest::ZERO,
             Draft::Old(place) => place.digest(),
             Draft::Done(at) => self.done[*at].digest(),
-            Draft::Page(at) => self.pages[*at].digest,
+            Draft::Page(at) => self.pages[*at].digest(),
             Draft::Fork(at) => self.forks[*at].sum.digest,
         }
     }
@@ -224,7 +202,6 @@ impl<'t, H: Clone, V: Copy> Builder<'t, H, V> {
 struct Hasher {
     /// Drafts in the order in which they are hashed, each with what it is sorted by.
     order: Vec<(usize, usize)>,
-    inputs: Vec<GroupInput>,
 }
 
 impl Hasher {
@@ -236,20 +213,20 @@ impl Hasher {
         order
     }
 
-    fn pages<V>(&mut self, pages: &mut [PageDraft<V>]) {
+    fn pages<V: PageValue>(&mut self, pages: &mut [NewPage<V>]) {
         // Pages of one length share a call.
-        let mut order = self.order(pages.iter().map(|page| page.entries.len()), 0);
+        let mut order = self.order(pages.iter().map(|page| page.hash_input().len()), 0);
         order.sort_unstable();
-        self.inputs.resize_with(GROUP, GroupInput::default);
         let mut out = [Digest::ZERO; GROUP];
-        for same in order.chunk_by(|a, b| blocks(a.0) == blocks(b.0)) {
+        for same in order.chunk_by(|a, b| a.0 == b.0) {
             for group in same.chunks(GROUP) {
-                for ((_, at), input) in group.iter().zip(&mut self.inputs) {
-                    input.fill(&pages[*at].entries);
+                let mut inputs: [&[u8]; GROUP] = [&[]; GROUP];
+                for ((_, at), input) in group.iter().zip(&mut inputs) {
+                    *input = pages[*at].hash_input();
                 }
-                hash::groups(&self.inputs[..group.len()], &mut out[..group.len()]);
+                hash::groups(&inputs[..group.len()], &mut out[..group.len()]);
                 for ((_, at), digest) in group.iter().zip(out) {
-                    pages[*at].digest = digest;
+                    pages[*at].seal(&digest);
                 }
             }
         }
@@ -261,9 +238,4 @@ impl Hasher {
 pub(super) fn small(count: usize) -> u32 {
     let Ok(count) = u32::try_from(count) else { panic!("a trie has fewer than 2^32 leaves") };
     count
-}
-
-/// Blocks in the input of the digest of so many leaves.
-fn blocks(leaves: usize) -> usize {
-    (leaves * crate::page::ENTRY_BYTES).div_ceil(hash::BLOCK_BYTES)
 }

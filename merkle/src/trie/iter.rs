@@ -1,23 +1,23 @@
 //! Leaves in hash order, page by page.
 
-use std::sync::Arc;
-
 use super::Trie;
 use super::node::Place;
 use crate::digest::{Digest, KeyHash};
-use crate::page::{Entry, Leaf, Page, Spot, spot, spot_bit};
+use crate::hash::BLOCK_BYTES;
+use crate::page::group::{ENTRY_BYTES, digest_of, spot_of};
+use crate::page::{Leaf, Page, PageValue, Spot, spot, spot_bit};
 use crate::pages::Pages;
 use crate::prefix::Prefix;
 
 /// A leaf that holds on to its page.
 #[derive(Clone)]
 pub struct Held<V> {
-    page: Arc<Page<V>>,
+    page: Page<V>,
     at: usize,
 }
 
-impl<V: Copy> Held<V> {
-    pub(super) fn find(page: Arc<Page<V>>, spot: &Spot) -> Option<Self> {
+impl<V: PageValue> Held<V> {
+    pub(super) fn find(page: Page<V>, spot: &Spot) -> Option<Self> {
         let at = page.find(spot).ok()?;
         Some(Self { page, at })
     }
@@ -39,20 +39,27 @@ impl<V: Copy> Held<V> {
 
     /// Digest of key and value.
     pub fn digest(&self) -> Digest {
-        self.entry().digest
+        digest_of(&self.page.entries()[self.at])
     }
 
     /// What is kept with the leaf.
     pub fn value(&self) -> V {
-        self.entry().value
+        self.page.value(self.at)
     }
 
-    pub(crate) fn entry(&self) -> &Entry<V> {
-        &self.page.entries()[self.at]
+    pub(crate) fn spot(&self) -> &Spot {
+        spot_of(&self.page.entries()[self.at])
+    }
+
+    /// Spot and digest, filled up with zeros to a block.
+    pub(crate) fn block(&self) -> [u8; BLOCK_BYTES] {
+        let mut block = [0; BLOCK_BYTES];
+        block[..ENTRY_BYTES].copy_from_slice(&self.page.entries()[self.at]);
+        block
     }
 }
 
-impl<V: Copy + std::fmt::Debug> std::fmt::Debug for Held<V> {
+impl<V: PageValue + std::fmt::Debug> std::fmt::Debug for Held<V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.leaf().fmt(f)
     }
@@ -143,7 +150,7 @@ impl<P: Pages> Leaves<'_, P> {
     /// The next leaf of the page at hand.
     fn in_page(&mut self) -> Option<Held<P::Value>> {
         let held = self.page.as_mut()?;
-        if held.at == held.page.len() || held.entry().spot > self.upto {
+        if held.at == held.page.len() || *held.spot() > self.upto {
             self.page = None;
             return None;
         }

@@ -1,7 +1,5 @@
 //! Counts the entries of a keyspace and computes its root from their values.
 
-use std::sync::Arc;
-
 use strongroom_merkle::{Change, Digest, MemPages, Page, Trie, composite, leaf_digest};
 
 use super::format::{Sum, Trailer};
@@ -13,7 +11,7 @@ const BATCH: usize = 8192;
 /// The keys are kept, packed, until the keyspace is complete.
 #[derive(Default)]
 pub(super) struct Tally {
-    trie: Trie<Arc<Page<()>>>,
+    trie: Trie<Page<()>>,
     gathered: Vec<(Vec<u8>, Digest)>,
     entries: u64,
     key_bytes: u64,

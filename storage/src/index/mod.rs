@@ -12,7 +12,7 @@ pub(crate) use state::{Keyspace, Keyspaces, State};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use strongroom_merkle::{Digest, KeyHash};
+use strongroom_merkle::{Digest, KeyHash, PageValue};
 use strongroom_wal::Lsn;
 
 use crate::id::Version;
@@ -40,6 +40,22 @@ impl Slot {
 
     pub(crate) fn version(&self) -> Version {
         Version(self.version)
+    }
+}
+
+impl PageValue for Slot {
+    const BYTES: usize = 20;
+
+    fn put(&self, out: &mut [u8]) {
+        out[..8].copy_from_slice(&self.at.0.to_le_bytes());
+        out[8..16].copy_from_slice(&self.version.to_le_bytes());
+        out[16..].copy_from_slice(&self.len.to_le_bytes());
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        let number = |bytes: &[u8]| bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+        let len = bytes.last_chunk().map_or(0, |b| u32::from_le_bytes(*b));
+        Self { at: Lsn(number(bytes)), version: number(&bytes[8..]), len }
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Cell {
 }
 
 struct Inner {
-    body: Option<Arc<Page<Slot>>>,
+    body: Option<Page<Slot>>,
     image: Option<Arc<Image>>,
     /// Used since the evictor last came by.
     used: bool,
@@ -46,7 +46,7 @@ struct Inner {
 
 /// What a look at a cell finds.
 pub(super) enum Found {
-    Body(Arc<Page<Slot>>),
+    Body(Page<Slot>),
     Image(Arc<Image>),
 }
 
@@ -61,7 +61,7 @@ impl Cell {
         resident.fetch_add(1, Ordering::Relaxed);
         let inner = Inner { image: None, used: true, body: None };
         let prefix = page.prefix();
-        let inner = Mutex::new(Inner { body: Some(Arc::new(page)), ..inner });
+        let inner = Mutex::new(Inner { body: Some(page), ..inner });
         Self { tree, prefix, page_lsn, inner, resident: Arc::clone(resident) }
     }
 
@@ -92,19 +92,19 @@ impl Cell {
         let mut inner = lock(&self.inner);
         inner.used = true;
         match (&inner.body, &inner.image) {
-            (Some(body), _) => Found::Body(Arc::clone(body)),
+            (Some(body), _) => Found::Body(body.clone()),
             (None, Some(image)) => Found::Image(Arc::clone(image)),
             (None, None) => panic!("a page is in memory or on disk"),
         }
     }
 
     /// The page was read; false when someone else was faster.
-    pub(super) fn fill(&self, body: &Arc<Page<Slot>>) -> bool {
+    pub(super) fn fill(&self, body: &Page<Slot>) -> bool {
         let mut inner = lock(&self.inner);
         if inner.body.is_some() {
             return false;
         }
-        inner.body = Some(Arc::clone(body));
+        inner.body = Some(body.clone());
         self.resident.fetch_add(1, Ordering::Relaxed);
         true
     }

@@ -89,16 +89,15 @@ impl Pool {
     }
 
     /// The page of a cell.
-    pub(crate) fn load(&self, cell: &Handle) -> Result<Arc<Page<Slot>>, PageError> {
+    pub(crate) fn load(&self, cell: &Handle) -> Result<Page<Slot>, PageError> {
         let image = match cell.look() {
             Found::Body(body) => return Ok(body),
             Found::Image(image) => image,
         };
         let segment = image.segment.no;
         let bytes = image.read().map_err(|e| PageError::Io { segment, cause: e.to_string() })?;
-        let page = decode_page(&bytes, cell.tree, cell.prefix)
+        let body = decode_page(&bytes, cell.tree, cell.prefix)
             .map_err(|e| PageError::Damaged { file: segment_name(segment), why: e.0 })?;
-        let body = Arc::new(page);
         self.figures.read.fetch_add(1, Ordering::Relaxed);
         if cell.fill(&body) {
             self.admit(cell);
@@ -197,7 +196,7 @@ impl Pages for TreePages<'_> {
     type Value = Slot;
     type Error = PageError;
 
-    fn load(&self, handle: &Handle) -> Result<Arc<Page<Slot>>, PageError> {
+    fn load(&self, handle: &Handle) -> Result<Page<Slot>, PageError> {
         self.pool.load(handle)
     }
 

@@ -1,7 +1,5 @@
 //! The comparison: everything from the values upwards.
 
-use std::sync::Arc;
-
 use strongroom_merkle::{Change, Digest, KeyHash, MemPages, Page, Trie, composite, leaf_digest};
 use strongroom_storage::{Class, Index, IndexEntry, KeyspaceId, Look, ReadError, Snapshot};
 
@@ -86,7 +84,7 @@ fn check_keyspace(
 }
 
 /// Puts leaves into the trie that is made anew.
-fn add(trie: &mut Trie<Arc<Page<()>>>, leaves: &mut Vec<(Vec<u8>, Digest)>) {
+fn add(trie: &mut Trie<Page<()>>, leaves: &mut Vec<(Vec<u8>, Digest)>) {
     let mut changes: Vec<_> =
         leaves.iter().map(|(key, digest)| Change::new(key, Some((*digest, ())))).collect();
     match trie.apply(&MemPages::new(), &mut changes) {

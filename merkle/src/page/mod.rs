@@ -1,0 +1,278 @@
+//! Pages: the leaves of one small subtree, packed.
+//!
+//! A page is a maximal subtree of at most [`PAGE_LEAVES_MAX`] leaves. It is immutable: a change makes
+//! a new one.
+//!
+//! - [`spot`]: where a leaf stands;
+//! - [`group`]: what the digest of leaves is made of;
+//! - [`packed`]: a page's bytes.
+
+pub(crate) mod group;
+pub(crate) mod packed;
+mod spot;
+
+use std::cmp::Ordering;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::digest::{Digest, KeyHash};
+use crate::prefix::Prefix;
+use group::{Entry, spot_of};
+use packed::{Loose, NewPage};
+pub(crate) use spot::{SPOT_BYTES, Spot, spot, spot_bit, spot_head};
+
+/// The most leaves of a page, and of what the digest format hashes as one group.
+pub const PAGE_LEAVES_MAX: usize = 16;
+
+/// What is kept with a leaf, in a fixed number of bytes.
+pub trait PageValue: Copy + 'static {
+    /// How many.
+    const BYTES: usize;
+
+    /// Writes it to `out`, which has that many bytes.
+    fn put(&self, out: &mut [u8]);
+
+    /// Reads what [`put`](Self::put) wrote.
+    fn get(bytes: &[u8]) -> Self;
+}
+
+impl PageValue for () {
+    const BYTES: usize = 0;
+
+    fn put(&self, _: &mut [u8]) {}
+
+    fn get(_: &[u8]) -> Self {}
+}
+
+impl PageValue for u64 {
+    const BYTES: usize = 8;
+
+    fn put(&self, out: &mut [u8]) {
+        out.copy_from_slice(&self.to_le_bytes());
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        bytes.first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
+    }
+}
+
+/// A leaf: a key, the digest of key and value, and what the user keeps with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf<'a, V> {
+    /// The key.
+    pub key: &'a [u8],
+    /// See [`leaf_digest`](crate::leaf_digest).
+    pub digest: Digest,
+    /// Kept with the leaf; in no digest.
+    pub value: V,
+}
+
+impl<V> Leaf<'_, V> {
+    /// Hash of the key; computed when asked for.
+    pub fn key_hash(&self) -> KeyHash {
+        KeyHash::of(self.key)
+    }
+}
+
+/// Why leaves make no page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// No leaf.
+    #[error("a page without leaves: its image is damaged")]
+    Empty,
+    /// More than [`PAGE_LEAVES_MAX`].
+    #[error("more than 16 leaves in a page: its image is damaged")]
+    TooMany,
+    /// Not in strictly ascending order of key hashes.
+    #[error("leaves of a page are out of order: its image is damaged")]
+    OutOfOrder,
+    /// A key that belongs into another page.
+    #[error("a leaf does not belong into its page: its image is damaged")]
+    Outside,
+}
+
+/// An immutable page of 1 to [`PAGE_LEAVES_MAX`] leaves, in key hash order. A clone is the same page.
+pub struct Page<V> {
+    bytes: Arc<[u8]>,
+    value: PhantomData<fn() -> V>,
+}
+
+impl<V> Clone for Page<V> {
+    fn clone(&self) -> Self {
+        Self { bytes: Arc::clone(&self.bytes), value: PhantomData }
+    }
+}
+
+impl<V: PageValue> Page<V> {
+    /// Makes a page of leaves in ascending order of key hash, as [`Page::iter`] gives them.
+    ///
+    /// # Errors
+    /// When they are not in order, not all under `prefix`, none, or too many.
+    pub fn build<K: AsRef<[u8]>>(
+        prefix: Prefix,
+        leaves: impl IntoIterator<Item = (K, Digest, V)>,
+    ) -> Result<Self, PageError> {
+        let mut own = Vec::with_capacity(PAGE_LEAVES_MAX);
+        let mut last: Option<Spot> = None;
+        for (key, digest, value) in leaves {
+            let hash = KeyHash::of(key.as_ref());
+            let spot = *spot(&hash);
+            if own.len() == PAGE_LEAVES_MAX {
+                return Err(PageError::TooMany);
+            }
+            if last.is_some_and(|last| last >= spot) {
+                return Err(PageError::OutOfOrder);
+            }
+            if !prefix.contains(&hash) {
+                return Err(PageError::Outside);
+            }
+            last = Some(spot);
+            own.push((key, spot, digest, value));
+        }
+        if own.is_empty() {
+            return Err(PageError::Empty);
+        }
+        let leaves: Vec<_> = own
+            .iter()
+            .map(|(key, spot, digest, value)| Loose {
+                spot: *spot,
+                digest: *digest,
+                value: *value,
+                key: key.as_ref(),
+            })
+            .collect();
+        let mut page = NewPage::of(u8::try_from(prefix.len()).unwrap_or(u8::MAX), &leaves);
+        let digest = crate::hash::group(page.hash_input());
+        page.seal(&digest);
+        Ok(page.finish())
+    }
+
+    /// What the key hashes of all leaves in the page, and of no others, start with.
+    pub fn prefix(&self) -> Prefix {
+        let mut hash = [0; 32];
+        hash[..SPOT_BYTES].copy_from_slice(spot_of(&self.entries()[0]));
+        Prefix::of(&KeyHash(hash), usize::from(self.bits()))
+    }
+
+    /// The leaf of this key, given with its hash.
+    pub fn get(&self, hash: &KeyHash, key: &[u8]) -> Option<Leaf<'_, V>> {
+        let leaf = self.leaf(self.find(spot(hash)).ok()?);
+        (leaf.key == key).then_some(leaf)
+    }
+
+    /// The leaf whose key has this hash.
+    pub fn get_by_hash(&self, hash: &KeyHash) -> Option<Leaf<'_, V>> {
+        self.find(spot(hash)).ok().map(|at| self.leaf(at))
+    }
+
+    /// Leaves in order of key hash.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Leaf<'_, V>> {
+        (0..self.len()).map(|at| self.leaf(at))
+    }
+
+    /// Whether both are the same page in memory: one made from the other by cloning.
+    pub fn ptr_eq(a: &Self, b: &Self) -> bool {
+        Arc::ptr_eq(&a.bytes, &b.bytes)
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.len() + 2 * size_of::<usize>()
+    }
+
+    pub(crate) fn leaf(&self, at: usize) -> Leaf<'_, V> {
+        let digest = group::digest_of(&self.entries()[at]);
+        Leaf { key: self.key(at), digest, value: self.value(at) }
+    }
+
+    /// A leaf as a new page takes it.
+    pub(crate) fn loose(&self, at: usize) -> Loose<'_, V> {
+        let Leaf { key, digest, value } = self.leaf(at);
+        Loose { spot: *spot_of(&self.entries()[at]), digest, value, key }
+    }
+
+    /// Position of the leaf at `spot`, or where it would be.
+    pub(crate) fn find(&self, spot: &Spot) -> Result<usize, usize> {
+        find(self.entries(), self.bits(), spot)
+    }
+}
+
+/// Position of `spot` among sorted entries, or where it would be.
+///
+/// Spots under a prefix of `bits` bits are spread evenly, so the place that the spot's next bits
+/// point at is off by little, and few cache lines are touched.
+fn find(entries: &[Entry], bits: u8, spot: &Spot) -> Result<usize, usize> {
+    let head = spot_head(spot);
+    let below = |at: usize| {
+        let own = spot_of(&entries[at]);
+        spot_head(own).cmp(&head).then_with(|| own.cmp(spot))
+    };
+    let share = head.checked_shl(u32::from(bits)).unwrap_or(0) >> 32;
+    let len = u64::try_from(entries.len()).unwrap_or(0);
+    let mut at = usize::try_from((share * len) >> 32).unwrap_or(0);
+    if at < entries.len() && below(at) == Ordering::Less {
+        while at < entries.len() && below(at) == Ordering::Less {
+            at += 1;
+        }
+    } else {
+        while at > 0 && below(at - 1) != Ordering::Less {
+            at -= 1;
+        }
+    }
+    if at < entries.len() && below(at) == Ordering::Equal { Ok(at) } else { Err(at) }
+}
+
+impl<V: PageValue> std::fmt::Debug for Page<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Page").field("prefix", &self.prefix()).field("len", &self.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves(count: u64) -> Vec<(Vec<u8>, Digest, u64)> {
+        let mut keys: Vec<Vec<u8>> =
+            (0..count).map(|key| vec![7; usize::try_from(key).unwrap()]).collect();
+        keys.sort_by_key(|key| KeyHash::of(key));
+        keys.into_iter().zip(0..).map(|(key, at)| (key, Digest([9; 32]), at)).collect()
+    }
+
+    #[test]
+    fn a_page_gives_back_what_it_was_built_from() {
+        for count in 1..=16 {
+            let from = leaves(count);
+            let page = Page::build(Prefix::ROOT, from.iter().cloned()).unwrap();
+            let back: Vec<_> =
+                page.iter().map(|leaf| (leaf.key.to_vec(), leaf.digest, leaf.value)).collect();
+            assert_eq!(back, from);
+            for (key, digest, value) in &from {
+                let hash = KeyHash::of(key);
+                let leaf = Leaf { key, digest: *digest, value: *value };
+                assert_eq!(page.get(&hash, key), Some(leaf));
+                assert_eq!(page.get_by_hash(&hash), Some(leaf));
+                assert_eq!(page.get(&hash, b"other"), None);
+            }
+            assert_eq!(page.get_by_hash(&KeyHash([0; 32])), None);
+            assert!(page.heap_bytes() > 64 * page.len());
+        }
+    }
+
+    #[test]
+    fn leaves_that_make_no_page_are_refused() {
+        let mut from = leaves(16);
+        let build = |prefix, from: &[(Vec<u8>, Digest, u64)]| {
+            Page::build(prefix, from.iter().cloned()).map(|page| page.len())
+        };
+        assert_eq!(build(Prefix::ROOT, &[]), Err(PageError::Empty));
+        assert_eq!(build(Prefix::ROOT, &leaves(17)), Err(PageError::TooMany));
+        assert_eq!(build(Prefix::ROOT.child(0), &from), Err(PageError::Outside));
+        assert_eq!(build(Prefix::ROOT.child(1), &from), Err(PageError::Outside));
+        assert_eq!(build(Prefix::of(&KeyHash::of(&from[3].0), 100), &from[3..4]), Ok(1));
+        from[4] = from[3].clone();
+        assert_eq!(build(Prefix::ROOT, &from), Err(PageError::OutOfOrder));
+        from.swap(0, 1);
+        assert_eq!(build(Prefix::ROOT, &from), Err(PageError::OutOfOrder));
+    }
+}

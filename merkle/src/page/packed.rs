@@ -1,0 +1,192 @@
+//! A page's bytes, in one allocation.
+//!
+//! | at | bytes | what |
+//! |---|---|---|
+//! | 0 | 32 | digest of the page |
+//! | 32 | 1 | bits of the prefix |
+//! | 33 | 1 | number of leaves, n |
+//! | 34 | 56 n, zeros up to a multiple of 64 | spot and digest of each leaf: the digest's input as it is |
+//! | | `V::BYTES` n | what is kept with each leaf |
+//! | | 4 n | ends of the keys, counted from the first key |
+//! | | | the keys |
+//!
+//! A changed page costs one allocation and one copy, and a look at a leaf touches few cache lines.
+
+use std::iter::repeat_n;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::group::{ENTRY_BYTES, Entry, blocks, entry};
+use super::spot::Spot;
+use super::{Page, PageValue};
+use crate::digest::Digest;
+use crate::hash::BLOCK_BYTES;
+
+const BITS_AT: usize = 32;
+const LEN_AT: usize = 33;
+const ENTRIES_AT: usize = 34;
+const END_BYTES: usize = 4;
+
+/// A leaf that is in no page yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Loose<'a, V> {
+    pub(crate) spot: Spot,
+    pub(crate) digest: Digest,
+    pub(crate) value: V,
+    pub(crate) key: &'a [u8],
+}
+
+/// A page that nobody else sees yet: it may be changed.
+pub(crate) struct NewPage<V> {
+    bytes: Arc<[u8]>,
+    value: PhantomData<fn() -> V>,
+}
+
+impl<V: PageValue> NewPage<V> {
+    /// A page with the leaves of another, to be changed.
+    pub(crate) fn copy(page: &Page<V>) -> Self {
+        Self { bytes: Arc::from(&*page.bytes), value: PhantomData }
+    }
+
+    /// A page of leaves in order, whose spots all begin with the same `bits` bits.
+    pub(crate) fn of(bits: u8, leaves: &[Loose<'_, V>]) -> Self {
+        let at = At::<V>::of(leaves.len());
+        let keys: usize = leaves.iter().map(|leaf| leaf.key.len()).sum();
+        let mut page = Self { bytes: repeat_n(0, at.keys() + keys).collect(), value: PhantomData };
+        let bytes = page.bytes_mut();
+        bytes[BITS_AT] = bits;
+        bytes[LEN_AT] = u8::try_from(leaves.len()).unwrap_or(u8::MAX);
+        let mut end = 0;
+        for (i, leaf) in leaves.iter().enumerate() {
+            let start = at.keys() + end;
+            bytes[start..start + leaf.key.len()].copy_from_slice(leaf.key);
+            end += leaf.key.len();
+            let Ok(short) = u32::try_from(end) else {
+                panic!("the keys of a page are below 4 GiB")
+            };
+            bytes[at.end(i)..][..END_BYTES].copy_from_slice(&short.to_le_bytes());
+            let entry = entry(&leaf.spot, &leaf.digest);
+            bytes[at.entry(i)..][..ENTRY_BYTES].copy_from_slice(&entry);
+            leaf.value.put(&mut bytes[at.value(i)..][..V::BYTES]);
+        }
+        page
+    }
+
+    /// Gives a leaf another digest and value.
+    pub(crate) fn set(&mut self, i: usize, digest: &Digest, value: &V) {
+        let at = At::<V>::of(self.len());
+        let bytes = self.bytes_mut();
+        let entry_end = at.entry(i) + ENTRY_BYTES;
+        bytes[entry_end - 32..entry_end].copy_from_slice(&digest.0);
+        value.put(&mut bytes[at.value(i)..][..V::BYTES]);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.bytes[LEN_AT])
+    }
+
+    /// What the page's digest is made of: whole blocks.
+    pub(crate) fn hash_input(&self) -> &[u8] {
+        &self.bytes[ENTRIES_AT..][..blocks(self.len()) * BLOCK_BYTES]
+    }
+
+    /// Its digest is known.
+    pub(crate) fn seal(&mut self, digest: &Digest) {
+        self.bytes_mut()[..32].copy_from_slice(&digest.0);
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.bytes.first_chunk().map_or(Digest::ZERO, |digest| Digest(*digest))
+    }
+
+    /// The page, sealed before.
+    pub(crate) fn finish(self) -> Page<V> {
+        Page { bytes: self.bytes, value: PhantomData }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match Arc::get_mut(&mut self.bytes) {
+            Some(bytes) => bytes,
+            None => unreachable!("a new page has one owner"),
+        }
+    }
+}
+
+/// Where things are in a page of so many leaves.
+struct At<V> {
+    leaves: usize,
+    values: usize,
+    value: PhantomData<fn() -> V>,
+}
+
+impl<V: PageValue> At<V> {
+    #[inline]
+    fn of(leaves: usize) -> Self {
+        let values = ENTRIES_AT + blocks(leaves) * BLOCK_BYTES;
+        Self { leaves, values, value: PhantomData }
+    }
+
+    #[inline]
+    fn entry(&self, i: usize) -> usize {
+        debug_assert!(i < self.leaves);
+        ENTRIES_AT + ENTRY_BYTES * i
+    }
+
+    #[inline]
+    fn value(&self, i: usize) -> usize {
+        self.values + V::BYTES * i
+    }
+
+    #[inline]
+    fn end(&self, i: usize) -> usize {
+        self.values + V::BYTES * self.leaves + END_BYTES * i
+    }
+
+    /// Where the keys begin.
+    #[inline]
+    fn keys(&self) -> usize {
+        self.end(self.leaves)
+    }
+}
+
+/// Reading of a page's bytes.
+impl<V: PageValue> Page<V> {
+    /// Number of leaves, at least one.
+    #[expect(clippy::len_without_is_empty, reason = "a page is never empty")]
+    pub fn len(&self) -> usize {
+        usize::from(self.bytes[LEN_AT])
+    }
+
+    /// What stands for the page in the trie above it.
+    pub fn digest(&self) -> Digest {
+        self.bytes.first_chunk().map_or(Digest::ZERO, |digest| Digest(*digest))
+    }
+
+    /// Bits of the prefix.
+    pub(crate) fn bits(&self) -> u8 {
+        self.bytes[BITS_AT]
+    }
+
+    /// Spot and digest of each leaf.
+    #[inline]
+    pub(crate) fn entries(&self) -> &[Entry] {
+        self.bytes[ENTRIES_AT..][..ENTRY_BYTES * self.len()].as_chunks().0
+    }
+
+    pub(crate) fn value(&self, i: usize) -> V {
+        V::get(&self.bytes[At::<V>::of(self.len()).value(i)..][..V::BYTES])
+    }
+
+    pub(crate) fn key(&self, i: usize) -> &[u8] {
+        let at = At::<V>::of(self.len());
+        let keys = &self.bytes[at.keys()..];
+        let start = if i == 0 { 0 } else { self.end(&at, i - 1) };
+        &keys[start..self.end(&at, i)]
+    }
+
+    #[inline]
+    fn end(&self, at: &At<V>, i: usize) -> usize {
+        let end = self.bytes[at.end(i)..].first_chunk().map_or(0, |end| u32::from_le_bytes(*end));
+        usize::try_from(end).unwrap_or(usize::MAX)
+    }
+}
