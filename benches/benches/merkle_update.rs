@@ -15,7 +15,7 @@ const KEYS: u64 = 1_000_000;
 const FILL: u64 = 50_000;
 
 /// As much as a store keeps beside the key.
-type Place = [u64; 3];
+type Place = [u8; 20];
 type Mem = View<MemPages<Place>>;
 
 /// A second thread.

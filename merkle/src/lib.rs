@@ -11,12 +11,12 @@
 //! - [`reconcile`] finds the keys in which two stores differ, over any transport.
 //! - [`Trie::pages`] and [`Trie::from_pages`] take the spine to pieces for a checkpoint and put it
 //!   together again, without loading a page.
-#![forbid(unsafe_code)]
 
 mod digest;
 mod hash;
 mod page;
 mod pages;
+pub mod prefetch;
 mod prefix;
 mod proof;
 pub mod reconcile;
@@ -25,7 +25,7 @@ mod view;
 
 pub use digest::{Digest, KeyHash, composite, leaf_digest};
 pub use page::{Leaf, PAGE_LEAVES_MAX, Page, PageError, PageValue};
-pub use pages::{MemPages, Pages};
+pub use pages::{Handle, MemPages, Pages};
 pub use prefix::{Prefix, PrefixError};
 pub use proof::{Proof, ProofError};
 pub use trie::{Change, Held, Join, Leaves, MalformedPages, PageRef, Sequential, Trie};

@@ -2,15 +2,38 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::page::{Page, PageValue};
+use crate::prefetch::prefetch_arc;
+
+/// What a trie keeps in place of a page. It is cloned often.
+pub trait Handle: Clone {
+    /// Asks for what a clone of it will touch; see [`prefetch`](mod@crate::prefetch).
+    fn prefetch(&self) {}
+}
+
+impl Handle for () {}
+impl Handle for u64 {}
+
+impl<T> Handle for Arc<T> {
+    fn prefetch(&self) {
+        prefetch_arc(&**self, size_of::<T>());
+    }
+}
+
+impl<V> Handle for Page<V> {
+    fn prefetch(&self) {
+        self.prefetch_head();
+    }
+}
 
 /// Keeps pages for a [`Trie`](crate::Trie), which holds handles alone.
 ///
 /// A handle stands for one immutable page for as long as a clone of it is there.
 pub trait Pages {
-    /// What the trie keeps in place of a page. Cloned often.
-    type Handle: Clone;
+    /// What the trie keeps in place of a page.
+    type Handle: Handle;
     /// What a leaf keeps beside key and digest.
     type Value: PageValue;
     /// Why a page cannot be had.
@@ -21,6 +44,11 @@ pub trait Pages {
     /// # Errors
     /// When the page cannot be read.
     fn load(&self, handle: &Self::Handle) -> Result<Page<Self::Value>, Self::Error>;
+
+    /// Asks for a page that will be loaded soon, if it is in memory; see [`prefetch`](mod@crate::prefetch).
+    fn prefetch(&self, handle: &Self::Handle) {
+        let _ = handle;
+    }
 
     /// Takes a new page.
     fn store(&self, page: Page<Self::Value>) -> Self::Handle;
@@ -50,6 +78,10 @@ impl<V: PageValue> Pages for MemPages<V> {
 
     fn load(&self, handle: &Page<V>) -> Result<Page<V>, Infallible> {
         Ok(handle.clone())
+    }
+
+    fn prefetch(&self, handle: &Page<V>) {
+        handle.prefetch();
     }
 
     fn store(&self, page: Page<V>) -> Page<V> {

@@ -34,6 +34,10 @@ impl Pages for IndexPages {
         self.pool.load(handle)
     }
 
+    fn prefetch(&self, handle: &Arc<Cell>) {
+        self.pool.prefetch(handle);
+    }
+
     fn store(&self, page: Page<Slot>) -> Arc<Cell> {
         TreePages { pool: &self.pool, tree: self.tree, lsn: Lsn::ZERO }.store(page)
     }

@@ -16,6 +16,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::digest::{Digest, KeyHash};
+use crate::prefetch::prefetch_arc;
 use crate::prefix::Prefix;
 use group::{Entry, spot_of};
 use packed::{Loose, NewPage};
@@ -42,6 +43,18 @@ impl PageValue for () {
     fn put(&self, _: &mut [u8]) {}
 
     fn get(_: &[u8]) -> Self {}
+}
+
+impl<const N: usize> PageValue for [u8; N] {
+    const BYTES: usize = N;
+
+    fn put(&self, out: &mut [u8]) {
+        out.copy_from_slice(self);
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        bytes.first_chunk().map_or([0; N], |bytes| *bytes)
+    }
 }
 
 impl PageValue for u64 {
@@ -100,6 +113,28 @@ pub struct Page<V> {
 impl<V> Clone for Page<V> {
     fn clone(&self) -> Self {
         Self { bytes: Arc::clone(&self.bytes), value: PhantomData }
+    }
+}
+
+impl<V> Page<V> {
+    /// Asks for all of the page; see [`prefetch`](mod@crate::prefetch).
+    pub fn prefetch(&self) {
+        prefetch_arc(&*self.bytes, self.bytes.len());
+    }
+
+    /// Asks for its first bytes.
+    pub(crate) fn prefetch_head(&self) {
+        prefetch_arc(&*self.bytes, 1);
+    }
+
+    /// Where it is in memory and how many bytes it takes there: for a hint, not for a look.
+    pub fn place(&self) -> (usize, usize) {
+        (self.bytes.as_ptr().addr(), self.bytes.len())
+    }
+
+    /// Whether both are the same page in memory: one made from the other by cloning.
+    pub fn ptr_eq(a: &Self, b: &Self) -> bool {
+        Arc::ptr_eq(&a.bytes, &b.bytes)
     }
 }
 
@@ -168,11 +203,6 @@ impl<V: PageValue> Page<V> {
     /// Leaves in order of key hash.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Leaf<'_, V>> {
         (0..self.len()).map(|at| self.leaf(at))
-    }
-
-    /// Whether both are the same page in memory: one made from the other by cloning.
-    pub fn ptr_eq(a: &Self, b: &Self) -> bool {
-        Arc::ptr_eq(&a.bytes, &b.bytes)
     }
 
     /// Bytes on the heap.

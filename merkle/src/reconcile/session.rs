@@ -67,7 +67,7 @@ impl Session {
             for leaf in leaves.by_ref().take(GROUP) {
                 group.push(leaf.map_err(|_| ReconcileError::Unreadable)?);
             }
-            let inputs: Vec<_> = group.iter().map(|leaf| leaf.block()).collect();
+            let inputs: Vec<_> = group.iter().map(Held::block).collect();
             hash::many(&self.leaf_key, inputs.iter(), &mut digests[..group.len()]);
             for (leaf, digest) in group.iter().zip(&digests) {
                 let mut print = [0; 8];

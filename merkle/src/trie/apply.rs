@@ -6,6 +6,7 @@
 use super::build::{Builder, Draft};
 use super::node::{At, Fork, Item, PageEnd, Place};
 use super::pack::{Half, joined};
+use super::warm::{self, GROUP_MAX};
 use super::work::{self, Work};
 use super::{Change, Trie};
 use crate::digest::Digest;
@@ -118,7 +119,12 @@ fn finish_side<P: Pages>(
     let mut builder = Builder::new();
     let draft = match work {
         [] => Draft::Old(fork.side(bit)),
-        work => update(pages, &mut builder, fork.side(bit), 1, work)?,
+        work => {
+            if work.len() <= GROUP_MAX {
+                warm::warm(pages, fork.side(bit), 1, work);
+            }
+            update(pages, &mut builder, fork.side(bit), 1, work)?
+        }
     };
     Ok(builder.finish_half(pages, bit, draft))
 }
@@ -131,6 +137,9 @@ fn finish<P: Pages>(
 ) -> Result<Item<P::Handle>, P::Error> {
     let mut builder = Builder::new();
     let mark = builder.mark();
+    if work.len() <= GROUP_MAX {
+        warm::warm(pages, place, 0, work);
+    }
     let draft = update(pages, &mut builder, place, 0, work)?;
     Ok(builder.finish(pages, mark, draft))
 }
@@ -149,14 +158,15 @@ fn update<'t, P: Pages>(
         Place::Fork(fork) if work::may_shrink_to_page(&fork, work) => {
             let mut below = Vec::new();
             load_all(pages, place, &mut below)?;
-            let leaves: Vec<_> = below.iter().flat_map(|page| loose(page)).collect();
+            let leaves: Vec<_> = below.iter().flat_map(loose).collect();
             let (leaves, changed) = merged(&leaves, work);
             Ok(if changed { builder.leaves(depth, &leaves) } else { Draft::Old(place) })
         }
         Place::Fork(fork) => {
+            let many = work.len() > GROUP_MAX;
             let (left, right) = work.split_at_mut(work::split(work, depth));
-            let left = update_side(pages, builder, fork.side(0), depth + 1, left)?;
-            let right = update_side(pages, builder, fork.side(1), depth + 1, right)?;
+            let left = update_side(pages, builder, fork.side(0), depth + 1, left, many)?;
+            let right = update_side(pages, builder, fork.side(1), depth + 1, right, many)?;
             Ok(builder.fork(depth, [left, right]))
         }
     }
@@ -168,7 +178,11 @@ fn update_side<'t, P: Pages>(
     place: Place<'t, P::Handle>,
     depth: usize,
     work: Work<'_, '_, '_, P::Value>,
+    many: bool,
 ) -> Result<Draft<'t, P::Handle>, P::Error> {
+    if many && work.len() <= GROUP_MAX {
+        warm::warm(pages, place, depth, work);
+    }
     match place {
         place if work.is_empty() => Ok(Draft::Old(place)),
         Place::Fork(Fork { at: At::TOP, .. }) if work.len() >= FINISH_FROM => {

@@ -10,6 +10,7 @@ mod iter;
 mod list;
 mod node;
 mod pack;
+mod warm;
 mod work;
 
 use std::fmt;

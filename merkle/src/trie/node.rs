@@ -71,6 +71,11 @@ impl At {
         Self { number: self.number + 1 + skip, level: self.level + 1 }
     }
 
+    #[inline]
+    pub(crate) fn is_top(self) -> bool {
+        self.level == 0
+    }
+
     /// Whether the sides of a fork that stands here are in the same node.
     #[inline]
     pub(crate) fn is_inner(self) -> bool {
@@ -168,6 +173,10 @@ impl<H> Node<H> {
     /// A node of `items`, as `map` says.
     pub(crate) fn new(map: Map, items: impl Iterator<Item = Item<H>>) -> Self {
         Self { map, items: items.collect() }
+    }
+
+    pub(crate) fn items(&self) -> &[Item<H>] {
+        &self.items
     }
 
     #[inline]

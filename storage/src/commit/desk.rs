@@ -46,7 +46,8 @@ impl Desk {
 
     /// Hands in a job. Once the desk is closed the job is dropped, which its waiter notices.
     pub(crate) fn send(&self, job: Job) {
-        self.queue.send(job);
+        let bytes = job.size();
+        self.queue.send(job, bytes);
     }
 
     /// Does the job on this thread, which blocks until it is answered, if nobody else is present;

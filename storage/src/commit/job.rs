@@ -104,6 +104,21 @@ pub(crate) struct Spilled {
     pub(crate) handles: BTreeMap<KeyspaceId, u32>,
 }
 
+impl Job {
+    /// Upper bound of the bytes that it takes in a frame, as far as it is known before.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Job::Commit { prepared, .. } | Job::CommitSpilled { prepared, .. } => prepared.size(),
+            Job::Spill { writes, .. } => writes.iter().map(Write::size).sum(),
+            Job::Relocate { moves, .. } => moves.iter().map(Move::size).sum(),
+            Job::RollBack { .. }
+            | Job::BeginCheckpoint { .. }
+            | Job::EndCheckpoint { .. }
+            | Job::Recycle { .. } => 0,
+        }
+    }
+}
+
 impl Write {
     /// Upper bound of the bytes that it takes in a frame as part of a committed frame.
     pub(crate) fn size(&self) -> usize {

@@ -41,6 +41,9 @@ use crate::worker::Worker;
 
 /// Bytes of records after which a frame takes no further transaction.
 const FRAME_TARGET: usize = 4 << 20;
+/// While a frame is in flight the next one goes out before it has landed if it is at least so large:
+/// beside the device's time for so many bytes another frame's share of the work is small.
+const PIPELINED_BYTES: usize = 64 << 10;
 /// Encoded root mark.
 const ROOT_MARK_LEN: usize = 1 + 8 + 32 + 32;
 
@@ -100,11 +103,9 @@ impl Committer {
     fn work_off(&mut self, jobs: VecDeque<Job>, queue: &Queue<Job>) {
         self.work(jobs);
         while !self.flights.is_empty() {
-            let jobs = queue.take_ready();
-            if jobs.is_empty() {
-                self.land_one();
-            } else {
-                self.work(jobs);
+            match queue.take_ready(PIPELINED_BYTES) {
+                Some(jobs) => self.work(jobs),
+                None => self.land_one(),
             }
         }
     }

@@ -7,6 +7,8 @@ use crate::shared::lock;
 
 struct Inner<J> {
     jobs: VecDeque<J>,
+    /// What all jobs weigh.
+    bytes: usize,
     closed: bool,
 }
 
@@ -16,10 +18,17 @@ pub(crate) struct Queue<J> {
     arrived: Condvar,
 }
 
+impl<J> Inner<J> {
+    fn take(&mut self) -> VecDeque<J> {
+        self.bytes = 0;
+        std::mem::take(&mut self.jobs)
+    }
+}
+
 impl<J> Queue<J> {
     pub(crate) fn new() -> Self {
         Self {
-            inner: Mutex::new(Inner { jobs: VecDeque::new(), closed: false }),
+            inner: Mutex::new(Inner { jobs: VecDeque::new(), bytes: 0, closed: false }),
             arrived: Condvar::new(),
         }
     }
@@ -30,14 +39,15 @@ impl<J> Queue<J> {
         inner.jobs.is_empty() && !inner.closed
     }
 
-    /// Adds a job. Once the queue is closed the job is dropped, which its waiter notices.
-    pub(crate) fn send(&self, job: J) {
+    /// Adds a job that weighs so many bytes. Once the queue is closed the job is dropped, which its waiter notices.
+    pub(crate) fn send(&self, job: J, bytes: usize) {
         let mut inner = lock(&self.inner);
         if inner.closed {
             return;
         }
         let was_empty = inner.jobs.is_empty();
         inner.jobs.push_back(job);
+        inner.bytes += bytes;
         drop(inner);
         if was_empty {
             self.arrived.notify_one();
@@ -49,7 +59,7 @@ impl<J> Queue<J> {
         let mut inner = lock(&self.inner);
         loop {
             if !inner.jobs.is_empty() {
-                return Some(std::mem::take(&mut inner.jobs));
+                return Some(inner.take());
             }
             if inner.closed {
                 return None;
@@ -58,9 +68,10 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Takes what is there, without waiting.
-    pub(crate) fn take_ready(&self) -> VecDeque<J> {
-        std::mem::take(&mut lock(&self.inner).jobs)
+    /// Takes what is there if it weighs at least so many bytes, without waiting.
+    pub(crate) fn take_ready(&self, bytes: usize) -> Option<VecDeque<J>> {
+        let mut inner = lock(&self.inner);
+        (!inner.jobs.is_empty() && inner.bytes >= bytes).then(|| inner.take())
     }
 
     /// Refuses further jobs; those queued are still taken.

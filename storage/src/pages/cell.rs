@@ -3,10 +3,11 @@
 //! A cell never changes what it stands for: a change makes a new cell. So an image that was written
 //! once stays right for as long as the cell lives, and dropping the page from memory loses nothing.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use strongroom_aries::PageId;
+use strongroom_merkle::prefetch::prefetch;
 use strongroom_merkle::{Page, Prefix};
 use strongroom_wal::Lsn;
 
@@ -33,6 +34,8 @@ pub struct Cell {
     /// The page holds the effect of every record before this position, and of none after it.
     pub(crate) page_lsn: Lsn,
     inner: Mutex<Inner>,
+    /// Where the page was last seen in memory, to ask for it ahead without the lock.
+    hint: (AtomicUsize, AtomicU32),
     /// Pages in memory, of the whole store.
     resident: Arc<AtomicUsize>,
 }
@@ -61,8 +64,9 @@ impl Cell {
         resident.fetch_add(1, Ordering::Relaxed);
         let inner = Inner { image: None, used: true, body: None };
         let prefix = page.prefix();
+        let hint = hint(&page);
         let inner = Mutex::new(Inner { body: Some(page), ..inner });
-        Self { tree, prefix, page_lsn, inner, resident: Arc::clone(resident) }
+        Self { tree, prefix, page_lsn, inner, hint, resident: Arc::clone(resident) }
     }
 
     /// A page that is on disk only.
@@ -74,7 +78,15 @@ impl Cell {
         resident: &Arc<AtomicUsize>,
     ) -> Self {
         let inner = Mutex::new(Inner { body: None, image: Some(image), used: false });
-        Self { tree, prefix, page_lsn, inner, resident: Arc::clone(resident) }
+        let hint = Default::default();
+        Self { tree, prefix, page_lsn, inner, hint, resident: Arc::clone(resident) }
+    }
+
+    /// Asks for the page if it is in memory.
+    pub(super) fn prefetch(&self) {
+        let (address, len) = &self.hint;
+        let len = usize::try_from(len.load(Ordering::Relaxed)).unwrap_or(0);
+        prefetch(address.load(Ordering::Relaxed), len);
     }
 
     /// Its name in log records and images.
@@ -104,6 +116,9 @@ impl Cell {
         if inner.body.is_some() {
             return false;
         }
+        let (address, len) = hint(body);
+        self.hint.0.store(address.into_inner(), Ordering::Relaxed);
+        self.hint.1.store(len.into_inner(), Ordering::Relaxed);
         inner.body = Some(body.clone());
         self.resident.fetch_add(1, Ordering::Relaxed);
         true
@@ -128,6 +143,12 @@ impl Cell {
         }
         dropped
     }
+}
+
+/// Where a page is in memory.
+fn hint(page: &Page<Slot>) -> (AtomicUsize, AtomicU32) {
+    let (address, len) = page.place();
+    (address.into(), u32::try_from(len).unwrap_or(0).into())
 }
 
 impl Drop for Cell {

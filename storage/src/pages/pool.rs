@@ -105,6 +105,12 @@ impl Pool {
         Ok(body)
     }
 
+    /// Asks for the page of a cell that will be loaded soon.
+    #[expect(clippy::unused_self, reason = "as `load` is asked")]
+    pub(crate) fn prefetch(&self, cell: &Handle) {
+        cell.prefetch();
+    }
+
     /// A cell for a page that is listed in a map.
     pub(crate) fn adopt(
         &self,
@@ -198,6 +204,10 @@ impl Pages for TreePages<'_> {
 
     fn load(&self, handle: &Handle) -> Result<Page<Slot>, PageError> {
         self.pool.load(handle)
+    }
+
+    fn prefetch(&self, handle: &Handle) {
+        self.pool.prefetch(handle);
     }
 
     fn store(&self, page: Page<Slot>) -> Handle {

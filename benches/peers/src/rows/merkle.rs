@@ -23,7 +23,7 @@ const BATCHES: usize = 10;
 const BAR: Bar = Bar::AtLeast(2e6);
 
 /// As much as a store keeps beside the key.
-type Place = [u64; 3];
+type Place = [u8; 20];
 
 /// The index as a store has it, in memory.
 pub(super) type Index = View<MemPages<Place>>;
@@ -53,7 +53,7 @@ impl Entry {
     }
 
     pub(super) fn change(&self) -> Change<'_, Place> {
-        let put = Some((self.digest, [1; 3]));
+        let put = Some((self.digest, [1; 20]));
         Change { hash: self.key_hash, key: &self.key, put, before: None }
     }
 }
