@@ -50,7 +50,7 @@ fn key(number: u64) -> Key {
 fn change(key: &Key, value: u64) -> Change<'_, Place> {
     let mut digest = Digest(key.hash.0);
     digest.0[..8].copy_from_slice(&value.to_le_bytes());
-    Change { hash: key.hash, key: &key.key, put: Some((digest, [value; 3])), before: None }
+    Change { hash: key.hash, key: &key.key, put: Some((digest, [1; 20])), before: None }
 }
 
 fn filled(keys: &[Key]) -> Mem {
