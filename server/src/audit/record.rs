@@ -1,6 +1,11 @@
 //! The text of a record: one JSON object on one line.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::Device;
 use super::hash::{Style, json, number, quoted};
@@ -109,7 +114,7 @@ fn lifetime(o: &mut Object<'_>, token: &Token) {
     if token.entry.num_uses > 0 {
         o.value("remaining_uses", token.entry.num_uses);
     }
-    o.text("token_type", "service");
+    o.text("token_type", if token.entry.batch { "batch" } else { "service" });
     if token.entry.creation_ttl > 0 {
         o.value("token_ttl", token.entry.creation_ttl);
     }
@@ -118,7 +123,10 @@ fn lifetime(o: &mut Object<'_>, token: &Token) {
 
 fn request(o: &mut Object<'_>, request: &Request, facts: &Facts, headers: &BTreeMap<String, bool>) {
     o.value("id", request.id);
-    o.text("operation", operation(request.op));
+    o.text("operation", operation(request.op, facts.creates));
+    if let Some(id) = client_id(&facts.who) {
+        o.text("client_id", &id);
+    }
     mount(o, facts, "mount_running_version");
     if let Some(token) = request.token.as_ref().filter(|t| !t.is_empty()) {
         o.secret("client_token", token);
@@ -142,8 +150,25 @@ fn request(o: &mut Object<'_>, request: &Request, facts: &Facts, headers: &BTree
     }
 }
 
-fn operation(op: Operation) -> &'static str {
+/// Who a client is for those who count clients: an entity, or all tokens of the same policies.
+fn client_id(who: &Who) -> Option<Cow<'_, str>> {
+    let caller = match who {
+        Who::Nobody => return None,
+        Who::Token(token) => &token.caller,
+        Who::Forwarded(caller) => caller,
+    };
+    if !caller.entity_id.is_empty() {
+        return Some(Cow::Borrowed(&caller.entity_id));
+    }
+    let mut policies = caller.policies.clone();
+    policies.sort_unstable();
+    let text = format!("{}\0root", policies.join("\x7f"));
+    Some(Cow::Owned(STANDARD.encode(digest(&SHA256, text.as_bytes()))))
+}
+
+fn operation(op: Operation, creates: bool) -> &'static str {
     match op {
+        Operation::Write if creates => "create",
         Operation::Read => "read",
         Operation::List => "list",
         Operation::Scan => "scan",

@@ -32,6 +32,8 @@ pub struct Facts {
     pub mount: Option<Arc<Mount>>,
     /// The secondary that the call came through.
     pub forwarded_from: Option<String>,
+    /// There was nothing yet where the request writes.
+    pub creates: bool,
 }
 
 /// Puts one request and its answer on record.
@@ -71,6 +73,13 @@ impl Trail {
             self.facts = Some(facts()?);
         }
         Ok(())
+    }
+
+    /// Says whether the request makes something new; too late once it is on record.
+    pub fn creates(&mut self, creates: bool) {
+        if let Some(facts) = self.facts.as_mut().filter(|_| self.heads.is_none()) {
+            facts.creates = creates;
+        }
     }
 
     /// Puts the request on record, before anything is changed. Once is enough.

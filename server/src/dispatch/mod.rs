@@ -12,6 +12,7 @@ mod request;
 mod run;
 mod wrap;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use strongroom_storage::CommitError;
@@ -83,9 +84,16 @@ async fn answer(
     for _ in 0..TRIES {
         let mut session = unsealed.session();
         record::know(trail, &mut session, request)?;
-        let context =
-            run::Context { cluster, lockout: &unsealed.lockout, request, role, scope: Scope::Here };
+        let context = run::Context {
+            cluster,
+            lockout: &unsealed.lockout,
+            request,
+            role,
+            scope: Scope::Here,
+            creates: Cell::new(false),
+        };
         let step = run::attempt(&context, &mut session, used != Use::Unlimited);
+        record::creates(trail, &context);
         if record::has_effect(&step, &mut session) {
             record::request(trail, request).await?;
         }

@@ -1,6 +1,7 @@
 //! Where a call meets its audit trail.
 
 use super::authorise::identify;
+use super::run::Context;
 use super::{Request, Step};
 use crate::audit::{Facts, Trail, Who};
 use crate::barrier::Session;
@@ -18,7 +19,7 @@ pub(super) fn know(
     trail.know(|| {
         let who = identify(session, request)?.map_or(Who::Nobody, Who::Token);
         let mount = mount::route(session, Scope::Here, &request.path)?.map(|(mount, _)| mount);
-        Ok(Facts { who, mount, forwarded_from: None })
+        Ok(Facts { who, mount, forwarded_from: None, creates: false })
     })
 }
 
@@ -37,8 +38,16 @@ pub(super) fn know_forwarded(
             who: Who::Forwarded(caller.clone()),
             mount: mount.map(|(mount, _)| mount),
             forwarded_from: Some(secondary.to_owned()),
+            creates: false,
         })
     })
+}
+
+/// Tells the trail whether the attempt found nothing yet where it writes.
+pub(super) fn creates(trail: &mut Option<Trail>, context: &Context<'_>) {
+    if let Some(trail) = trail {
+        trail.creates(context.creates.get());
+    }
 }
 
 /// Whether what comes next changes something, here or elsewhere.

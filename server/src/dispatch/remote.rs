@@ -1,5 +1,6 @@
 //! Calls that cross between clusters: a secondary forwards, its primary executes.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -132,11 +133,13 @@ async fn execute(
             request,
             role,
             scope: Scope::Replicated,
+            creates: Cell::new(false),
         };
         let step = match request.path.strip_prefix("sys/") {
             Some(rest) => run::system(&context, &mut session, Some(caller), rest),
             None => run::mounted(&context, &mut session, Some(caller)),
         };
+        record::creates(trail, &context);
         if record::has_effect(&step, &mut session) {
             record::request(trail, request).await?;
         }

@@ -1,5 +1,6 @@
 //! One attempt at a call: a pure function of the request and the state of the store.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use strongroom_storage::KeyspaceId;
@@ -40,6 +41,8 @@ pub(super) struct Context<'a> {
     pub(super) request: &'a Request,
     pub(super) role: Role,
     pub(super) scope: Scope,
+    /// What an attempt found: nothing yet where the request writes.
+    pub(super) creates: Cell<bool>,
 }
 
 /// Runs a client's request.
@@ -171,6 +174,7 @@ fn on_core(
         }
         _ => true,
     };
+    context.creates.set(!exists);
     let caller = authorise(session, request, route.access, caller, exists)?;
     if forwarded(context, mount.info.local, method.served) {
         return Ok(Step::Forward(caller.clone()));
@@ -222,6 +226,7 @@ fn engine(
         }
         _ => true,
     };
+    context.creates.set(!exists);
     let caller = authorise(session, request, route.access, caller, exists)?;
     if forwarded(context, mount.info.local, method.served) {
         return Ok(Step::Forward(caller.clone()));

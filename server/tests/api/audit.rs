@@ -48,6 +48,38 @@ impl Audited {
 }
 
 #[test]
+fn records_tell_making_from_changing_and_who_counts_as_one_client() {
+    let audited = Audited::new(json!({}));
+    let server = &audited.server;
+    server.root("POST", "sys/auth/userpass", r#"{"type":"userpass"}"#, 204);
+    let user = r#"{"password":"p","token_type":"batch","token_policies":"w"}"#;
+    server.root("POST", "auth/userpass/users/bob", user, 204);
+    server.root("POST", "auth/userpass/users/bob", user, 204);
+    let (_, made) = server.call("POST", "auth/userpass/login/bob", "", r#"{"password":"p"}"#);
+    let auth = &made["auth"];
+    server.call("GET", "secret/data/a", auth["client_token"].as_str().unwrap(), "");
+    server.token(r#"{"policies":["w"]}"#);
+    let records = audited.records();
+    let told = |path: &str| {
+        let of = records.iter().filter(|r| r["type"] == "response" && r["request"]["path"] == path);
+        of.cloned().collect::<Vec<_>>()
+    };
+    let users = told("auth/userpass/users/bob");
+    let operations: Vec<&Value> = users.iter().map(|r| &r["request"]["operation"]).collect();
+    assert_eq!(operations, ["create", "update"]);
+    // Base64 of the SHA-256 of the policies, a zero byte, and the namespace.
+    let root = "0DHqvq2D77kL2/JTPSZkTMJbkFVmUu0TzMi0jiXcFy8=";
+    assert_eq!(users[0]["request"]["client_id"], root);
+    assert_eq!(users[0]["auth"]["token_type"], "service");
+    let [login] = &told("auth/userpass/login/bob")[..] else { panic!("{records:?}") };
+    assert_eq!(login["request"].get("client_id"), None);
+    let [read] = &told("secret/data/a")[..] else { panic!("{records:?}") };
+    assert_eq!(read["auth"]["token_type"], "batch");
+    assert_eq!(read["request"]["client_id"], auth["entity_id"]);
+    assert_eq!(read["auth"]["entity_id"], auth["entity_id"]);
+}
+
+#[test]
 fn request_and_answer_are_on_record_with_their_strings_hashed() {
     let audited = Audited::new(json!({}));
     let server = &audited.server;
@@ -73,7 +105,7 @@ fn request_and_answer_are_on_record_with_their_strings_hashed() {
         assert_eq!(record["auth"]["policy_results"]["allowed"], true);
         assert!(record["time"].as_str().unwrap().ends_with('Z'));
     }
-    assert_eq!(asked["request"]["operation"], "update");
+    assert_eq!(asked["request"]["operation"], "create");
     assert_eq!(read["request"]["operation"], "read");
     assert_eq!(told["request"]["id"], answer["request_id"]);
     assert_eq!(told["response"]["data"]["data"]["k"], audited.hash(CANARY));
