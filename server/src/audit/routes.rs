@@ -11,60 +11,60 @@ use super::hash::Hasher;
 use super::{TABLE_KEY, headers, probe};
 use crate::barrier::Session;
 use crate::keyspace::{CORE, LOCAL};
-use crate::logical::{
-    Access, ApiError, ApiResult, Flag, Method, Operation, Response, Route, Scalar,
-};
-use crate::sys::{CoreCall, CoreHandler};
+use crate::logical::{ApiError, ApiResult, Field, Flag, Method, Operation, Response, Scalar};
+use crate::sys::{CoreCall, CoreRoute};
 
 /// Devices at most.
 const DEVICES_MAX: usize = 64;
 /// Longest path of a device, bytes.
 const PATH_MAX: usize = 256;
 
+const AUDIT: &[Field] = &[
+    Field::text("description", "What it is for"),
+    Field::flag("local", "Whether it stays in this cluster"),
+    Field::pairs("options", "Options"),
+    Field::text("type", "Its type"),
+];
+const AUDIT_HASH: &[Field] = &[Field::text("input", "The input")];
+const CONFIG_AUDITING_REQUEST_HEADERS: &[Field] =
+    &[Field::flag("hmac", "Whether values are hashed")];
+
 /// The routes. Writes run here first: whether a device is local is for the handler to find out.
-pub static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "audit",
-        summary: "List the audit devices",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[Method::local(Operation::Read, list)],
-    },
-    Route {
-        pattern: "audit/{path..}",
-        summary: "Enable or disable an audit device",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[
-            Method::local(Operation::Write, enable),
-            Method::local(Operation::Delete, disable),
-        ],
-    },
-    Route {
-        pattern: "audit-hash/{path..}",
-        summary: "Hash a text as an audit device does",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Write, hash)],
-    },
-    Route {
-        pattern: "config/auditing/request-headers",
-        summary: "List the request headers that go on record",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[Method::local(Operation::Read, headers::list)],
-    },
-    Route {
-        pattern: "config/auditing/request-headers/{name}",
-        summary: "Put a request header on record, or no longer",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[
+pub static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new("audit", "List the audit devices", &[Method::local(Operation::Read, list)])
+        .sudo()
+        .takes(&[]),
+    CoreRoute::new(
+        "audit/{path..}",
+        "Enable or disable an audit device",
+        &[Method::local(Operation::Write, enable), Method::local(Operation::Delete, disable)],
+    )
+    .sudo()
+    .takes(AUDIT),
+    CoreRoute::new(
+        "audit-hash/{path..}",
+        "Hash a text as an audit device does",
+        &[Method::local(Operation::Write, hash)],
+    )
+    .takes(AUDIT_HASH),
+    CoreRoute::new(
+        "config/auditing/request-headers",
+        "List the request headers that go on record",
+        &[Method::local(Operation::Read, headers::list)],
+    )
+    .sudo()
+    .takes(&[]),
+    CoreRoute::new(
+        "config/auditing/request-headers/{name}",
+        "Put a request header on record, or no longer",
+        &[
             Method::local(Operation::Read, headers::read),
             Method::primary(Operation::Write, headers::write),
             Method::primary(Operation::Delete, headers::delete),
         ],
-    },
+    )
+    .sudo()
+    .takes(CONFIG_AUDITING_REQUEST_HEADERS),
 ];
 
 fn list(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

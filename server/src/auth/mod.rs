@@ -22,6 +22,7 @@ use crate::sys::{CoreCall, CoreHandler};
 pub use cidr::{Cidr, admit as admit_address, parse_all as parse_cidrs};
 pub use lockout::Lockout;
 pub use login::{Login, issue, settle};
+use params::token_fields;
 pub use params::{TokenFields, TokenParams, token_type};
 pub use renewal::{Origin, Renewal, Terms, terms};
 

@@ -7,6 +7,26 @@ use super::cidr::{self, Cidr};
 use crate::logical::{ApiError, ApiResult, Flag, Integer, Scalar, Seconds, Words};
 use crate::policy;
 
+/// The fields that an auth method takes for its tokens, and its own.
+macro_rules! token_fields {
+    ($($own:expr),* $(,)?) => {
+        &[
+            Field::words("token_bound_cidrs", "Address blocks that tokens may be used from"),
+            Field::seconds("token_explicit_max_ttl", "No renewal prolongs tokens beyond this time"),
+            Field::seconds("token_max_ttl", "How long tokens can live"),
+            Field::flag("token_no_default_policy", "Whether tokens go without the policy `default`"),
+            Field::integer("token_num_uses", "How often tokens may be used, 0 for any number"),
+            Field::seconds("token_period", "Each renewal prolongs tokens by this time"),
+            Field::words("token_policies", "Policies of tokens"),
+            Field::flag("token_strictly_bind_ip", "Whether tokens are bound to the login's address"),
+            Field::seconds("token_ttl", "How long tokens live"),
+            Field::text("token_type", "Type of tokens"),
+            $($own),*
+        ]
+    };
+}
+pub(super) use token_fields;
+
 /// What the tokens of a role are like. Times are seconds; 0 for the mount's or none.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(default)]

@@ -7,13 +7,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::token_fields;
 use super::{Login, Origin, Renewal, TokenFields, TokenParams};
 use crate::barrier::Session;
 use crate::identity::Metadata;
-use crate::logical::{
-    Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar, Secret,
-};
-use crate::sys::{CoreCall, CoreHandler};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar, Secret};
+use crate::sys::{CoreCall, CoreRoute};
 
 /// Users that one LIST answers at most.
 const LIST_MAX: usize = 1_000_000;
@@ -27,48 +26,58 @@ const COST: u32 = 10;
 /// password, with [`COST`].
 const NOBODY: &str = "$2b$10$BwUs05fUtYQXNUixq8Y3TOLMZIjZzqDJ66K4QxtkHoIUkszzXnZzG";
 
+const LOGIN: &[Field] = &[Field::text("password", "The password")];
+const USERS: &[Field] = token_fields![
+    Field::words("bound_cidrs", "Old name of `token_bound_cidrs`"),
+    Field::seconds("max_ttl", "Old name of `token_max_ttl`"),
+    Field::text("password", "The password"),
+    Field::text("password_hash", "The password, hashed with bcrypt"),
+    Field::words("policies", "Names of policies"),
+    Field::seconds("ttl", "How long it lives")
+];
+const USERS_PASSWORD: &[Field] = &[
+    Field::text("password", "The password"),
+    Field::text("password_hash", "The password, hashed with bcrypt"),
+];
+const USERS_POLICIES: &[Field] = &[
+    Field::words("policies", "Names of policies"),
+    Field::words("token_policies", "Policies of tokens"),
+];
+
 /// The routes.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    route(
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
         "login/{name}",
         "Log in with a password",
-        Access::Public,
         &[Method::local(Operation::Write, login)],
-    ),
-    route("users", "List the users", Access::Token, &[Method::local(Operation::List, list)]),
-    Route {
-        pattern: "users/{name}",
-        summary: "Show, make, change or delete a user",
-        access: Access::Token,
-        exists: Some(exists),
-        methods: &[
+    )
+    .public()
+    .takes(LOGIN),
+    CoreRoute::new("users", "List the users", &[Method::local(Operation::List, list)]).takes(&[]),
+    CoreRoute::new(
+        "users/{name}",
+        "Show, make, change or delete a user",
+        &[
             Method::local(Operation::Read, read),
             Method::primary(Operation::Write, write),
             Method::primary(Operation::Delete, delete),
         ],
-    },
-    route(
+    )
+    .creates(exists)
+    .takes(USERS),
+    CoreRoute::new(
         "users/{name}/password",
         "Set a user's password",
-        Access::Token,
         &[Method::primary(Operation::Write, write_password)],
-    ),
-    route(
+    )
+    .takes(USERS_PASSWORD),
+    CoreRoute::new(
         "users/{name}/policies",
         "Set the policies of a user's tokens",
-        Access::Token,
         &[Method::primary(Operation::Write, write_policies)],
-    ),
+    )
+    .takes(USERS_POLICIES),
 ];
-
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    access: Access,
-    methods: &'static [Method<CoreHandler>],
-) -> Route<CoreHandler> {
-    Route { pattern, summary, access, exists: None, methods }
-}
 
 /// One user.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::openapi::{document, item};
 use super::{parameters, paths, template};
 use crate::barrier::Session;
-use crate::logical::{Access, ApiError, ApiResult, Described, Operation, Response, matches};
+use crate::logical::{Access, ApiError, ApiResult, Described, Operation, Response, Takes, matches};
 use crate::mount::{Scope, route};
 
 /// Help for `path`; of a mount alone, all its paths.
@@ -69,6 +69,13 @@ fn of_path(rest: &str, path: &Described) -> String {
         text += "\n## PARAMETERS\n\n";
         for name in names {
             let _ = writeln!(text, "    {name} (string)");
+        }
+    }
+    let Takes::Only(fields) = path.takes else { return text };
+    if !fields.is_empty() {
+        text += "\n## FIELDS\n\n";
+        for field in fields {
+            let _ = writeln!(text, "    {}\n        {}\n", field.name, field.about);
         }
     }
     text

@@ -4,17 +4,23 @@ use serde_json::{Map, Value, json};
 
 use super::{known, mounts, parameters, paths, template};
 use crate::barrier::Session;
-use crate::logical::{Access, ApiResult, Described, Flag, Method, Operation, Response, Route};
-use crate::sys::{CoreCall, CoreHandler};
+use crate::logical::{
+    Access, ApiResult, Described, Field, Flag, Kind, Method, Operation, Response, Takes,
+};
+use crate::sys::{CoreCall, CoreRoute};
+
+const INTERNAL_SPECS_OPENAPI: &[Field] = &[
+    Field::text("context", "Context"),
+    Field::flag("generic_mount_paths", "Whether mount paths become parameters"),
+];
 
 /// The route.
-pub static ROUTES: &[Route<CoreHandler>] = &[Route {
-    pattern: "internal/specs/openapi",
-    summary: "Describe the API of this server as an OpenAPI document",
-    access: Access::Token,
-    exists: None,
-    methods: &[Method::local(Operation::Read, read), Method::local(Operation::Write, read)],
-}];
+pub static ROUTES: &[CoreRoute] = &[CoreRoute::new(
+    "internal/specs/openapi",
+    "Describe the API of this server as an OpenAPI document",
+    &[Method::local(Operation::Read, read), Method::local(Operation::Write, read)],
+)
+.takes(INTERNAL_SPECS_OPENAPI)];
 
 #[derive(serde::Deserialize, Default)]
 #[serde(default)]
@@ -130,12 +136,12 @@ fn operation(
         "responses": {
             "200": { "description": "OK" },
             "204": { "description": "OK, and nothing to say" },
-            "default": {
-                "description": "What is wrong",
-                "content": { "application/json": { "schema": {
-                    "$ref": "#/components/schemas/Errors",
-                } } },
-            },
+            "400": wrong("The call is not as it has to be"),
+            "403": wrong("No token, or one that may not do this"),
+            "404": wrong("Nothing there"),
+            "405": wrong("Not with this verb"),
+            "503": wrong("Sealed, or not ready"),
+            "default": wrong("What is wrong"),
         },
     });
     if verb == "get" && list_too {
@@ -148,15 +154,76 @@ fn operation(
             "schema": { "type": "string", "enum": ["true"] },
         }]);
     }
+    if verb == "get" {
+        let parameters = queries(path);
+        match operation["parameters"].as_array_mut() {
+            Some(list) => list.extend(parameters),
+            None => operation["parameters"] = parameters.into(),
+        }
+    }
     if matches!(op, Operation::Write | Operation::Patch) {
         let kind = match op {
             Operation::Patch => "application/merge-patch+json",
             _ => "application/json",
         };
-        operation["requestBody"] =
-            json!({ "content": { kind: { "schema": { "type": "object" } } } });
+        operation["requestBody"] = json!({ "content": { kind: { "schema": body(path) } } });
     }
     (verb, operation)
+}
+
+/// The query parameters of what reads and lists.
+fn queries(path: &Described) -> Vec<Value> {
+    let Takes::Only(fields) = path.takes else { return Vec::new() };
+    let parameter = |field: &Field| {
+        json!({
+            "name": field.name,
+            "description": field.about,
+            "in": "query",
+            "schema": schema(field.kind),
+        })
+    };
+    fields.iter().filter(|f| f.in_query).map(parameter).collect()
+}
+
+/// The schema of a body.
+fn body(path: &Described) -> Value {
+    let Takes::Only(fields) = path.takes else { return json!({ "type": "object" }) };
+    let properties: Map<String, Value> = fields
+        .iter()
+        .filter(|f| !f.in_query)
+        .map(|field| {
+            let mut schema = schema(field.kind);
+            schema["description"] = field.about.into();
+            (field.name.to_owned(), schema)
+        })
+        .collect();
+    json!({ "type": "object", "properties": properties })
+}
+
+/// The plainest of the forms that a field is taken in.
+fn schema(kind: Kind) -> Value {
+    match kind {
+        Kind::Text => json!({ "type": "string" }),
+        Kind::Integer => json!({ "type": "integer" }),
+        Kind::Number => json!({ "type": "number" }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Seconds => json!({ "type": "integer", "format": "seconds" }),
+        Kind::Words => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Pairs => {
+            json!({ "type": "object", "additionalProperties": { "type": "string" } })
+        }
+        Kind::Object => json!({ "type": "object" }),
+        Kind::Objects => json!({ "type": "array", "items": { "type": "object" } }),
+        Kind::Any => json!({}),
+    }
+}
+
+/// An error of that meaning.
+fn wrong(meaning: &str) -> Value {
+    json!({
+        "description": meaning,
+        "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Errors" } } },
+    })
 }
 
 /// Unique among all verbs of all paths.

@@ -14,7 +14,7 @@ use crate::describe;
 use crate::keyspace::CORE;
 use crate::logical::{
     Access, ApiError, ApiResult, Call, Caller, EngineHandler, Method, MountInfo, Operation, Params,
-    Peer, Response, Route, Served, find_route,
+    Peer, Response, Route, Served, Takes, find_route,
 };
 use crate::mount::{self, Mount, Scope, Target};
 use crate::replication::Role;
@@ -104,14 +104,15 @@ pub(super) fn system(
         {
             Err(ApiError::permission_denied())
         }
-        Found::Core(_, method, params) => {
+        Found::Core(route, method, params) => {
             let mount = MountInfo { path: "sys/".to_owned(), ..MountInfo::default() };
-            core(context, session, caller, (&mount, CORE), rest, params, method.run)
+            core(context, session, caller, (&mount, CORE), rest, params, (route.takes, method.run))
         }
-        Found::Waits(_, method, params) => Ok(Step::Wait(
-            method.run,
-            SysCall::new(context.cluster, request, rest, &params, caller),
-        )),
+        Found::Waits(route, method, params) => {
+            route.takes.check(request.op, &params, &request.body, &request.query)?;
+            let call = SysCall::new(context.cluster, request, rest, &params, caller);
+            Ok(Step::Wait(method.run, call))
+        }
     }
 }
 
@@ -179,7 +180,8 @@ fn on_core(
     if forwarded(context, mount.info.local, method.served) {
         return Ok(Step::Forward(caller.clone()));
     }
-    core(context, session, caller, (&mount.info, mount.keyspace), rest, params, method.run)
+    let place = (&mount.info, mount.keyspace);
+    core(context, session, caller, place, rest, params, (route.takes, method.run))
 }
 
 fn call<'a>(
@@ -231,7 +233,9 @@ fn engine(
     if forwarded(context, mount.info.local, method.served) {
         return Ok(Step::Forward(caller.clone()));
     }
-    (method.run)(&call, &mut session.view(mount.keyspace)).map(Step::Answer)
+    let notes = route.takes.check(call.op, &call.params, call.body, call.query)?;
+    let response = (method.run)(&call, &mut session.view(mount.keyspace))?;
+    Ok(Step::Answer(response.noted(notes)))
 }
 
 fn core(
@@ -241,9 +245,10 @@ fn core(
     (mount, keyspace): (&MountInfo, KeyspaceId),
     rest: &str,
     params: Params<'_>,
-    run: CoreHandler,
+    (takes, run): (Takes, CoreHandler),
 ) -> ApiResult<Step> {
     let request = context.request;
+    let notes = takes.check(request.op, &params, &request.body, &request.query)?;
     let core = CoreCall {
         call: call(request, caller, mount, rest, params),
         token: request.token.as_deref().map_or("", String::as_str),
@@ -255,7 +260,7 @@ fn core(
         },
         lockout: context.lockout,
     };
-    let mut response = run(&core, session)?;
+    let mut response = run(&core, session)?.noted(notes);
     let Some(mut login) = response.login.take() else { return Ok(Step::Answer(response)) };
     auth::settle(session, &mut login, mount, request.now.into())?;
     if context.scope == Scope::Replicated {

@@ -6,22 +6,19 @@
 use super::fields::{folder, list, writable};
 use super::kv1::{read_object, write_object};
 use crate::barrier::View;
-use crate::logical::{
-    Access, ApiError, ApiResult, Call, EngineHandler, Method, Operation, Response, Route,
-};
+use crate::logical::{ApiError, ApiResult, Call, EngineRoute, Method, Operation, Response};
 
-pub(super) static ROUTES: &[Route<EngineHandler>] = &[Route {
-    pattern: "{path..}",
-    summary: "Read, write, list and delete what belongs to the calling token.",
-    access: Access::Token,
-    exists: Some(exists),
-    methods: &[
+pub(super) static ROUTES: &[EngineRoute] = &[EngineRoute::new(
+    "{path..}",
+    "Read, write, list and delete what belongs to the calling token.",
+    &[
         Method::local(Operation::Read, read),
         Method::local(Operation::List, list_folder),
         Method::local(Operation::Write, write),
         Method::local(Operation::Delete, delete),
     ],
-}];
+)
+.creates(exists)];
 
 /// The prefix of the caller's entries. A call without a token of this cluster has no cubbyhole.
 fn root(call: &Call<'_>) -> ApiResult<String> {

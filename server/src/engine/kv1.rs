@@ -10,26 +10,23 @@ use serde_json::value::RawValue;
 use super::duration::parse_seconds;
 use super::fields::{folder, list, scalar, scan, writable};
 use crate::barrier::View;
-use crate::logical::{
-    Access, ApiError, ApiResult, Call, EngineHandler, Method, Operation, Response, Route,
-};
+use crate::logical::{ApiError, ApiResult, Call, EngineRoute, Method, Operation, Response};
 
 /// Advisory lease of a secret without `ttl` where the mount sets none, in seconds (32 days).
 const DEFAULT_LEASE: u64 = 2_764_800;
 
-pub(super) static ROUTES: &[Route<EngineHandler>] = &[Route {
-    pattern: "{path..}",
-    summary: "Read, write, list and delete secrets.",
-    access: Access::Token,
-    exists: Some(exists),
-    methods: &[
+pub(super) static ROUTES: &[EngineRoute] = &[EngineRoute::new(
+    "{path..}",
+    "Read, write, list and delete secrets.",
+    &[
         Method::local(Operation::Read, read),
         Method::local(Operation::List, list_folder),
         Method::local(Operation::Scan, scan_folder),
         Method::primary(Operation::Write, write),
         Method::primary(Operation::Delete, delete),
     ],
-}];
+)
+.creates(exists)];
 
 type Secret<'a> = BTreeMap<String, &'a RawValue>;
 

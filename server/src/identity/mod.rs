@@ -8,6 +8,7 @@ mod groups;
 mod login;
 mod routes;
 mod subject;
+mod takes;
 
 pub use entry::{Alias, Entity, Group, Metadata, entity, group};
 pub use login::{Arrival, arrive};

@@ -1,32 +1,37 @@
 //! What `identity/` answers.
 
+use super::takes;
 use super::{aliases, entities, groups};
-use crate::logical::{Access, Method, Operation, Route};
-use crate::sys::CoreHandler;
+use crate::logical::{Method, Operation};
+use crate::sys::CoreRoute;
 
 /// Reads are served locally, changes by the primary.
-pub static ROUTES: &[Route<CoreHandler>] = &[
-    route(
+pub static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
         "entity",
         "Make or change an entity",
         &[Method::primary(Operation::Write, entities::write)],
-    ),
-    route(
+    )
+    .takes(takes::ENTITY),
+    CoreRoute::new(
         "entity/merge",
         "Merge entities into one",
         &[Method::primary(Operation::Write, entities::merge)],
-    ),
-    route(
+    )
+    .takes(takes::ENTITY_MERGE),
+    CoreRoute::new(
         "entity/batch-delete",
         "Delete entities by their ids",
         &[Method::primary(Operation::Write, entities::delete_many)],
-    ),
-    route(
+    )
+    .takes(takes::ENTITY_BATCH_DELETE),
+    CoreRoute::new(
         "entity/id",
         "List the ids of entities",
         &[Method::local(Operation::List, entities::list_ids)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "entity/id/{id}",
         "Show, change or delete an entity by its id",
         &[
@@ -34,13 +39,15 @@ pub static ROUTES: &[Route<CoreHandler>] = &[
             Method::primary(Operation::Write, entities::write_by_id),
             Method::primary(Operation::Delete, entities::delete_by_id),
         ],
-    ),
-    route(
+    )
+    .takes(takes::ENTITY_ID),
+    CoreRoute::new(
         "entity/name",
         "List the names of entities",
         &[Method::local(Operation::List, entities::list_names)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "entity/name/{name}",
         "Show, make, change or delete an entity by its name",
         &[
@@ -48,23 +55,27 @@ pub static ROUTES: &[Route<CoreHandler>] = &[
             Method::primary(Operation::Write, entities::write_by_name),
             Method::primary(Operation::Delete, entities::delete_by_name),
         ],
-    ),
-    route(
+    )
+    .takes(takes::ENTITY_NAME),
+    CoreRoute::new(
         "lookup/entity",
         "Find an entity by id, name or alias",
         &[Method::local(Operation::Write, entities::lookup)],
-    ),
-    route(
+    )
+    .takes(takes::LOOKUP_ENTITY),
+    CoreRoute::new(
         "entity-alias",
         "Make or change an alias of an entity",
         &[Method::primary(Operation::Write, aliases::write_entity)],
-    ),
-    route(
+    )
+    .takes(takes::ENTITY_ALIAS),
+    CoreRoute::new(
         "entity-alias/id",
         "List the ids of aliases of entities",
         &[Method::local(Operation::List, aliases::list_entity)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "entity-alias/id/{id}",
         "Show, change or delete an alias of an entity",
         &[
@@ -72,14 +83,21 @@ pub static ROUTES: &[Route<CoreHandler>] = &[
             Method::primary(Operation::Write, aliases::write_entity),
             Method::primary(Operation::Delete, aliases::delete_entity),
         ],
-    ),
-    route("group", "Make or change a group", &[Method::primary(Operation::Write, groups::write)]),
-    route(
+    )
+    .takes(takes::ENTITY_ALIAS_ID),
+    CoreRoute::new(
+        "group",
+        "Make or change a group",
+        &[Method::primary(Operation::Write, groups::write)],
+    )
+    .takes(takes::GROUP),
+    CoreRoute::new(
         "group/id",
         "List the ids of groups",
         &[Method::local(Operation::List, groups::list_ids)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "group/id/{id}",
         "Show, change or delete a group by its id",
         &[
@@ -87,13 +105,15 @@ pub static ROUTES: &[Route<CoreHandler>] = &[
             Method::primary(Operation::Write, groups::write_by_id),
             Method::primary(Operation::Delete, groups::delete_by_id),
         ],
-    ),
-    route(
+    )
+    .takes(takes::GROUP_ID),
+    CoreRoute::new(
         "group/name",
         "List the names of groups",
         &[Method::local(Operation::List, groups::list_names)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "group/name/{name}",
         "Show, make, change or delete a group by its name",
         &[
@@ -101,23 +121,27 @@ pub static ROUTES: &[Route<CoreHandler>] = &[
             Method::primary(Operation::Write, groups::write_by_name),
             Method::primary(Operation::Delete, groups::delete_by_name),
         ],
-    ),
-    route(
+    )
+    .takes(takes::GROUP_NAME),
+    CoreRoute::new(
         "lookup/group",
         "Find a group by id, name or alias",
         &[Method::local(Operation::Write, groups::lookup)],
-    ),
-    route(
+    )
+    .takes(takes::LOOKUP_ENTITY),
+    CoreRoute::new(
         "group-alias",
         "Make or change an alias of a group",
         &[Method::primary(Operation::Write, aliases::write_group)],
-    ),
-    route(
+    )
+    .takes(takes::GROUP_ALIAS),
+    CoreRoute::new(
         "group-alias/id",
         "List the ids of aliases of groups",
         &[Method::local(Operation::List, aliases::list_group)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "group-alias/id/{id}",
         "Show, change or delete an alias of a group",
         &[
@@ -125,13 +149,6 @@ pub static ROUTES: &[Route<CoreHandler>] = &[
             Method::primary(Operation::Write, aliases::write_group),
             Method::primary(Operation::Delete, aliases::delete_group),
         ],
-    ),
+    )
+    .takes(takes::GROUP_ALIAS_ID),
 ];
-
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    methods: &'static [Method<CoreHandler>],
-) -> Route<CoreHandler> {
-    Route { pattern, summary, access: Access::Token, exists: None, methods }
-}

@@ -7,14 +7,17 @@
 
 mod call;
 mod error;
+mod field;
 mod input;
 mod response;
 mod route;
 
 pub use call::{Call, Caller, Certificates, MountInfo, Operation, Peer, parse_body};
 pub use error::{ApiError, ApiResult};
+pub use field::{Field, Kind, Takes};
 pub use input::{Flag, Integer, Pairs, Scalar, Seconds, Secret, Words};
 pub use response::{Auth, Response, WrapInfo};
 pub use route::{
-    Access, Described, EngineHandler, Method, Params, Route, Served, find_route, matches,
+    Access, Described, EngineHandler, EngineRoute, Exists, Method, Params, Route, Served,
+    find_route, matches,
 };

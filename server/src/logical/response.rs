@@ -79,6 +79,20 @@ impl Response {
         Self::data(&serde_json::json!({ "keys": keys }))
     }
 
+    /// The same answer with more hints, if it says anything at all.
+    #[must_use]
+    pub fn noted(mut self, mut notes: Vec<String>) -> Self {
+        let says = self.data.is_some()
+            || self.auth.is_some()
+            || self.login.is_some()
+            || self.wrap_info.is_some()
+            || !self.warnings.is_empty();
+        if says && !notes.is_empty() {
+            self.warnings.append(&mut notes);
+        }
+        self
+    }
+
     /// The same answer with one more warning.
     #[must_use]
     pub fn warn(mut self, warning: impl Into<String>) -> Self {

@@ -3,12 +3,15 @@
 //! Patterns are relative to the mount. A segment `{name}` captures one segment, a last segment
 //! `{name..}` captures the rest of the path (possibly empty), everything else matches itself.
 
-use super::{ApiError, ApiResult, Call, Operation, Response};
+use super::{ApiError, ApiResult, Call, Field, Operation, Response, Takes};
 use crate::barrier::View;
 
 /// A handler of a secrets engine: reads and buffers writes, never waits, never commits.
 /// It may be run more than once for one request (conflicts), so it has no other effect.
 pub type EngineHandler = fn(&Call<'_>, &mut View<'_>) -> ApiResult<Response>;
+
+/// A route of a secrets engine.
+pub type EngineRoute = Route<EngineHandler>;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,9 @@ impl<H> Method<H> {
     }
 }
 
+/// Whether what a call is about is there already.
+pub type Exists = fn(&Call<'_>, &mut View<'_>) -> ApiResult<bool>;
+
 /// One path pattern with its verbs.
 #[derive(Debug)]
 pub struct Route<H: 'static> {
@@ -65,7 +71,9 @@ pub struct Route<H: 'static> {
     /// Who may call it.
     pub access: Access,
     /// Tells create from update for policies; `None` means always update.
-    pub exists: Option<fn(&Call<'_>, &mut View<'_>) -> ApiResult<bool>>,
+    pub exists: Option<Exists>,
+    /// What comes with a call.
+    pub takes: Takes,
     /// The verbs.
     pub methods: &'static [Method<H>],
 }
@@ -81,11 +89,58 @@ pub struct Described {
     pub access: Access,
     /// Whether a policy tells create from update here.
     pub creates: bool,
+    /// As [`Route::takes`].
+    pub takes: Takes,
     /// The verbs.
     pub ops: Vec<Operation>,
 }
 
 impl<H> Route<H> {
+    /// For tokens whose policies allow it; takes anything.
+    pub const fn new(
+        pattern: &'static str,
+        summary: &'static str,
+        methods: &'static [Method<H>],
+    ) -> Self {
+        let (access, exists, takes) = (Access::Token, None, Takes::Anything);
+        Self { pattern, summary, access, exists, takes, methods }
+    }
+
+    /// The same, with the `sudo` capability too.
+    #[must_use]
+    pub const fn sudo(mut self) -> Self {
+        self.access = Access::Sudo;
+        self
+    }
+
+    /// The same, open to anyone.
+    #[must_use]
+    pub const fn public(mut self) -> Self {
+        self.access = Access::Public;
+        self
+    }
+
+    /// The same, open to anyone and also while the server is sealed.
+    #[must_use]
+    pub const fn always(mut self) -> Self {
+        self.access = Access::Always;
+        self
+    }
+
+    /// The same, where policies tell create from update.
+    #[must_use]
+    pub const fn creates(mut self, exists: Exists) -> Self {
+        self.exists = Some(exists);
+        self
+    }
+
+    /// The same, with all the fields that it takes.
+    #[must_use]
+    pub const fn takes(mut self, fields: &'static [Field]) -> Self {
+        self.takes = Takes::Only(fields);
+        self
+    }
+
     /// Without the handlers.
     pub fn describe(&self) -> Described {
         Described {
@@ -93,6 +148,7 @@ impl<H> Route<H> {
             summary: self.summary,
             access: self.access,
             creates: self.exists.is_some(),
+            takes: self.takes,
             ops: self.methods.iter().map(|m| m.op).collect(),
         }
     }

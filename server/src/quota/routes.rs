@@ -7,44 +7,56 @@ use super::{CONFIG_KEY, Config, PREFIX, RULES_MAX, Rule};
 use crate::barrier::Session;
 use crate::keyspace::CORE;
 use crate::logical::{
-    Access, ApiError, ApiResult, Flag, Method, Operation, Response, Route, Scalar, Seconds, Words,
+    ApiError, ApiResult, Field, Flag, Method, Operation, Response, Scalar, Seconds, Words,
 };
 use crate::mount::{Scope, route};
-use crate::sys::{CoreCall, CoreHandler};
+use crate::sys::{CoreCall, CoreRoute};
 
 /// Longest name, bytes.
 const NAME_MAX: usize = 256;
 
+const QUOTAS_CONFIG: &[Field] = &[
+    Field::flag("enable_rate_limit_audit_logging", "Whether refusals go on record"),
+    Field::flag("enable_rate_limit_response_headers", "Whether answers tell what is left"),
+    Field::words("rate_limit_exempt_paths", "Paths without a limit"),
+];
+const QUOTAS_RATE_LIMIT: &[Field] = &[
+    Field::seconds("block_interval", "How long to refuse whoever went over the limit"),
+    Field::flag("inheritable", "Kept, without effect"),
+    Field::seconds("interval", "Length of the window"),
+    Field::text("path", "Path"),
+    Field::number("rate", "Requests in a window"),
+    Field::text("role", "Role that it is for"),
+    Field::text("type", "Its type"),
+];
+
 /// The routes.
-pub static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "quotas/config",
-        summary: "Say which paths are never limited",
-        access: Access::Token,
-        exists: None,
-        methods: &[
+pub static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
+        "quotas/config",
+        "Say which paths are never limited",
+        &[
             Method::local(Operation::Read, read_config),
             Method::primary(Operation::Write, write_config),
         ],
-    },
-    Route {
-        pattern: "quotas/rate-limit",
-        summary: "List the rate limits",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::List, list)],
-    },
-    Route {
-        pattern: "quotas/rate-limit/{name}",
-        summary: "Set, show or remove a rate limit",
-        access: Access::Token,
-        exists: None,
-        methods: &[
+    )
+    .takes(QUOTAS_CONFIG),
+    CoreRoute::new(
+        "quotas/rate-limit",
+        "List the rate limits",
+        &[Method::local(Operation::List, list)],
+    )
+    .takes(&[]),
+    CoreRoute::new(
+        "quotas/rate-limit/{name}",
+        "Set, show or remove a rate limit",
+        &[
             Method::local(Operation::Read, read),
             Method::primary(Operation::Write, write),
             Method::primary(Operation::Delete, delete),
         ],
-    },
+    )
+    .takes(QUOTAS_RATE_LIMIT),
 ];
 
 fn read_config(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

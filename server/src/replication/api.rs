@@ -9,65 +9,77 @@ use super::join::JoinRequest;
 use super::unwrap::Trust;
 use super::{Replication, Running, admin, status};
 use crate::cluster::Unsealed;
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route, Seconds};
-use crate::sys::{SysCall, SysFuture, SysHandler};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Seconds};
+use crate::sys::{SysCall, SysFuture, SysRoute};
 
 /// How long an activation token lives when nothing is asked, seconds.
 const TOKEN_TTL: u64 = 30 * 60;
 const WIPED: &str = "This cluster has become a secondary. All data that it held before was \
     discarded; its tokens are gone, and it unseals with the primary's keys from now on.";
 
+const ENABLE: &[Field] =
+    &[Field::text("primary_cluster_addr", "Address that secondaries are told to connect to")];
+const TOKEN: &[Field] = &[
+    Field::text("id", "Name of the secondary"),
+    Field::seconds("ttl", "How long the token is good for"),
+    Field::text("secondary_public_key", "Public key of the secondary: not supported"),
+];
+const REVOKE: &[Field] = &[Field::text("id", "Name of the secondary")];
+const JOIN: &[Field] = &[
+    Field::text("token", "The activation token"),
+    Field::text("primary_api_addr", "API address of the primary, in place of the token's"),
+    Field::text("ca_file", "Certificates to trust for it"),
+    Field::text("ca_path", "Folder of such certificates"),
+];
+
 /// `sys/replication/*`.
-pub static ROUTES: &[Route<SysHandler>] = &[
-    Route {
-        pattern: "replication/status",
-        summary: "How replication of both kinds stands",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Read, both_status)],
-    },
-    Route {
-        pattern: "replication/performance/status",
-        summary: "How performance replication stands",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Read, performance_status)],
-    },
-    Route {
-        pattern: "replication/dr/status",
-        summary: "How disaster recovery replication stands",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Read, dr_status)],
-    },
-    Route {
-        pattern: "replication/performance/primary/enable",
-        summary: "Make this cluster a primary",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Write, enable_primary)],
-    },
-    Route {
-        pattern: "replication/performance/primary/secondary-token",
-        summary: "Issue an activation token for a secondary",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[Method::local(Operation::Write, secondary_token)],
-    },
-    Route {
-        pattern: "replication/performance/primary/revoke-secondary",
-        summary: "Cut a secondary off",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Write, revoke_secondary)],
-    },
-    Route {
-        pattern: "replication/performance/secondary/enable",
-        summary: "Make this cluster a secondary; discards all its data",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Write, enable_secondary)],
-    },
+pub static ROUTES: &[SysRoute] = &[
+    SysRoute::new(
+        "replication/status",
+        "How replication of both kinds stands",
+        &[Method::local(Operation::Read, both_status)],
+    )
+    .takes(&[])
+    .public(),
+    SysRoute::new(
+        "replication/performance/status",
+        "How performance replication stands",
+        &[Method::local(Operation::Read, performance_status)],
+    )
+    .takes(&[])
+    .public(),
+    SysRoute::new(
+        "replication/dr/status",
+        "How disaster recovery replication stands",
+        &[Method::local(Operation::Read, dr_status)],
+    )
+    .takes(&[])
+    .public(),
+    SysRoute::new(
+        "replication/performance/primary/enable",
+        "Make this cluster a primary",
+        &[Method::local(Operation::Write, enable_primary)],
+    )
+    .takes(ENABLE),
+    SysRoute::new(
+        "replication/performance/primary/secondary-token",
+        "Issue an activation token for a secondary",
+        &[Method::local(Operation::Write, secondary_token)],
+    )
+    .takes(TOKEN)
+    .sudo(),
+    SysRoute::new(
+        "replication/performance/primary/revoke-secondary",
+        "Cut a secondary off",
+        &[Method::local(Operation::Write, revoke_secondary)],
+    )
+    .takes(REVOKE),
+    SysRoute::new(
+        "replication/performance/secondary/enable",
+        "Make this cluster a secondary; discards all its data",
+        &[Method::local(Operation::Write, enable_secondary)],
+    )
+    .takes(JOIN),
 ];
 
 fn both_status(call: SysCall) -> SysFuture {

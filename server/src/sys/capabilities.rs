@@ -3,39 +3,47 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
 use crate::logical::{
-    Access, ApiError, ApiResult, Caller, Method, Operation, Response, Route, Scalar, Words,
+    ApiError, ApiResult, Caller, Field, Method, Operation, Response, Scalar, Words,
 };
 use crate::{policy, token};
 
 /// Paths that one call asks about at most.
 const PATHS_MAX: usize = 4096;
 
+const CAPABILITIES_SELF: &[Field] = &[
+    Field::words("path", "Path"),
+    Field::words("paths", "Paths"),
+    Field::text("token", "The token"),
+];
+const CAPABILITIES_ACCESSOR: &[Field] = &[
+    Field::text("accessor", "The accessor"),
+    Field::words("path", "Path"),
+    Field::words("paths", "Paths"),
+];
+
 /// The routes.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "capabilities-self",
-        summary: "Tell what the calling token may do on paths",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Write, of_self)],
-    },
-    Route {
-        pattern: "capabilities",
-        summary: "Tell what a token may do on paths",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Write, of_token)],
-    },
-    Route {
-        pattern: "capabilities-accessor",
-        summary: "Tell what the token of an accessor may do on paths",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Write, of_accessor)],
-    },
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
+        "capabilities-self",
+        "Tell what the calling token may do on paths",
+        &[Method::local(Operation::Write, of_self)],
+    )
+    .takes(CAPABILITIES_SELF),
+    CoreRoute::new(
+        "capabilities",
+        "Tell what a token may do on paths",
+        &[Method::local(Operation::Write, of_token)],
+    )
+    .takes(CAPABILITIES_SELF),
+    CoreRoute::new(
+        "capabilities-accessor",
+        "Tell what the token of an accessor may do on paths",
+        &[Method::local(Operation::Write, of_accessor)],
+    )
+    .takes(CAPABILITIES_ACCESSOR),
 ];
 
 #[derive(Deserialize, Default)]

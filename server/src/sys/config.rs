@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreRoute};
 use crate::barrier::{Session, ViewError};
 use crate::keyspace::CORE;
-use crate::logical::{
-    Access, ApiError, ApiResult, Flag, Method, Operation, Response, Route, Words,
-};
+use crate::logical::{ApiError, ApiResult, Field, Flag, Method, Operation, Response, Words};
 
 const CORS_KEY: &str = "cors";
 const HEADERS_KEY: &str = "ui-headers";
@@ -30,37 +28,48 @@ const STANDARD_HEADERS: [&str; 10] = [
     "X-Vault-Policy-Override",
 ];
 
+const CONFIG_CORS: &[Field] = &[
+    Field::flag("allow_credentials", "Whether browsers may send credentials"),
+    Field::words("allowed_headers", "Headers that browsers may send"),
+    Field::words("allowed_origins", "Origins that may call"),
+    Field::flag("enable", "Whether other origins may call"),
+];
+const CONFIG_UI_HEADERS: &[Field] = &[
+    Field::flag("multivalue", "Whether all values are shown"),
+    Field::words("values", "The values"),
+];
+
 /// The routes.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "config/cors",
-        summary: "Say which origins may call from a browser",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
+        "config/cors",
+        "Say which origins may call from a browser",
+        &[
             Method::local(Operation::Read, read_cors),
             Method::primary(Operation::Write, write_cors),
             Method::primary(Operation::Delete, delete_cors),
         ],
-    },
-    Route {
-        pattern: "config/ui/headers",
-        summary: "List the headers of a user interface",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[Method::local(Operation::List, list_headers)],
-    },
-    Route {
-        pattern: "config/ui/headers/{name}",
-        summary: "Set, show or remove a header of a user interface",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[
+    )
+    .sudo()
+    .takes(CONFIG_CORS),
+    CoreRoute::new(
+        "config/ui/headers",
+        "List the headers of a user interface",
+        &[Method::local(Operation::List, list_headers)],
+    )
+    .sudo()
+    .takes(&[]),
+    CoreRoute::new(
+        "config/ui/headers/{name}",
+        "Set, show or remove a header of a user interface",
+        &[
             Method::local(Operation::Read, read_header),
             Method::primary(Operation::Write, write_header),
             Method::primary(Operation::Delete, delete_header),
         ],
-    },
+    )
+    .sudo()
+    .takes(CONFIG_UI_HEADERS),
 ];
 
 /// CORE/`cors`.

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{SysCall, SysFuture, SysHandler};
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar};
+use super::{SysCall, SysFuture, SysHandler, SysRoute};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
 
 /// By its old name and below `attempt`.
 const ATTEMPT: &[Method<SysHandler>] = &[
@@ -16,54 +16,58 @@ const ATTEMPT: &[Method<SysHandler>] = &[
     Method::local(Operation::Delete, cancel),
 ];
 
+const GENERATE_ROOT: &[Field] = &[Field::text("pgp_key", "PGP key to encrypt it with")];
+const GENERATE_ROOT_UPDATE: &[Field] =
+    &[Field::text("key", "One key share"), Field::text("nonce", "Nonce of the attempt")];
+const GENERATE_ROOT_TOKEN_ATTEMPT: &[Field] = &[
+    Field::text("otp", "The one-time password"),
+    Field::text("pgp_key", "PGP key to encrypt it with"),
+];
+const DECODE_TOKEN: &[Field] = &[
+    Field::text("encoded_token", "The token as `generate-root` gave it"),
+    Field::text("otp", "The one-time password"),
+];
+
 /// The routes. Tokens are local, so each cluster makes its own.
-pub(super) static ROUTES: &[Route<SysHandler>] = &[
-    Route {
-        pattern: "generate-root",
-        summary: "Begin, show or cancel a new root token",
-        access: Access::Public,
-        exists: None,
-        methods: ATTEMPT,
-    },
-    Route {
-        pattern: "generate-root/attempt",
-        summary: "Begin, show or cancel a new root token",
-        access: Access::Public,
-        exists: None,
-        methods: ATTEMPT,
-    },
-    Route {
-        pattern: "generate-root/update",
-        summary: "Give one key share for a new root token",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Write, update)],
-    },
-    Route {
-        pattern: "generate-root-token/attempt",
-        summary: "Begin, show or cancel a new root token",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[
+pub(super) static ROUTES: &[SysRoute] = &[
+    SysRoute::new("generate-root", "Begin, show or cancel a new root token", ATTEMPT)
+        .public()
+        .takes(GENERATE_ROOT),
+    SysRoute::new("generate-root/attempt", "Begin, show or cancel a new root token", ATTEMPT)
+        .public()
+        .takes(GENERATE_ROOT),
+    SysRoute::new(
+        "generate-root/update",
+        "Give one key share for a new root token",
+        &[Method::local(Operation::Write, update)],
+    )
+    .public()
+    .takes(GENERATE_ROOT_UPDATE),
+    SysRoute::new(
+        "generate-root-token/attempt",
+        "Begin, show or cancel a new root token",
+        &[
             Method::local(Operation::Read, status_data),
             Method::local(Operation::Write, start_data),
             Method::local(Operation::Delete, cancel),
         ],
-    },
-    Route {
-        pattern: "generate-root-token/update",
-        summary: "Give one key share for a new root token",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[Method::local(Operation::Write, update_data)],
-    },
-    Route {
-        pattern: "decode-token",
-        summary: "Decode a new root token by its one-time password",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Write, decode)],
-    },
+    )
+    .sudo()
+    .takes(GENERATE_ROOT_TOKEN_ATTEMPT),
+    SysRoute::new(
+        "generate-root-token/update",
+        "Give one key share for a new root token",
+        &[Method::local(Operation::Write, update_data)],
+    )
+    .sudo()
+    .takes(GENERATE_ROOT_UPDATE),
+    SysRoute::new(
+        "decode-token",
+        "Decode a new root token by its one-time password",
+        &[Method::local(Operation::Write, decode)],
+    )
+    .public()
+    .takes(DECODE_TOKEN),
 ];
 
 /// In the envelope, for the paths with a token.

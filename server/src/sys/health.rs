@@ -4,29 +4,29 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::json;
 
-use super::{SysCall, SysFuture, SysHandler};
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route};
+use super::{SysCall, SysFuture, SysRoute};
+use crate::logical::{ApiError, ApiResult, Method, Operation, Response};
 use crate::replication::Role;
 
 /// Answer of a server whose store has failed; not to be wished away by a parameter.
 const FAILED: u16 = 500;
 
 /// The routes.
-pub(super) static ROUTES: &[Route<SysHandler>] = &[
-    Route {
-        pattern: "health",
-        summary: "Tell a load balancer how the cluster is",
-        access: Access::Always,
-        exists: None,
-        methods: &[Method::local(Operation::Read, health)],
-    },
-    Route {
-        pattern: "leader",
-        summary: "Tell who leads; a cluster of one node has no election",
-        access: Access::Always,
-        exists: None,
-        methods: &[Method::local(Operation::Read, leader)],
-    },
+pub(super) static ROUTES: &[SysRoute] = &[
+    SysRoute::new(
+        "health",
+        "Tell a load balancer how the cluster is",
+        &[Method::local(Operation::Read, health)],
+    )
+    .always()
+    .takes(&[]),
+    SysRoute::new(
+        "leader",
+        "Tell who leads; a cluster of one node has no election",
+        &[Method::local(Operation::Read, leader)],
+    )
+    .always()
+    .takes(&[]),
 ];
 
 fn health(call: SysCall) -> SysFuture {

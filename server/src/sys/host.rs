@@ -5,52 +5,46 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Map, Value, json};
 
-use super::{SysCall, SysFuture, SysHandler};
+use super::{SysCall, SysFuture, SysRoute};
 use crate::cluster::Cluster;
 use crate::engine::stamp::Stamp;
-use crate::logical::{Access, ApiResult, Method, Operation, Response, Route};
-
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    access: Access,
-    methods: &'static [Method<SysHandler>],
-) -> Route<SysHandler> {
-    Route { pattern, summary, access, exists: None, methods }
-}
+use crate::logical::{ApiResult, Method, Operation, Response};
 
 /// The routes; each server speaks for itself.
-pub(super) static ROUTES: &[Route<SysHandler>] = &[
-    route(
+pub(super) static ROUTES: &[SysRoute] = &[
+    SysRoute::new(
         "host-info",
         "Show the machine that the server runs on",
-        Access::Sudo,
         &[Method::local(Operation::Read, host_info)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(&[]),
+    SysRoute::new(
         "ha-status",
         "List the nodes of the cluster",
-        Access::Token,
         &[Method::local(Operation::Read, ha_status)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    SysRoute::new(
         "version-history",
         "List the versions that have run on this data",
-        Access::Token,
         &[Method::local(Operation::List, versions)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    SysRoute::new(
         "config/state/sanitized",
         "Show the configuration without secrets",
-        Access::Sudo,
         &[Method::local(Operation::Read, configuration)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(&[]),
+    SysRoute::new(
         "step-down",
         "Give up leading; a cluster of one node leads at once again",
-        Access::Sudo,
         &[Method::local(Operation::Write, step_down)],
-    ),
+    )
+    .sudo()
+    .takes(&[]),
 ];
 
 #[expect(clippy::needless_pass_by_value, reason = "the type of every handler")]

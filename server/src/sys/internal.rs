@@ -4,48 +4,40 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
 use crate::keyspace::LOCAL;
-use crate::logical::{Access, ApiResult, Method, Operation, Response, Route};
+use crate::logical::{ApiResult, Method, Operation, Response};
 use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, router};
 use crate::policy::{self, Capabilities};
 
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    access: Access,
-    methods: &'static [Method<CoreHandler>],
-) -> Route<CoreHandler> {
-    Route { pattern, summary, access, exists: None, methods }
-}
-
 /// The routes.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    route(
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
         "internal/ui/resultant-acl",
         "Show what the calling token may do",
-        Access::Token,
         &[Method::local(Operation::Read, resultant_acl)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "internal/ui/namespaces",
         "List the namespaces that the caller can see: there are none",
-        Access::Token,
         &[Method::local(Operation::Read, namespaces)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "internal/counters/tokens",
         "Count the tokens of this cluster",
-        Access::Token,
         &[Method::local(Operation::Read, tokens)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "internal/inspect/router/{tag}",
         "Show the mounts as requests are routed by them",
-        Access::Sudo,
         &[Method::local(Operation::Read, inspect)],
-    ),
+    )
+    .sudo()
+    .takes(&[]),
 ];
 
 /// Tokens that are counted at most; more count as this many.

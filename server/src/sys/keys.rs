@@ -4,32 +4,27 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{SysCall, SysFuture, SysHandler};
-use crate::logical::{Access, Method, Operation, Response, Route};
+use super::{SysCall, SysFuture, SysRoute};
+use crate::logical::{Method, Operation, Response};
 
 /// The routes.
-pub(super) static ROUTES: &[Route<SysHandler>] = &[
-    Route {
-        pattern: "key-status",
-        summary: "Show the barrier key in use",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Read, key_status)],
-    },
-    Route {
-        pattern: "rotate",
-        summary: "Rotate the barrier key",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[Method::primary(Operation::Write, rotate)],
-    },
-    Route {
-        pattern: "rotate/keyring",
-        summary: "Rotate the barrier key",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[Method::primary(Operation::Write, rotate)],
-    },
+pub(super) static ROUTES: &[SysRoute] = &[
+    SysRoute::new(
+        "key-status",
+        "Show the barrier key in use",
+        &[Method::local(Operation::Read, key_status)],
+    )
+    .takes(&[]),
+    SysRoute::new("rotate", "Rotate the barrier key", &[Method::primary(Operation::Write, rotate)])
+        .sudo()
+        .takes(&[]),
+    SysRoute::new(
+        "rotate/keyring",
+        "Rotate the barrier key",
+        &[Method::primary(Operation::Write, rotate)],
+    )
+    .sudo()
+    .takes(&[]),
 ];
 
 fn key_status(call: SysCall) -> SysFuture {

@@ -4,27 +4,25 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route};
+use crate::logical::{ApiError, ApiResult, Method, Operation, Response};
 use crate::mount::{self, LockoutConfig};
 
 /// The routes. Failures are counted by each cluster for itself.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "locked-users",
-        summary: "List the names that are locked after failed logins",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Read, list)],
-    },
-    Route {
-        pattern: "locked-users/{accessor}/unlock/{alias}",
-        summary: "Let a locked name log in again",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Write, unlock)],
-    },
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
+        "locked-users",
+        "List the names that are locked after failed logins",
+        &[Method::local(Operation::Read, list)],
+    )
+    .takes(&[]),
+    CoreRoute::new(
+        "locked-users/{accessor}/unlock/{alias}",
+        "Let a locked name log in again",
+        &[Method::local(Operation::Write, unlock)],
+    )
+    .takes(&[]),
 ];
 
 fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

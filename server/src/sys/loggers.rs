@@ -4,34 +4,36 @@ use serde::Deserialize;
 use serde_json::json;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{SysCall, SysFuture, SysHandler};
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar};
+use super::{SysCall, SysFuture, SysRoute};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
 use crate::telemetry;
 
+const LOGGERS: &[Field] = &[Field::text("level", "Log level")];
+
 /// The routes; each server has a log of its own.
-pub(super) static ROUTES: &[Route<SysHandler>] = &[
-    Route {
-        pattern: "loggers",
-        summary: "Show or set the level of the whole log",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[
+pub(super) static ROUTES: &[SysRoute] = &[
+    SysRoute::new(
+        "loggers",
+        "Show or set the level of the whole log",
+        &[
             Method::local(Operation::Read, all),
             Method::local(Operation::Write, set_all),
             Method::local(Operation::Delete, reset_all),
         ],
-    },
-    Route {
-        pattern: "loggers/{name}",
-        summary: "Show or set the level of a part of the log",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[
+    )
+    .sudo()
+    .takes(LOGGERS),
+    SysRoute::new(
+        "loggers/{name}",
+        "Show or set the level of a part of the log",
+        &[
             Method::local(Operation::Read, one),
             Method::local(Operation::Write, set),
             Method::local(Operation::Delete, reset),
         ],
-    },
+    )
+    .sudo()
+    .takes(LOGGERS),
 ];
 
 #[derive(Deserialize, Default)]

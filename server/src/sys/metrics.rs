@@ -4,30 +4,30 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{SysCall, SysFuture, SysHandler};
+use super::{SysCall, SysFuture, SysRoute};
 use crate::cluster::{Cluster, Unsealed};
 use crate::engine::stamp::Stamp;
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response};
 use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, entries};
 use crate::replication::Role;
 use crate::telemetry::Timed;
 
+const METRICS: &[Field] = &[Field::text("format", "Form of the output")];
+
 /// The routes; each server has figures of its own.
-pub(super) static ROUTES: &[Route<SysHandler>] = &[
-    Route {
-        pattern: "metrics",
-        summary: "Show the server's figures, in JSON or for Prometheus",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Read, metrics)],
-    },
-    Route {
-        pattern: "in-flight-req",
-        summary: "List the requests in flight",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Read, in_flight)],
-    },
+pub(super) static ROUTES: &[SysRoute] = &[
+    SysRoute::new(
+        "metrics",
+        "Show the server's figures, in JSON or for Prometheus",
+        &[Method::local(Operation::Read, metrics)],
+    )
+    .takes(METRICS),
+    SysRoute::new(
+        "in-flight-req",
+        "List the requests in flight",
+        &[Method::local(Operation::Read, in_flight)],
+    )
+    .takes(&[]),
 ];
 
 /// A figure's labels.

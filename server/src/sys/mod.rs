@@ -38,7 +38,7 @@ use crate::auth::Lockout;
 use crate::barrier::Session;
 use crate::cluster::Cluster;
 use crate::dispatch::Request;
-use crate::logical::{ApiResult, Call, Caller, Operation, Params, Peer, Response};
+use crate::logical::{ApiResult, Call, Caller, Operation, Params, Peer, Response, Route};
 
 pub(crate) use config::Cors;
 pub use routes::{Found, described, find, find_always};
@@ -51,6 +51,12 @@ pub type SysHandler = fn(SysCall) -> SysFuture;
 
 /// A handler that works on one transaction; the same rules as for an engine's handler.
 pub type CoreHandler = fn(&CoreCall<'_>, &mut Session) -> ApiResult<Response>;
+
+/// A route that works on the cluster itself.
+pub type SysRoute = Route<SysHandler>;
+
+/// A route that works on one transaction.
+pub type CoreRoute = Route<CoreHandler>;
 
 /// One call to a [`SysHandler`]; owns its data, so that the handler may wait.
 pub struct SysCall {

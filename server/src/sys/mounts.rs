@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
 use crate::logical::{
-    Access, ApiError, ApiResult, Flag, Integer, Method, Operation, Response, Route, Scalar,
-    Seconds, Words,
+    ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response, Scalar, Seconds, Words,
 };
 use crate::mount::{
     self, AUTH_KEY, DEFAULT_LEASE_TTL, LOCAL_AUTH_KEY, LOCAL_KEY, LockoutConfig, MAX_LEASE_TTL,
@@ -20,44 +19,54 @@ use crate::token;
 const SECRETS: [&str; 2] = [MOUNTS_KEY, LOCAL_KEY];
 const AUTH: [&str; 2] = [AUTH_KEY, LOCAL_AUTH_KEY];
 
+const MOUNTS: &[Field] = &[
+    Field::words("allowed_response_headers", "Response headers that the engine may set"),
+    Field::words("audit_non_hmac_request_keys", "Request fields that go on record as they are"),
+    Field::words("audit_non_hmac_response_keys", "Response fields that go on record as they are"),
+    Field::object("config", "Settings"),
+    Field::text("default_lease_ttl", "How long leases live"),
+    Field::text("description", "What it is for"),
+    Field::flag("external_entropy_access", "Kept, without effect"),
+    Field::text("listing_visibility", "Whether user interfaces show it to anyone"),
+    Field::flag("local", "Whether it stays in this cluster"),
+    Field::text("max_lease_ttl", "How long leases can live"),
+    Field::pairs("options", "Options"),
+    Field::words("passthrough_request_headers", "Request headers that the engine sees"),
+    Field::text("plugin_name", "Old form of `type`"),
+    Field::text("plugin_version", "Kept, without effect"),
+    Field::flag("seal_wrap", "Kept, without effect"),
+    Field::text("token_type", "Type of tokens"),
+    Field::text("type", "Its type"),
+    Field::object("user_lockout_config", "When failed logins lock a name"),
+];
+
 /// The routes. Writes run here first: whether a mount is local is for the handler to find out.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "mounts",
-        summary: "List the secrets engines",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Read, list)],
-    },
-    Route {
-        pattern: "mounts/{path..}",
-        summary: "Enable, show, tune or disable a secrets engine",
-        access: Access::Token,
-        exists: None,
-        methods: &[
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new("mounts", "List the secrets engines", &[Method::local(Operation::Read, list)])
+        .takes(&[]),
+    CoreRoute::new(
+        "mounts/{path..}",
+        "Enable, show, tune or disable a secrets engine",
+        &[
             Method::local(Operation::Read, read),
             Method::local(Operation::Write, write),
             Method::local(Operation::Delete, disable),
         ],
-    },
-    Route {
-        pattern: "auth",
-        summary: "List the auth methods",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Read, list_auth)],
-    },
-    Route {
-        pattern: "auth/{path..}",
-        summary: "Enable, show, tune or disable an auth method",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[
+    )
+    .takes(MOUNTS),
+    CoreRoute::new("auth", "List the auth methods", &[Method::local(Operation::Read, list_auth)])
+        .takes(&[]),
+    CoreRoute::new(
+        "auth/{path..}",
+        "Enable, show, tune or disable an auth method",
+        &[
             Method::local(Operation::Read, read_auth),
             Method::local(Operation::Write, write_auth),
             Method::local(Operation::Delete, disable_auth),
         ],
-    },
+    )
+    .sudo()
+    .takes(MOUNTS),
 ];
 
 /// A mount as the API shows it.

@@ -5,55 +5,58 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
 use crate::policy;
 
 /// Longest text of a policy, bytes.
 const TEXT_MAX: usize = 1 << 20;
 
+const POLICIES_ACL: &[Field] = &[
+    Field::integer("cas", "Version that it replaces"),
+    Field::flag("cas_required", "Whether writes have to name the version that they replace"),
+    Field::text("policy", "Text of the policy"),
+    Field::seconds("ttl", "How long it lives"),
+];
+const POLICY: &[Field] = &[
+    Field::integer("cas", "Version that it replaces"),
+    Field::flag("cas_required", "Whether writes have to name the version that they replace"),
+    Field::text("policy", "Text of the policy"),
+    Field::text("rules", "Old name of `policy`"),
+    Field::seconds("ttl", "How long it lives"),
+];
+
 /// The routes.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "policies/acl",
-        summary: "List the policies",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::List, list)],
-    },
-    Route {
-        pattern: "policies/acl/{name..}",
-        summary: "Read, write or delete a policy",
-        access: Access::Token,
-        exists: None,
-        methods: &[
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new("policies/acl", "List the policies", &[Method::local(Operation::List, list)])
+        .takes(&[]),
+    CoreRoute::new(
+        "policies/acl/{name..}",
+        "Read, write or delete a policy",
+        &[
             Method::local(Operation::Read, read_acl),
             Method::primary(Operation::Write, write),
             Method::primary(Operation::Delete, delete),
         ],
-    },
-    Route {
-        pattern: "policy",
-        summary: "List the policies",
-        access: Access::Token,
-        exists: None,
-        methods: &[
-            Method::local(Operation::Read, list_old),
-            Method::local(Operation::List, list_old),
-        ],
-    },
-    Route {
-        pattern: "policy/{name..}",
-        summary: "Read, write or delete a policy",
-        access: Access::Token,
-        exists: None,
-        methods: &[
+    )
+    .takes(POLICIES_ACL),
+    CoreRoute::new(
+        "policy",
+        "List the policies",
+        &[Method::local(Operation::Read, list_old), Method::local(Operation::List, list_old)],
+    )
+    .takes(&[]),
+    CoreRoute::new(
+        "policy/{name..}",
+        "Read, write or delete a policy",
+        &[
             Method::local(Operation::Read, read_old),
             Method::primary(Operation::Write, write),
             Method::primary(Operation::Delete, delete),
         ],
-    },
+    )
+    .takes(POLICY),
 ];
 
 fn list(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

@@ -5,88 +5,91 @@ use serde_json::Value;
 
 use super::generate_root::ShareBody;
 use super::seal::{given, seal_numbers};
-use super::{SysCall, SysFuture, SysHandler};
+use super::{SysCall, SysFuture, SysRoute};
 use crate::cluster::RekeyPlan;
-use crate::logical::{
-    Access, ApiError, ApiResult, Flag, Integer, Method, Operation, Response, Route,
-};
-
-/// One route of the family.
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    access: Access,
-    methods: &'static [Method<SysHandler>],
-) -> Route<SysHandler> {
-    Route { pattern, summary, access, exists: None, methods }
-}
+use crate::logical::{ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response};
 
 const INIT: &str = "Begin, show or cancel the making of new key shares";
 const UPDATE: &str = "Give one old key share";
 const VERIFY: &str = "Give one new key share back";
 const BACKUP: &str = "Show or remove the backup of PGP-encrypted key shares";
 
+const REKEY_INIT: &[Field] = &[
+    Field::flag("backup", "Whether encrypted shares are kept; or the backup to restore"),
+    Field::words("pgp_keys", "PGP keys, one for each share"),
+    Field::flag("require_verification", "Whether the new shares have to be given back"),
+    Field::integer("secret_shares", "How many key shares to make"),
+    Field::integer("secret_threshold", "How many of them unseal"),
+];
+const REKEY_UPDATE: &[Field] =
+    &[Field::text("key", "One key share"), Field::text("nonce", "Nonce of the attempt")];
+
 /// The routes. How the root key is wrapped is each cluster's own.
-pub(super) static ROUTES: &[Route<SysHandler>] = &[
-    route(
+pub(super) static ROUTES: &[SysRoute] = &[
+    SysRoute::new(
         "rekey/init",
         INIT,
-        Access::Public,
         &[
             Method::local(Operation::Read, status),
             Method::local(Operation::Write, start),
             Method::local(Operation::Delete, cancel),
         ],
-    ),
-    route("rekey/update", UPDATE, Access::Public, &[Method::local(Operation::Write, update)]),
-    route(
+    )
+    .public()
+    .takes(REKEY_INIT),
+    SysRoute::new("rekey/update", UPDATE, &[Method::local(Operation::Write, update)])
+        .public()
+        .takes(REKEY_UPDATE),
+    SysRoute::new(
         "rekey/verify",
         VERIFY,
-        Access::Public,
         &[
             Method::local(Operation::Read, verify_status),
             Method::local(Operation::Write, verify),
             Method::local(Operation::Delete, verify_restart),
         ],
-    ),
-    route(
+    )
+    .public()
+    .takes(REKEY_UPDATE),
+    SysRoute::new(
         "rekey/backup",
         BACKUP,
-        Access::Sudo,
         &[Method::local(Operation::Read, backup), Method::local(Operation::Delete, no_backup)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(&[]),
+    SysRoute::new(
         "rotate/root/init",
         INIT,
-        Access::Sudo,
         &[
             Method::local(Operation::Read, status_data),
             Method::local(Operation::Write, start_data),
             Method::local(Operation::Delete, cancel),
         ],
-    ),
-    route(
-        "rotate/root/update",
-        UPDATE,
-        Access::Sudo,
-        &[Method::local(Operation::Write, update_data)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(REKEY_INIT),
+    SysRoute::new("rotate/root/update", UPDATE, &[Method::local(Operation::Write, update_data)])
+        .sudo()
+        .takes(REKEY_UPDATE),
+    SysRoute::new(
         "rotate/root/verify",
         VERIFY,
-        Access::Sudo,
         &[
             Method::local(Operation::Read, verify_status_data),
             Method::local(Operation::Write, verify_data),
             Method::local(Operation::Delete, verify_restart_data),
         ],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(REKEY_UPDATE),
+    SysRoute::new(
         "rotate/root/backup",
         BACKUP,
-        Access::Sudo,
         &[Method::local(Operation::Read, backup), Method::local(Operation::Delete, no_backup)],
-    ),
+    )
+    .sudo()
+    .takes(&[]),
 ];
 
 fn enveloped(future: SysFuture) -> SysFuture {

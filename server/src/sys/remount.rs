@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
 use crate::keyspace::{CORE, LOCAL};
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
 use crate::mount::{self, LOCAL_AUTH_KEY, LOCAL_KEY};
 use crate::token;
 
@@ -19,22 +19,23 @@ const KEPT: usize = 64;
 /// Where they are, in CORE and for local mounts in LOCAL.
 const MOVES_KEY: &str = "moves";
 
+const REMOUNT: &[Field] = &[Field::text("from", "Where it is"), Field::text("to", "Where it goes")];
+
 /// The routes. Whether a mount is local is for the handler to find out.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "remount",
-        summary: "Move a mount to another path",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[Method::local(Operation::Write, remount)],
-    },
-    Route {
-        pattern: "remount/status/{id}",
-        summary: "Show what became of a move",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Read, status)],
-    },
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
+        "remount",
+        "Move a mount to another path",
+        &[Method::local(Operation::Write, remount)],
+    )
+    .sudo()
+    .takes(REMOUNT),
+    CoreRoute::new(
+        "remount/status/{id}",
+        "Show what became of a move",
+        &[Method::local(Operation::Read, status)],
+    )
+    .takes(&[]),
 ];
 
 #[derive(Serialize, Deserialize)]

@@ -3,29 +3,28 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreHandler, CoreRoute};
 use crate::barrier::Session;
 use crate::cluster::{OPERATIONS_MAX, RotateConfig};
 use crate::logical::{
-    Access, ApiError, ApiResult, Flag, Integer, Method, Operation, Response, Route, Seconds,
+    ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response, Seconds,
 };
 
 const METHODS: &[Method<CoreHandler>] =
     &[Method::local(Operation::Read, read), Method::primary(Operation::Write, write)];
 
-const fn route(pattern: &'static str) -> Route<CoreHandler> {
-    Route {
-        pattern,
-        summary: "Say when the barrier key is rotated by itself",
-        access: Access::Token,
-        exists: None,
-        methods: METHODS,
-    }
+const fn route(pattern: &'static str) -> CoreRoute {
+    CoreRoute::new(pattern, "Say when the barrier key is rotated by itself", METHODS).takes(CONFIG)
 }
 
+const CONFIG: &[Field] = &[
+    Field::flag("enabled", "Whether it is"),
+    Field::seconds("interval", "After how long, 0 for never"),
+    Field::integer("max_operations", "After how many encryptions"),
+];
+
 /// The routes.
-pub(super) static ROUTES: &[Route<CoreHandler>] =
-    &[route("rotate/config"), route("rotate/keyring/config")];
+pub(super) static ROUTES: &[CoreRoute] = &[route("rotate/config"), route("rotate/keyring/config")];
 
 /// Fewer operations a key are refused.
 const OPERATIONS_MIN: u64 = 1_000_000;

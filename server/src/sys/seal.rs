@@ -4,45 +4,46 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{SysCall, SysFuture, SysHandler};
+use super::{SysCall, SysFuture, SysRoute};
 use crate::cluster::{InitRequest, UnsealRequest};
-use crate::logical::{
-    Access, ApiError, ApiResult, Flag, Integer, Method, Operation, Response, Route,
-};
+use crate::logical::{ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response};
+
+const INIT: &[Field] = &[
+    Field::words("pgp_keys", "PGP keys, one for each share"),
+    Field::words("recovery_pgp_keys", "Of other seals: without effect"),
+    Field::integer("recovery_shares", "Of other seals: without effect"),
+    Field::integer("recovery_threshold", "Of other seals: without effect"),
+    Field::text("root_token_pgp_key", "PGP key to encrypt the root token with"),
+    Field::integer("secret_shares", "How many key shares to make"),
+    Field::integer("secret_threshold", "How many of them unseal"),
+];
+const UNSEAL: &[Field] = &[
+    Field::text("key", "One key share"),
+    Field::flag("reset", "Whether to forget the shares given so far"),
+];
 
 /// The routes.
-pub(super) static ROUTES: &[Route<SysHandler>] = &[
-    Route {
-        pattern: "init",
-        summary: "Tell whether the cluster is initialised, or initialise it",
-        access: Access::Always,
-        exists: None,
-        methods: &[
-            Method::local(Operation::Read, init_status),
-            Method::local(Operation::Write, init),
-        ],
-    },
-    Route {
-        pattern: "seal-status",
-        summary: "Tell whether the cluster is sealed",
-        access: Access::Always,
-        exists: None,
-        methods: &[Method::local(Operation::Read, status)],
-    },
-    Route {
-        pattern: "unseal",
-        summary: "Give one key share",
-        access: Access::Always,
-        exists: None,
-        methods: &[Method::local(Operation::Write, unseal)],
-    },
-    Route {
-        pattern: "seal",
-        summary: "Seal the cluster",
-        access: Access::Sudo,
-        exists: None,
-        methods: &[Method::local(Operation::Write, seal)],
-    },
+pub(super) static ROUTES: &[SysRoute] = &[
+    SysRoute::new(
+        "init",
+        "Tell whether the cluster is initialised, or initialise it",
+        &[Method::local(Operation::Read, init_status), Method::local(Operation::Write, init)],
+    )
+    .always()
+    .takes(INIT),
+    SysRoute::new(
+        "seal-status",
+        "Tell whether the cluster is sealed",
+        &[Method::local(Operation::Read, status)],
+    )
+    .always()
+    .takes(&[]),
+    SysRoute::new("unseal", "Give one key share", &[Method::local(Operation::Write, unseal)])
+        .always()
+        .takes(UNSEAL),
+    SysRoute::new("seal", "Seal the cluster", &[Method::local(Operation::Write, seal)])
+        .sudo()
+        .takes(&[]),
 ];
 
 #[derive(Deserialize, Default)]

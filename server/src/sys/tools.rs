@@ -1,29 +1,38 @@
 //! `sys/tools`: random bytes and hashes, the same as transit's.
 
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreHandler, CoreRoute};
 use crate::barrier::Session;
 use crate::engine;
 use crate::keyspace::CORE;
-use crate::logical::{Access, ApiResult, Method, Operation, Response, Route};
+use crate::logical::{ApiResult, Field, Method, Operation, Response};
 
 const RANDOM: &[Method<CoreHandler>] = &[Method::local(Operation::Write, random)];
 const HASH: &[Method<CoreHandler>] = &[Method::local(Operation::Write, hash)];
 
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    methods: &'static [Method<CoreHandler>],
-) -> Route<CoreHandler> {
-    Route { pattern, summary, access: Access::Token, exists: None, methods }
-}
+const TOOLS_RANDOM: &[Field] = &[
+    Field::integer("bytes", "How many bytes"),
+    Field::text("format", "Form of the output"),
+    Field::text("source", "Source of the bytes"),
+];
+const TOOLS_RANDOM_FIELDS: &[Field] = &[Field::text("format", "Form of the output")];
+const TOOLS_HASH: &[Field] = &[
+    Field::text("algorithm", "Hash function"),
+    Field::text("format", "Form of the output"),
+    Field::text("input", "The input"),
+];
+const TOOLS_HASH_FIELDS: &[Field] =
+    &[Field::text("format", "Form of the output"), Field::text("input", "The input")];
 
 /// The routes.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    route("tools/random", "Give random bytes", RANDOM),
-    route("tools/random/{first}", "Give random bytes, as many as the path says", RANDOM),
-    route("tools/random/{first}/{bytes}", "Give random bytes of a source", RANDOM),
-    route("tools/hash", "Hash a text", HASH),
-    route("tools/hash/{algorithm}", "Hash a text by an algorithm", HASH),
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new("tools/random", "Give random bytes", RANDOM).takes(TOOLS_RANDOM),
+    CoreRoute::new("tools/random/{first}", "Give random bytes, as many as the path says", RANDOM)
+        .takes(TOOLS_RANDOM),
+    CoreRoute::new("tools/random/{first}/{bytes}", "Give random bytes of a source", RANDOM)
+        .takes(TOOLS_RANDOM_FIELDS),
+    CoreRoute::new("tools/hash", "Hash a text", HASH).takes(TOOLS_HASH),
+    CoreRoute::new("tools/hash/{algorithm}", "Hash a text by an algorithm", HASH)
+        .takes(TOOLS_HASH_FIELDS),
 ];
 
 fn random(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

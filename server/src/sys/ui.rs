@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::mounts::show;
-use super::{CoreCall, CoreHandler};
+use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route};
+use crate::logical::{ApiError, ApiResult, Method, Operation, Response};
 use crate::mount::{AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, Mount, Scope, route, router};
 use crate::policy;
 
@@ -13,21 +13,21 @@ use crate::policy;
 const UNAUTH: &str = "unauth";
 
 /// The routes. They look at the caller's rights on the mounts themselves.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "internal/ui/mounts",
-        summary: "List the mounts that the caller can see",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Read, all)],
-    },
-    Route {
-        pattern: "internal/ui/mounts/{path..}",
-        summary: "Show the mount of a path",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Read, one)],
-    },
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
+        "internal/ui/mounts",
+        "List the mounts that the caller can see",
+        &[Method::local(Operation::Read, all)],
+    )
+    .public()
+    .takes(&[]),
+    CoreRoute::new(
+        "internal/ui/mounts/{path..}",
+        "Show the mount of a path",
+        &[Method::local(Operation::Read, one)],
+    )
+    .public()
+    .takes(&[]),
 ];
 
 fn all(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

@@ -10,120 +10,115 @@ use super::routes;
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
-use crate::logical::{
-    Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar, Seconds,
-};
-use crate::sys::{CoreCall, CoreHandler};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar, Seconds};
+use crate::sys::{CoreCall, CoreRoute};
 
 /// Leases that one LIST answers at most.
 const LIST_MAX: usize = 10_000;
 /// Leases that are counted at most.
 const COUNT_MAX: usize = 1_000_000;
 
+const LEASES_LOOKUP: &[Field] = &[Field::text("lease_id", "Id of the lease")];
+const LEASES_RENEW: &[Field] = &[
+    Field::seconds("increment", "By how much to prolong"),
+    Field::text("lease_id", "Id of the lease"),
+];
+const LEASES_REVOKE: &[Field] = &[
+    Field::text("lease_id", "Id of the lease"),
+    Field::flag("sync", "Whether to wait until it is done"),
+];
+const LEASES_REVOKE_PREFIX: &[Field] = &[Field::flag("sync", "Whether to wait until it is done")];
+
 /// The routes below `sys/`. Leases are local to their cluster.
-pub static ROUTES: &[Route<CoreHandler>] = &[
-    route(
+pub static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
         "leases/lookup",
         "Show a lease",
-        Access::Token,
         &[Method::local(Operation::Write, lookup), Method::local(Operation::List, list)],
-    ),
-    route(
+    )
+    .takes(LEASES_LOOKUP),
+    CoreRoute::new(
         "leases/lookup/{prefix..}",
         "List the leases below a prefix",
-        Access::Sudo,
         &[Method::local(Operation::List, list)],
-    ),
-    route(
-        "leases/renew",
-        "Prolong a lease",
-        Access::Token,
-        &[Method::local(Operation::Write, renew)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(&[]),
+    CoreRoute::new("leases/renew", "Prolong a lease", &[Method::local(Operation::Write, renew)])
+        .takes(LEASES_RENEW),
+    CoreRoute::new(
         "leases/renew/{lease..}",
         "Prolong a lease",
-        Access::Token,
         &[Method::local(Operation::Write, renew)],
-    ),
-    route("renew", "Prolong a lease", Access::Token, &[Method::local(Operation::Write, renew)]),
-    route(
-        "renew/{lease..}",
-        "Prolong a lease",
-        Access::Token,
-        &[Method::local(Operation::Write, renew)],
-    ),
-    route(
-        "leases/revoke",
-        "Revoke a lease",
-        Access::Token,
-        &[Method::local(Operation::Write, revoke)],
-    ),
-    route(
+    )
+    .takes(LEASES_RENEW),
+    CoreRoute::new("renew", "Prolong a lease", &[Method::local(Operation::Write, renew)])
+        .takes(LEASES_RENEW),
+    CoreRoute::new("renew/{lease..}", "Prolong a lease", &[Method::local(Operation::Write, renew)])
+        .takes(LEASES_RENEW),
+    CoreRoute::new("leases/revoke", "Revoke a lease", &[Method::local(Operation::Write, revoke)])
+        .takes(LEASES_REVOKE),
+    CoreRoute::new(
         "leases/revoke/{lease..}",
         "Revoke a lease",
-        Access::Token,
         &[Method::local(Operation::Write, revoke)],
-    ),
-    route("revoke", "Revoke a lease", Access::Token, &[Method::local(Operation::Write, revoke)]),
-    route(
+    )
+    .takes(LEASES_REVOKE),
+    CoreRoute::new("revoke", "Revoke a lease", &[Method::local(Operation::Write, revoke)])
+        .takes(LEASES_REVOKE),
+    CoreRoute::new(
         "revoke/{lease..}",
         "Revoke a lease",
-        Access::Token,
         &[Method::local(Operation::Write, revoke)],
-    ),
-    route(
+    )
+    .takes(LEASES_REVOKE),
+    CoreRoute::new(
         "leases/revoke-prefix/{prefix..}",
         "Revoke all leases below a prefix",
-        Access::Sudo,
         &[Method::local(Operation::Write, revoke_prefix)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(LEASES_REVOKE_PREFIX),
+    CoreRoute::new(
         "leases/revoke-force/{prefix..}",
         "Revoke all leases below a prefix, whatever their engines say",
-        Access::Sudo,
         &[Method::local(Operation::Write, revoke_prefix)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(&[]),
+    CoreRoute::new(
         "revoke-prefix/{prefix..}",
         "Revoke all leases below a prefix",
-        Access::Sudo,
         &[Method::local(Operation::Write, revoke_prefix)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(LEASES_REVOKE_PREFIX),
+    CoreRoute::new(
         "revoke-force/{prefix..}",
         "Revoke all leases below a prefix, whatever their engines say",
-        Access::Sudo,
         &[Method::local(Operation::Write, revoke_prefix)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(&[]),
+    CoreRoute::new(
         "leases/tidy",
         "Look for expired leases at once",
-        Access::Token,
         &[Method::local(Operation::Write, routes::tidy)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "leases/count",
         "Count the leases by mount",
-        Access::Token,
         &[Method::local(Operation::Read, count)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "leases",
         "List the leases that cannot be revoked",
-        Access::Token,
         &[Method::local(Operation::Read, irrevocable)],
-    ),
+    )
+    .takes(&[]),
 ];
-
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    access: Access,
-    methods: &'static [Method<CoreHandler>],
-) -> Route<CoreHandler> {
-    Route { pattern, summary, access, exists: None, methods }
-}
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -9,6 +9,7 @@ mod lifetime;
 mod role;
 mod routes;
 pub mod sweep;
+mod takes;
 
 pub use create::create_root;
 pub use entry::{

@@ -5,134 +5,120 @@ use serde_json::json;
 
 use super::entry::{self, Token, TokenEntry};
 use super::lifetime::{self, RenewError, Wish};
+use super::takes;
 use super::{batch, create, issue, role};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
-use crate::logical::{
-    Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar, Seconds,
-};
-use crate::sys::{CoreCall, CoreHandler};
+use crate::logical::{ApiError, ApiResult, Method, Operation, Response, Scalar, Seconds};
+use crate::sys::{CoreCall, CoreRoute};
 
 /// Accessors that one LIST answers at most.
 const LIST_MAX: usize = 1_000_000;
 
 /// Tokens are local to their cluster, so all but the roles is served locally.
-pub static ROUTES: &[Route<CoreHandler>] = &[
-    route(
-        "create",
-        "Make a token",
-        Access::Token,
-        &[Method::local(Operation::Write, create::create)],
-    ),
-    route(
+pub static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new("create", "Make a token", &[Method::local(Operation::Write, create::create)])
+        .takes(takes::CREATE),
+    CoreRoute::new(
         "create/{role}",
         "Make a token as a role says",
-        Access::Token,
         &[Method::local(Operation::Write, create::create_by_role)],
-    ),
-    route(
-        "roles",
-        "List the token roles",
-        Access::Token,
-        &[Method::local(Operation::List, role::list)],
-    ),
-    route(
+    )
+    .takes(takes::CREATE),
+    CoreRoute::new("roles", "List the token roles", &[Method::local(Operation::List, role::list)])
+        .takes(&[]),
+    CoreRoute::new(
         "roles/{name}",
         "Show, make, change or delete a token role",
-        Access::Token,
         &[
             Method::local(Operation::Read, role::read),
             Method::primary(Operation::Write, role::write),
             Method::primary(Operation::Delete, role::delete),
         ],
-    ),
-    route(
+    )
+    .takes(takes::ROLES),
+    CoreRoute::new(
         "tidy",
         "Look for expired tokens at once",
-        Access::Token,
         &[Method::local(Operation::Write, tidy)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "create-orphan",
         "Make a token without a parent",
-        Access::Sudo,
         &[Method::local(Operation::Write, create::create_orphan)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(takes::CREATE),
+    CoreRoute::new(
         "lookup-self",
         "Show the calling token",
-        Access::Token,
         &[
             Method::local(Operation::Read, lookup_self),
             Method::local(Operation::Write, lookup_self),
         ],
-    ),
-    route(
+    )
+    .takes(takes::LOOKUP_SELF),
+    CoreRoute::new(
         "lookup",
         "Show a token",
-        Access::Token,
         &[Method::local(Operation::Read, lookup), Method::local(Operation::Write, lookup)],
-    ),
-    route(
+    )
+    .takes(takes::LOOKUP_SELF),
+    CoreRoute::new(
         "lookup-accessor",
         "Show a token by its accessor",
-        Access::Token,
         &[Method::local(Operation::Write, lookup_accessor)],
-    ),
-    route(
+    )
+    .takes(takes::LOOKUP_ACCESSOR),
+    CoreRoute::new(
         "renew-self",
         "Prolong the calling token",
-        Access::Token,
         &[Method::local(Operation::Write, renew_self)],
-    ),
-    route("renew", "Prolong a token", Access::Token, &[Method::local(Operation::Write, renew)]),
-    route(
+    )
+    .takes(takes::RENEW_SELF),
+    CoreRoute::new("renew", "Prolong a token", &[Method::local(Operation::Write, renew)])
+        .takes(takes::RENEW_SELF),
+    CoreRoute::new(
         "renew-accessor",
         "Prolong a token by its accessor",
-        Access::Token,
         &[Method::local(Operation::Write, renew_accessor)],
-    ),
-    route(
+    )
+    .takes(takes::RENEW_ACCESSOR),
+    CoreRoute::new(
         "revoke-self",
         "Revoke the calling token and its children",
-        Access::Token,
         &[Method::local(Operation::Write, revoke_self)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "revoke",
         "Revoke a token and its children",
-        Access::Token,
         &[Method::local(Operation::Write, revoke)],
-    ),
-    route(
+    )
+    .takes(takes::LOOKUP_SELF),
+    CoreRoute::new(
         "revoke-accessor",
         "Revoke a token and its children by its accessor",
-        Access::Token,
         &[Method::local(Operation::Write, revoke_accessor)],
-    ),
-    route(
+    )
+    .takes(takes::LOOKUP_ACCESSOR),
+    CoreRoute::new(
         "revoke-orphan",
         "Revoke a token and leave its children",
-        Access::Sudo,
         &[Method::local(Operation::Write, revoke_orphan)],
-    ),
-    route(
+    )
+    .sudo()
+    .takes(takes::LOOKUP_SELF),
+    CoreRoute::new(
         "accessors",
         "List the accessors of all tokens",
-        Access::Sudo,
         &[Method::local(Operation::List, accessors)],
-    ),
+    )
+    .sudo()
+    .takes(&[]),
 ];
-
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    access: Access,
-    methods: &'static [Method<CoreHandler>],
-) -> Route<CoreHandler> {
-    Route { pattern, summary, access, exists: None, methods }
-}
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -6,45 +6,45 @@ use serde_json::value::RawValue;
 
 use super::{lookup, unwrap};
 use crate::barrier::Session;
-use crate::logical::{Access, ApiError, ApiResult, Method, Operation, Response, Route, Scalar};
-use crate::sys::{CoreCall, CoreHandler};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
+use crate::sys::{CoreCall, CoreRoute};
+
+const WRAPPING_LOOKUP: &[Field] = &[Field::text("token", "The token")];
 
 /// Wrapped answers are local to their cluster.
-pub static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "wrapping/wrap",
-        summary: "Wrap the given data; asks for X-Vault-Wrap-TTL",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Write, wrap_data)],
-    },
-    Route {
-        pattern: "wrapping/lookup",
-        summary: "Show when and by which path an answer was wrapped",
-        access: Access::Public,
-        exists: None,
-        methods: &[
+pub static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
+        "wrapping/wrap",
+        "Wrap the given data; asks for X-Vault-Wrap-TTL",
+        &[Method::local(Operation::Write, wrap_data)],
+    ),
+    CoreRoute::new(
+        "wrapping/lookup",
+        "Show when and by which path an answer was wrapped",
+        &[
             Method::local(Operation::Read, lookup_info),
             Method::local(Operation::Write, lookup_info),
         ],
-    },
-    Route {
-        pattern: "wrapping/unwrap",
-        summary: "Hand out a wrapped answer, once",
-        access: Access::Public,
-        exists: None,
-        methods: &[
+    )
+    .public()
+    .takes(WRAPPING_LOOKUP),
+    CoreRoute::new(
+        "wrapping/unwrap",
+        "Hand out a wrapped answer, once",
+        &[
             Method::local(Operation::Read, unwrap_answer),
             Method::local(Operation::Write, unwrap_answer),
         ],
-    },
-    Route {
-        pattern: "wrapping/rewrap",
-        summary: "Exchange a wrapping token for a new one",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Read, rewrap), Method::local(Operation::Write, rewrap)],
-    },
+    )
+    .public()
+    .takes(WRAPPING_LOOKUP),
+    CoreRoute::new(
+        "wrapping/rewrap",
+        "Exchange a wrapping token for a new one",
+        &[Method::local(Operation::Read, rewrap), Method::local(Operation::Write, rewrap)],
+    )
+    .public()
+    .takes(WRAPPING_LOOKUP),
 ];
 
 #[derive(Deserialize, Default)]

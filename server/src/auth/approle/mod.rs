@@ -5,87 +5,97 @@ mod login;
 mod role;
 mod secret;
 mod secrets;
+mod takes;
 
-use crate::logical::{Access, Method, Operation, Route};
-use crate::sys::CoreHandler;
+use crate::logical::{Method, Operation};
+use crate::sys::CoreRoute;
 
 pub(super) use login::renew;
 
 /// The routes. What is about secret ids runs here first: whether a role's are this cluster's own is
 /// for the handler to find out.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "login",
-        summary: "Log in with a role id and a secret id",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Write, login::login)],
-    },
-    route("role", "List the roles", &[Method::local(Operation::List, role::list)]),
-    Route {
-        pattern: "role/{role}",
-        summary: "Show, make, change or delete a role",
-        access: Access::Token,
-        exists: Some(role::exists),
-        methods: &[
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
+        "login",
+        "Log in with a role id and a secret id",
+        &[Method::local(Operation::Write, login::login)],
+    )
+    .public()
+    .takes(takes::LOGIN),
+    CoreRoute::new("role", "List the roles", &[Method::local(Operation::List, role::list)])
+        .takes(&[]),
+    CoreRoute::new(
+        "role/{role}",
+        "Show, make, change or delete a role",
+        &[
             Method::local(Operation::Read, role::read),
             Method::primary(Operation::Write, role::write),
             Method::primary(Operation::Delete, role::delete),
         ],
-    },
-    route(
+    )
+    .creates(role::exists)
+    .takes(takes::ROLE),
+    CoreRoute::new(
         "role/{role}/role-id",
         "Show or set the id of a role",
         &[
             Method::local(Operation::Read, role::read_id),
             Method::primary(Operation::Write, role::write_id),
         ],
-    ),
-    route(
+    )
+    .takes(takes::ROLE_ROLE_ID),
+    CoreRoute::new(
         "role/{role}/secret-id",
         "Make a secret id, or list the accessors of all",
         &[
             Method::local(Operation::List, secrets::list),
             Method::local(Operation::Write, secrets::generate),
         ],
-    ),
-    route(
+    )
+    .takes(takes::ROLE_SECRET_ID),
+    CoreRoute::new(
         "role/{role}/custom-secret-id",
         "Take a secret id that was chosen elsewhere",
         &[Method::local(Operation::Write, secrets::custom)],
-    ),
-    route(
+    )
+    .takes(takes::ROLE_CUSTOM_SECRET_ID),
+    CoreRoute::new(
         "role/{role}/secret-id/lookup",
         "Show a secret id",
         &[Method::local(Operation::Write, secrets::lookup)],
-    ),
-    route(
+    )
+    .takes(takes::ROLE_SECRET_ID_LOOKUP),
+    CoreRoute::new(
         "role/{role}/secret-id/destroy",
         "Destroy a secret id",
         &[
             Method::local(Operation::Write, secrets::destroy),
             Method::local(Operation::Delete, secrets::destroy),
         ],
-    ),
-    route(
+    )
+    .takes(takes::ROLE_SECRET_ID_LOOKUP),
+    CoreRoute::new(
         "role/{role}/secret-id-accessor/lookup",
         "Show a secret id by its accessor",
         &[Method::local(Operation::Write, secrets::lookup_accessor)],
-    ),
-    route(
+    )
+    .takes(takes::ROLE_SECRET_ID_ACCESSOR_LOOKUP),
+    CoreRoute::new(
         "role/{role}/secret-id-accessor/destroy",
         "Destroy a secret id by its accessor",
         &[
             Method::local(Operation::Write, secrets::destroy_accessor),
             Method::local(Operation::Delete, secrets::destroy_accessor),
         ],
-    ),
-    route(
+    )
+    .takes(takes::ROLE_SECRET_ID_ACCESSOR_LOOKUP),
+    CoreRoute::new(
         "tidy/secret-id",
         "Remove expired secret ids at once",
         &[Method::local(Operation::Write, secrets::tidy)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "role/{role}/{field}",
         "Show, set or reset one field of a role",
         &[
@@ -93,13 +103,6 @@ pub(super) static ROUTES: &[Route<CoreHandler>] = &[
             Method::primary(Operation::Write, fields::write),
             Method::primary(Operation::Delete, fields::delete),
         ],
-    ),
+    )
+    .takes(takes::ROLE),
 ];
-
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    methods: &'static [Method<CoreHandler>],
-) -> Route<CoreHandler> {
-    Route { pattern, summary, access: Access::Token, exists: None, methods }
-}

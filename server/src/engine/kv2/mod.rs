@@ -24,67 +24,86 @@ use self::config::Config;
 use self::meta::{Meta, VersionInfo};
 use super::stamp::Stamp;
 use crate::barrier::View;
-use crate::logical::{
-    Access, ApiError, ApiResult, Call, EngineHandler, Method, Operation, Response, Route,
-};
+use crate::logical::{ApiError, ApiResult, Call, EngineRoute, Field, Method, Operation, Response};
 
-pub(super) static ROUTES: &[Route<EngineHandler>] = &[
-    Route {
-        pattern: "config",
-        summary: "Settings for all secrets of the mount.",
-        access: Access::Token,
-        exists: None,
-        methods: &[
+const CONFIG: &[Field] = &[
+    Field::flag("cas_required", "Whether writes have to name the version that they replace"),
+    Field::text("delete_version_after", "Versions are deleted after this time"),
+    Field::integer("max_versions", "Versions to keep, 0 for the default"),
+];
+const DATA: &[Field] = &[
+    Field::object("data", "The secret"),
+    Field::object("options", "Options"),
+    Field::integer("version", "Version, 0 for the newest").query(),
+];
+const SUBKEYS: &[Field] = &[
+    Field::integer("depth", "How deep to look, 0 for all").query(),
+    Field::integer("version", "Version, 0 for the newest").query(),
+];
+const LISTED: &[Field] = &[
+    Field::text("after", "List what comes after this name").query(),
+    Field::integer("limit", "List so many at most").query(),
+];
+const DELETE: &[Field] = &[Field::any("versions", "Numbers of versions")];
+const METADATA: &[Field] = &[
+    Field::text("after", "List what comes after this name").query(),
+    Field::flag("cas_required", "Whether writes have to name the version that they replace"),
+    Field::object("custom_metadata", "Free notes"),
+    Field::text("delete_version_after", "Versions are deleted after this time"),
+    Field::integer("limit", "List so many at most").query(),
+    Field::integer("max_versions", "Versions to keep, 0 for the default"),
+];
+
+pub(super) static ROUTES: &[EngineRoute] = &[
+    EngineRoute::new(
+        "config",
+        "Settings for all secrets of the mount.",
+        &[
             Method::local(Operation::Read, config::read),
             Method::primary(Operation::Write, config::write),
         ],
-    },
-    Route {
-        pattern: "data/{path..}",
-        summary: "Read, write, patch and soft-delete a secret.",
-        access: Access::Token,
-        exists: Some(exists),
-        methods: &[
+    )
+    .takes(CONFIG),
+    EngineRoute::new(
+        "data/{path..}",
+        "Read, write, patch and soft-delete a secret.",
+        &[
             Method::local(Operation::Read, data::read),
             Method::primary(Operation::Write, data::write),
             Method::primary(Operation::Patch, data::patch),
             Method::primary(Operation::Delete, versions::delete_latest),
         ],
-    },
-    Route {
-        pattern: "delete/{path..}",
-        summary: "Soft-delete versions of a secret.",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::primary(Operation::Write, versions::delete)],
-    },
-    Route {
-        pattern: "undelete/{path..}",
-        summary: "Bring soft-deleted versions back.",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::primary(Operation::Write, versions::undelete)],
-    },
-    Route {
-        pattern: "destroy/{path..}",
-        summary: "Remove versions for good.",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::primary(Operation::Write, versions::destroy)],
-    },
-    Route {
-        pattern: "subkeys/{path..}",
-        summary: "The structure of a secret without its values.",
-        access: Access::Token,
-        exists: None,
-        methods: &[Method::local(Operation::Read, subkeys::read)],
-    },
-    Route {
-        pattern: "metadata/{path..}",
-        summary: "List secrets; read, set and delete their metadata.",
-        access: Access::Token,
-        exists: Some(exists),
-        methods: &[
+    )
+    .creates(exists)
+    .takes(DATA),
+    EngineRoute::new(
+        "delete/{path..}",
+        "Soft-delete versions of a secret.",
+        &[Method::primary(Operation::Write, versions::delete)],
+    )
+    .takes(DELETE),
+    EngineRoute::new(
+        "undelete/{path..}",
+        "Bring soft-deleted versions back.",
+        &[Method::primary(Operation::Write, versions::undelete)],
+    )
+    .takes(DELETE),
+    EngineRoute::new(
+        "destroy/{path..}",
+        "Remove versions for good.",
+        &[Method::primary(Operation::Write, versions::destroy)],
+    )
+    .takes(DELETE),
+    EngineRoute::new(
+        "subkeys/{path..}",
+        "The structure of a secret without its values.",
+        &[Method::local(Operation::Read, subkeys::read)],
+    )
+    .takes(SUBKEYS),
+    EngineRoute::new(
+        "metadata/{path..}",
+        "List secrets; read, set and delete their metadata.",
+        &[
             Method::local(Operation::List, metadata::list_folder),
             Method::local(Operation::Scan, metadata::scan_folder),
             Method::local(Operation::Read, metadata::read),
@@ -92,23 +111,22 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[
             Method::primary(Operation::Patch, metadata::patch),
             Method::primary(Operation::Delete, metadata::delete),
         ],
-    },
-    Route {
-        pattern: "detailed-metadata/{path..}",
-        summary: "List secrets with their metadata.",
-        access: Access::Token,
-        exists: None,
-        methods: &[
+    )
+    .creates(exists)
+    .takes(METADATA),
+    EngineRoute::new(
+        "detailed-metadata/{path..}",
+        "List secrets with their metadata.",
+        &[
             Method::local(Operation::List, metadata::list_detailed),
             Method::local(Operation::Scan, metadata::scan_detailed),
         ],
-    },
-    Route {
-        pattern: "{path..}",
-        summary: "Anything else is a path of KV version 1.",
-        access: Access::Token,
-        exists: None,
-        methods: &[
+    )
+    .takes(LISTED),
+    EngineRoute::new(
+        "{path..}",
+        "Anything else is a path of KV version 1.",
+        &[
             Method::local(Operation::Read, not_versioned),
             Method::local(Operation::List, not_versioned),
             Method::local(Operation::Scan, not_versioned),
@@ -116,7 +134,7 @@ pub(super) static ROUTES: &[Route<EngineHandler>] = &[
             Method::local(Operation::Patch, not_versioned),
             Method::local(Operation::Delete, not_versioned),
         ],
-    },
+    ),
 ];
 
 /// The first segments of the routes above.

@@ -35,6 +35,7 @@ mod rotation;
 mod scheme;
 mod secret;
 mod sign;
+mod takes;
 mod tools;
 mod wire;
 mod wrapping;
@@ -43,18 +44,9 @@ pub(crate) use rotation::rotate_due;
 pub(crate) use tools::{hash, random};
 
 use crate::barrier::View;
-use crate::logical::{Access, ApiResult, Call, EngineHandler, Method, Operation, Response, Route};
+use crate::logical::{ApiResult, Call, EngineRoute, Method, Operation, Response};
 
 type Handler = fn(&Call<'_>, &mut View<'_>) -> ApiResult<Response>;
-
-/// A route that tells no create from update.
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    methods: &'static [Method<Handler>],
-) -> Route<EngineHandler> {
-    Route { pattern, summary, access: Access::Token, exists: None, methods }
-}
 
 const SIGN: &[Method<Handler>] = &[Method::local(Operation::Write, sign::sign)];
 const VERIFY: &[Method<Handler>] = &[Method::local(Operation::Write, sign::verify)];
@@ -65,134 +57,171 @@ const RESTORE: &[Method<Handler>] = &[Method::primary(Operation::Write, backup::
 const BYOK: &[Method<Handler>] = &[Method::local(Operation::Read, import::export)];
 const EXPORT: &[Method<Handler>] = &[Method::local(Operation::Read, export::export)];
 
-pub(super) static ROUTES: &[Route<EngineHandler>] = &[
-    Route {
-        pattern: "encrypt/{name}",
-        summary: "Encrypt a message or a batch.",
-        access: Access::Token,
-        exists: Some(crypt::exists),
-        methods: &[Method::local(Operation::Write, crypt::encrypt)],
-    },
-    route(
+pub(super) static ROUTES: &[EngineRoute] = &[
+    EngineRoute::new(
+        "encrypt/{name}",
+        "Encrypt a message or a batch.",
+        &[Method::local(Operation::Write, crypt::encrypt)],
+    )
+    .creates(crypt::exists)
+    .takes(takes::ENCRYPT),
+    EngineRoute::new(
         "decrypt/{name}",
         "Decrypt a message or a batch.",
         &[Method::local(Operation::Write, crypt::decrypt)],
-    ),
-    route(
+    )
+    .takes(takes::DECRYPT),
+    EngineRoute::new(
         "rewrap/{name}",
         "Encrypt again under another version, without showing the message.",
         &[Method::local(Operation::Write, crypt::rewrap)],
-    ),
-    route("sign/{name}", "Sign an input or a batch.", SIGN),
-    route("sign/{name}/{algorithm}", "Sign with a hash function.", SIGN),
-    route("verify/{name}", "Verify signatures or HMACs.", VERIFY),
-    route("verify/{name}/{algorithm}", "Verify with a hash function.", VERIFY),
-    route("hmac/{name}", "HMAC of an input or a batch.", HMAC),
-    route("hmac/{name}/{algorithm}", "HMAC with a hash function.", HMAC),
-    route(
+    )
+    .takes(takes::REWRAP),
+    EngineRoute::new("sign/{name}", "Sign an input or a batch.", SIGN).takes(takes::SIGN_FIELDS),
+    EngineRoute::new("sign/{name}/{algorithm}", "Sign with a hash function.", SIGN)
+        .takes(takes::SIGN_FIELDS_FIELDS),
+    EngineRoute::new("verify/{name}", "Verify signatures or HMACs.", VERIFY)
+        .takes(takes::VERIFY_FIELDS),
+    EngineRoute::new("verify/{name}/{algorithm}", "Verify with a hash function.", VERIFY)
+        .takes(takes::VERIFY_FIELDS_FIELDS),
+    EngineRoute::new("hmac/{name}", "HMAC of an input or a batch.", HMAC).takes(takes::HMAC_FIELDS),
+    EngineRoute::new("hmac/{name}/{algorithm}", "HMAC with a hash function.", HMAC)
+        .takes(takes::HMAC_FIELDS_FIELDS),
+    EngineRoute::new(
         "datakey/{kind}/{name}",
         "A new random key, encrypted.",
         &[Method::local(Operation::Write, tools::datakey)],
-    ),
-    route("random", "Random bytes.", RANDOM),
-    route("random/{first}", "Random bytes: how many, or from where.", RANDOM),
-    route("random/{first}/{bytes}", "Random bytes: from where and how many.", RANDOM),
-    route("hash", "Hash of an input.", HASH),
-    route("hash/{algorithm}", "Hash with a hash function.", HASH),
-    route("keys", "List keys.", &[Method::local(Operation::List, keys::list_keys)]),
-    Route {
-        pattern: "keys/{name}",
-        summary: "Create, read and delete a key.",
-        access: Access::Token,
-        exists: Some(crypt::exists),
-        methods: &[
+    )
+    .takes(takes::DATAKEY),
+    EngineRoute::new("random", "Random bytes.", RANDOM).takes(takes::RANDOM_FIELDS),
+    EngineRoute::new("random/{first}", "Random bytes: how many, or from where.", RANDOM)
+        .takes(takes::RANDOM_FIELDS),
+    EngineRoute::new("random/{first}/{bytes}", "Random bytes: from where and how many.", RANDOM)
+        .takes(takes::RANDOM_FIELDS_FIELDS),
+    EngineRoute::new("hash", "Hash of an input.", HASH).takes(takes::HASH_FIELDS),
+    EngineRoute::new("hash/{algorithm}", "Hash with a hash function.", HASH)
+        .takes(takes::HASH_FIELDS_FIELDS),
+    EngineRoute::new("keys", "List keys.", &[Method::local(Operation::List, keys::list_keys)])
+        .takes(&[]),
+    EngineRoute::new(
+        "keys/{name}",
+        "Create, read and delete a key.",
+        &[
             Method::local(Operation::Read, keys::read),
             Method::primary(Operation::Write, keys::create),
             Method::primary(Operation::Delete, keys::delete),
         ],
-    },
-    route(
+    )
+    .creates(crypt::exists)
+    .takes(takes::KEYS),
+    EngineRoute::new(
         "keys/{name}/rotate",
         "Add a version to a key.",
         &[Method::primary(Operation::Write, keys::rotate)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    EngineRoute::new(
         "keys/{name}/config",
         "Set the rules of a key.",
         &[Method::primary(Operation::Write, keys::configure)],
-    ),
-    route(
+    )
+    .takes(takes::KEYS_CONFIG),
+    EngineRoute::new(
         "keys/{name}/trim",
         "Remove old versions of a key for good.",
         &[Method::primary(Operation::Write, keys::trim)],
-    ),
-    route(
+    )
+    .takes(takes::KEYS_TRIM),
+    EngineRoute::new(
         "keys/{name}/soft-delete",
         "Keep a key from being used.",
         &[Method::primary(Operation::Delete, keys::soft_delete)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    EngineRoute::new(
         "keys/{name}/soft-delete-restore",
         "Bring a key back into use.",
         &[Method::primary(Operation::Write, keys::soft_restore)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    EngineRoute::new(
         "keys/{name}/import",
         "Create a key out of wrapped material or a public key.",
         &[Method::primary(Operation::Write, import::import)],
-    ),
-    route(
+    )
+    .takes(takes::KEYS_IMPORT),
+    EngineRoute::new(
         "keys/{name}/import_version",
         "Add a version to an imported key.",
         &[Method::primary(Operation::Write, import::import_version)],
-    ),
-    route(
+    )
+    .takes(takes::KEYS_IMPORT_VERSION),
+    EngineRoute::new(
         "keys/{name}/csr",
         "A certificate request signed by a key.",
         &[Method::local(Operation::Write, certificate::csr)],
-    ),
-    route(
+    )
+    .takes(takes::KEYS_CSR),
+    EngineRoute::new(
         "keys/{name}/set-certificate",
         "Keep a chain of certificates with a key.",
         &[Method::primary(Operation::Write, certificate::set)],
-    ),
-    route(
+    )
+    .takes(takes::KEYS_SET_CERTIFICATE),
+    EngineRoute::new(
         "wrapping_key",
         "The public key to wrap imports under.",
         &[Method::local(Operation::Read, wrapping::read)],
-    ),
-    route("byok-export/{destination}/{source}", "Export a key wrapped under another.", BYOK),
-    route("byok-export/{destination}/{source}/{version}", "Export one version so.", BYOK),
-    route(
+    )
+    .takes(&[]),
+    EngineRoute::new(
+        "byok-export/{destination}/{source}",
+        "Export a key wrapped under another.",
+        BYOK,
+    )
+    .takes(&[]),
+    EngineRoute::new(
+        "byok-export/{destination}/{source}/{version}",
+        "Export one version so.",
+        BYOK,
+    )
+    .takes(&[]),
+    EngineRoute::new(
         "derive-key/{name}",
         "A key out of a key agreement.",
         &[Method::primary(Operation::Write, agree::derive_key)],
-    ),
-    route("export/{kind}/{name}", "Export a key that may leave.", EXPORT),
-    route("export/{kind}/{name}/{version}", "Export one version.", EXPORT),
-    route(
+    )
+    .takes(takes::DERIVE_KEY),
+    EngineRoute::new("export/{kind}/{name}", "Export a key that may leave.", EXPORT).takes(&[]),
+    EngineRoute::new("export/{kind}/{name}/{version}", "Export one version.", EXPORT).takes(&[]),
+    EngineRoute::new(
         "backup/{name}",
         "A whole key as one text, if it may leave.",
         &[Method::primary(Operation::Read, backup::backup)],
-    ),
-    route("restore", "Bring a key back under its own name.", RESTORE),
-    route("restore/{name}", "Bring a key back under another name.", RESTORE),
-    route(
+    )
+    .takes(&[]),
+    EngineRoute::new("restore", "Bring a key back under its own name.", RESTORE)
+        .takes(takes::RESTORE_FIELDS),
+    EngineRoute::new("restore/{name}", "Bring a key back under another name.", RESTORE)
+        .takes(takes::RESTORE_FIELDS_FIELDS),
+    EngineRoute::new(
         "config/keys",
         "Whether encrypting creates keys.",
         &[
             Method::local(Operation::Read, config::read_keys),
             Method::primary(Operation::Write, config::write_keys),
         ],
-    ),
-    route(
+    )
+    .takes(takes::CONFIG_KEYS),
+    EngineRoute::new(
         "cache-config",
         "Size of the key cache.",
         &[
             Method::local(Operation::Read, config::read_cache),
             Method::primary(Operation::Write, config::write_cache),
         ],
-    ),
+    )
+    .takes(takes::CACHE_CONFIG),
 ];
 
 #[cfg(test)]
