@@ -94,21 +94,15 @@ pub fn issue(
     }
     let mut warnings = Vec::new();
     let max = longest(mount, params.max_ttl);
-    let mut ttl = match (params.period, params.ttl) {
+    let ttl = match (params.period, params.ttl) {
         (0, 0) => mount.default_lease_ttl.min(max),
         (0, ttl) => ttl,
         (period, _) => period,
     };
-    if params.period == 0 && ttl > max {
-        warnings.push(format!(
-            "TTL of \"{ttl}s\" exceeded the effective max_ttl of \"{max}s\"; TTL value is capped \
-             accordingly"
-        ));
-        ttl = max;
-    }
-    if params.explicit_max_ttl > 0 {
-        ttl = ttl.min(params.explicit_max_ttl);
-    }
+    let explicit = if params.explicit_max_ttl > 0 { params.explicit_max_ttl } else { u64::MAX };
+    let what = if params.period > 0 { "period" } else { "TTL" };
+    let most = if params.period > 0 { explicit } else { explicit.min(max) };
+    let ttl = token::capped(what, ttl, most, &mut warnings);
     let display_name = format!(
         "{}-{}",
         mount.path.trim_start_matches("auth/").trim_end_matches('/').replace('/', "-"),

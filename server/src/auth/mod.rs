@@ -54,14 +54,17 @@ fn answer(login: Login) -> Response {
     Response { login: Some(Box::new(login)), ..Response::empty() }
 }
 
-/// Whether who logs in comes from where the token may be used; with a role that says so, that is
-/// this address alone.
+/// Whether who logs in comes from where the token may be used; see [`bind`].
 fn admit(login: &mut Login, core: &CoreCall<'_>) -> ApiResult<()> {
-    let params = &mut login.params;
-    let address = core.peer.address;
-    if !admit_address(&params.bound_cidrs, address) {
+    if !admit_address(&login.params.bound_cidrs, core.peer.address) {
         return Err(ApiError::permission_denied());
     }
+    bind(login, core)
+}
+
+/// With a role that says so, the token may be used from this address alone.
+fn bind(login: &mut Login, core: &CoreCall<'_>) -> ApiResult<()> {
+    let (params, address) = (&mut login.params, core.peer.address);
     if params.strictly_bind_ip {
         let own = address.ok_or_else(ApiError::permission_denied)?;
         params.bound_cidrs = vec![Cidr::from(own)];

@@ -1,5 +1,7 @@
 //! The `token_*` fields that roles and users of all auth methods have.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -51,6 +53,8 @@ pub struct TokenParams {
     pub strictly_bind_ip: bool,
     /// `service`, `batch`, `default-service`, `default-batch`; empty for the mount's.
     pub kind: String,
+    /// The old names that were used for some of these fields, which are shown by them too.
+    pub old_names: BTreeSet<String>,
 }
 
 /// The fields in a request. Methods differ in the old names that they still take.
@@ -75,11 +79,30 @@ pub struct TokenFields {
 }
 
 impl TokenFields {
+    /// What is said of policies, and nothing else.
+    pub fn only_policies(self) -> Self {
+        let Self { token_policies, policies, .. } = self;
+        Self { token_policies, policies, ..Self::default() }
+    }
+
     /// Writes what was given over `params`.
     ///
     /// # Errors
     /// 400.
     pub fn apply(self, params: &mut TokenParams) -> ApiResult<()> {
+        for (old, given, new) in [
+            ("ttl", self.ttl.is_some(), self.token_ttl.is_some()),
+            ("max_ttl", self.max_ttl.is_some(), self.token_max_ttl.is_some()),
+            ("period", self.period.is_some(), self.token_period.is_some()),
+            ("policies", self.policies.is_some(), self.token_policies.is_some()),
+            ("bound_cidrs", self.bound_cidrs.is_some(), self.token_bound_cidrs.is_some()),
+        ] {
+            if new {
+                params.old_names.remove(old);
+            } else if given {
+                params.old_names.insert(old.to_owned());
+            }
+        }
         let set = |to: &mut u64, new: Option<Seconds>, old: Option<Seconds>| {
             if let Some(Seconds(seconds)) = new.or(old) {
                 *to = seconds;
@@ -175,6 +198,10 @@ impl TokenParams {
             ("token_type", json!(kind)),
         ] {
             to.insert(name.to_owned(), value);
+        }
+        for old in &self.old_names {
+            let value = to.get(&format!("token_{old}")).cloned().unwrap_or_default();
+            to.insert(old.clone(), value);
         }
     }
 

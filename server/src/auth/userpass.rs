@@ -135,7 +135,8 @@ fn store(
 }
 
 fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    Response::list(&session.view(core.keyspace).list("user/", None, LIST_MAX))
+    let (after, limit) = core.call.page(LIST_MAX)?;
+    Response::list(&session.view(core.keyspace).list("user/", after, limit))
 }
 
 fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
@@ -169,19 +170,10 @@ fn write_password(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Respo
 }
 
 fn write_policies(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Policies {
-        token_policies: Option<crate::logical::Words>,
-        policies: Option<crate::logical::Words>,
-    }
     let name = name(core)?;
-    let body: Policies = core.call.parse()?;
+    let body: Body = core.call.parse()?;
     let mut user = known(core, session, &name)?;
-    let given = body.token_policies.or(body.policies).unwrap_or_default();
-    user.params.policies = given.0.into_iter().map(|p| p.to_lowercase()).collect();
-    user.params.policies.sort_unstable();
-    user.params.policies.dedup();
+    body.fields.only_policies().apply(&mut user.params)?;
     store(core, session, &name, &user)
 }
 
@@ -195,7 +187,7 @@ fn hash_in(password: Option<Secret>, hash: Option<Scalar>) -> ApiResult<Option<S
     let hash = hash.filter(|h| !h.0.is_empty());
     match (password, hash) {
         (Some(_), Some(_)) => {
-            Err(ApiError::bad_request("password and password_hash cannot both be given"))
+            Err(ApiError::bad_request("only one of password or password_hash may be provided"))
         }
         (Some(password), None) if password.0.len() > PASSWORD_MAX => {
             Err(ApiError::bad_request("the password is too long: 72 bytes is the limit"))

@@ -39,7 +39,7 @@ pub struct Request {
 impl Request {
     /// Whether the path's help is asked for in place of what it answers.
     pub fn asks_for_help(&self) -> bool {
-        self.op == Operation::Read
-            && self.query.iter().any(|(k, v)| k == "help" && matches!(v.as_str(), "1" | "true"))
+        matches!(self.op, Operation::Read | Operation::Write)
+            && self.query.iter().any(|(k, v)| k == "help" && !v.is_empty())
     }
 }

@@ -77,6 +77,14 @@ pub(crate) fn format_seconds(seconds: i64) -> String {
     }
 }
 
+/// `1h30m`, `45s`, `768h`: without the smaller units that are 0.
+pub(crate) fn format_short(seconds: u64) -> String {
+    let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let text: String =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

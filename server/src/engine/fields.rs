@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::duration::parse_seconds;
 use crate::barrier::View;
-use crate::logical::{ApiError, ApiResult, Call, Response};
+use crate::logical::{ApiError, ApiResult, Call, Response, parse_flag};
 
 /// Names in one LIST answer; a longer folder is answered in part, with a warning.
 const LIST_MAX: usize = 1_000_000;
@@ -62,14 +62,17 @@ impl<'a> Fields<'a> {
         self.read(name, "a string", |text| Some(text.to_owned()))
     }
 
-    /// A list of positive integers; a lone number and `"1,2"` are taken too.
+    /// A list of integers of which the positive ones count; a lone number and `"1,2"` are taken too.
     pub(super) fn integers(&self, name: &str) -> ApiResult<Option<Vec<u64>>> {
         let Some(raw) = self.raw(name).filter(|raw| raw.get() != "null") else { return Ok(None) };
-        let items: Option<Vec<u64>> = match serde_json::from_str::<Vec<Integer>>(raw.get()) {
-            Ok(items) => items.iter().map(|n| u64::try_from(n.0).ok()).collect(),
-            Err(_) => scalar(raw)
-                .and_then(|text| text.split(',').map(|part| part.trim().parse().ok()).collect()),
+        let items: Option<Vec<Integer>> = match serde_json::from_str::<Vec<Integer>>(raw.get()) {
+            Ok(items) => Some(items),
+            Err(_) => scalar(raw).and_then(|text| {
+                text.split(',').map(|part| part.trim().parse().ok().map(Integer)).collect()
+            }),
         };
+        // Nothing has a negative number.
+        let items = items.map(|all| all.iter().filter_map(|n| u64::try_from(n.0).ok()).collect());
         items.map(Some).ok_or_else(|| invalid(name, "a list of version numbers"))
     }
 
@@ -90,14 +93,6 @@ pub(super) fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
     match serde_json::from_str::<Text<'_>>(raw.get()) {
         Ok(Text(text)) => Some(text),
         Err(_) => None,
-    }
-}
-
-fn parse_flag(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" | "" => Some(false),
-        _ => None,
     }
 }
 
@@ -148,23 +143,15 @@ pub(super) fn scanned(
     view: &mut View<'_>,
     prefix: &str,
 ) -> ApiResult<Vec<String>> {
-    let limit = limit(call)?;
-    let after = call.query("after").filter(|path| !path.is_empty());
+    let (after, limit) = call.page(LIST_MAX)?;
     let after = after.map(|path| format!("{prefix}{path}"));
     let keys = view.scan(prefix, after.as_deref(), limit);
     Ok(keys.into_iter().filter_map(|k| k.strip_prefix(prefix).map(str::to_owned)).collect())
 }
 
-/// The query parameter `limit`, within what one answer holds.
-fn limit(call: &Call<'_>) -> ApiResult<usize> {
-    let limit = query_integer(call, "limit")?.and_then(|n| usize::try_from(n).ok());
-    Ok(limit.filter(|n| *n > 0).unwrap_or(LIST_MAX).min(LIST_MAX))
-}
-
 /// The names of a LIST.
 pub(super) fn listed(call: &Call<'_>, view: &mut View<'_>, prefix: &str) -> ApiResult<Vec<String>> {
-    let limit = limit(call)?;
-    let after = call.query("after").filter(|name| !name.is_empty());
+    let (after, limit) = call.page(LIST_MAX)?;
     Ok(view.list(prefix, after, limit))
 }
 

@@ -14,7 +14,7 @@ use super::answer::request_id;
 use super::path::{self, Parsed};
 use crate::dispatch::Request;
 use crate::engine::duration::parse_seconds;
-use crate::logical::{ApiError, ApiResult, Operation};
+use crate::logical::{ApiError, ApiResult, Operation, parse_flag};
 
 /// Bytes of a too large body that are read and thrown away, so that the client sees the answer.
 const DRAIN_MAX: usize = 32 << 20;
@@ -22,6 +22,7 @@ const DRAIN_MAX: usize = 32 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(90);
 /// Bytes: longer tokens are not looked up.
 const TOKEN_MAX: usize = 8192;
+const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 const PATCH_TYPE: &str = "application/merge-patch+json";
 
 /// What to do with an HTTP request.
@@ -55,8 +56,12 @@ pub(super) async fn read(
     if matches!(op, Operation::List | Operation::Scan) && !path.ends_with('/') {
         path.push('/');
     }
+    if matches!(op, Operation::Write | Operation::Patch) && path.ends_with('/') {
+        return Err(ApiError::bad_request("cannot write to a path ending in '/'"));
+    }
     check_namespace(&parts.headers)?;
     let body = match op {
+        Operation::Write if is_form(&parts.headers) => form(&read_body(body, body_max).await?),
         Operation::Write | Operation::Patch => json_object(read_body(body, body_max).await?)?,
         // Whatever these come with has no meaning.
         Operation::Read | Operation::List | Operation::Scan | Operation::Delete => Bytes::new(),
@@ -80,10 +85,15 @@ pub(super) async fn read(
 }
 
 fn operation(parts: &Parts, query: &[(String, String)], path: &str) -> ApiResult<Operation> {
-    let asks = |what: &str| query.iter().any(|(k, v)| k == what && (v == "true" || v == "1"));
+    let asks = |what: &str| match query.iter().find(|(k, v)| k == what && !v.is_empty()) {
+        None => Ok(false),
+        Some((_, flag)) => {
+            parse_flag(flag).ok_or(ApiError { status: 400, errors: Vec::new(), data: None })
+        }
+    };
     match parts.method.as_str() {
-        "GET" if asks("list") => Ok(Operation::List),
-        "GET" if asks("scan") => Ok(Operation::Scan),
+        "GET" if asks("list")? => Ok(Operation::List),
+        "GET" if asks("scan")? => Ok(Operation::Scan),
         "GET" => Ok(Operation::Read),
         "HEAD" if path == "sys/health" => Ok(Operation::Read),
         "LIST" => Ok(Operation::List),
@@ -101,7 +111,7 @@ fn check_namespace(headers: &HeaderMap) -> ApiResult<()> {
     let Some(namespace) = headers.get("x-vault-namespace") else { return Ok(()) };
     match namespace.to_str().map(|n| n.trim_matches('/')) {
         Ok("" | "root") => Ok(()),
-        _ => Err(ApiError::new(404, "namespaces are not supported by this version")),
+        _ => Err(ApiError::new(404, "namespace not found")),
     }
 }
 
@@ -182,6 +192,30 @@ async fn collect(mut body: Incoming, max: usize) -> ApiResult<Bytes> {
         return Err(ApiError::new(413, "http: request body too large"));
     }
     Ok(first.unwrap_or_else(|| whole.freeze()))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    given.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(FORM_TYPE))
+}
+
+/// A form as an object of strings, unless there is JSON in spite of its type, as from `curl -d`.
+/// A field that comes several times has commas between its values.
+fn form(body: &Bytes) -> Bytes {
+    if body.iter().find(|b| !b.is_ascii_whitespace()).is_none_or(|b| *b == b'{') {
+        return body.clone();
+    }
+    let mut fields = std::collections::BTreeMap::<String, Zeroizing<String>>::new();
+    for (name, value) in path::query(&String::from_utf8_lossy(body)) {
+        match fields.get_mut(&name) {
+            Some(values) => values.push_str(&format!(",{value}")),
+            None => drop(fields.insert(name, Zeroizing::new(value))),
+        }
+    }
+    let fields = fields.iter().map(|(name, value)| (name, value.as_str()));
+    let object: serde_json::Map<_, _> =
+        fields.map(|(name, value)| (name.clone(), value.into())).collect();
+    Bytes::from(serde_json::Value::Object(object).to_string())
 }
 
 /// Nothing, `null` or an object; whether it is a sound one is for the handler to find out.

@@ -129,6 +129,26 @@ impl<'a> Call<'a> {
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
     }
+
+    /// Which names of a LIST are asked for, by `after` and `limit`: those that come after one, and
+    /// how many, `most` at the most.
+    ///
+    /// # Errors
+    /// 400 for a limit that is no integer.
+    pub fn page(&self, most: usize) -> ApiResult<(Option<&str>, usize)> {
+        let after = self.query("after").filter(|name| !name.is_empty());
+        let Some(limit) = self.query("limit").filter(|n| !n.is_empty()) else {
+            return Ok((after, most));
+        };
+        let limit: i64 = limit.parse().map_err(|_| {
+            ApiError::bad_request(
+                "Field validation failed: error converting input for field \"limit\": expected an \
+                 integer",
+            )
+        })?;
+        let limit = usize::try_from(limit).ok().filter(|n| *n > 0);
+        Ok((after, limit.unwrap_or(most).min(most)))
+    }
 }
 
 /// A JSON body as a typed value; an empty one reads as `{}`. Unknown fields are ignored.

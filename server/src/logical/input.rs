@@ -30,11 +30,17 @@ pub struct Flag(pub bool);
 
 impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match Scalar::deserialize(from)?.0.to_ascii_lowercase().as_str() {
-            "true" | "1" | "t" => Ok(Self(true)),
-            "false" | "0" | "f" | "" => Ok(Self(false)),
-            _ => Err(de::Error::custom("neither true nor false")),
-        }
+        let text = Scalar::deserialize(from)?.0;
+        parse_flag(&text).map(Self).ok_or_else(|| de::Error::custom("neither true nor false"))
+    }
+}
+
+/// A flag in text; nothing is false.
+pub(crate) fn parse_flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" => Some(true),
+        "0" | "f" | "false" | "" => Some(false),
+        _ => None,
     }
 }
 

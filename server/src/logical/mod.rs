@@ -15,6 +15,7 @@ mod route;
 pub use call::{Call, Caller, Certificates, MountInfo, Operation, Peer, parse_body};
 pub use error::{ApiError, ApiResult};
 pub use field::{Field, Kind, Takes};
+pub(crate) use input::parse_flag;
 pub use input::{Flag, Integer, Pairs, Scalar, Seconds, Secret, Words};
 pub use response::{Auth, Response, WrapInfo};
 pub use route::{

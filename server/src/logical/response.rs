@@ -111,6 +111,7 @@ pub struct Auth {
     /// All policies in force.
     pub policies: Vec<String>,
     /// Those that the token itself carries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub token_policies: Vec<String>,
     /// Those from identity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

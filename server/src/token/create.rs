@@ -7,13 +7,15 @@ use zeroize::Zeroizing;
 
 use super::entry::{self, TokenEntry};
 use super::issue::{NewToken, issue};
+use super::lifetime;
 use super::role::{self, TokenRole};
 use crate::auth::Origin;
 use crate::barrier::{Session, ViewError};
+use crate::engine::duration::parse_seconds;
 use crate::engine::stamp::Stamp;
 use crate::identity::{self, Arrival, Metadata};
 use crate::logical::{
-    ApiError, ApiResult, Call, Flag, Integer, Operation, Pairs, Response, Scalar, Seconds, Words,
+    ApiError, ApiResult, Call, Flag, Integer, Operation, Pairs, Response, Scalar, Words,
 };
 use crate::mount::MAX_LEASE_TTL;
 use crate::policy::{self, Capabilities};
@@ -33,13 +35,13 @@ struct Body {
     no_parent: Flag,
     no_default_policy: Flag,
     renewable: Option<Flag>,
-    ttl: Option<Seconds>,
-    lease: Option<Seconds>,
+    ttl: Option<Scalar>,
+    lease: Option<Scalar>,
     r#type: Scalar,
-    explicit_max_ttl: Option<Seconds>,
+    explicit_max_ttl: Option<Scalar>,
     display_name: Scalar,
     num_uses: Integer,
-    period: Option<Seconds>,
+    period: Option<Scalar>,
     entity_alias: Scalar,
 }
 
@@ -207,12 +209,11 @@ fn check_batch(batch: bool, body: &Body, policies: &[String]) -> ApiResult<()> {
     if policies.iter().any(|p| p == policy::ROOT) {
         return Err(ApiError::bad_request("batch tokens cannot be root tokens"));
     }
-    let set = |s: Option<Seconds>| s.is_some_and(|s| s.0 != 0);
     for (given, name) in [
         (body.id.as_ref().is_some_and(|id| !id.0.is_empty()), "id"),
         (body.num_uses.0 != 0, "num_uses"),
-        (set(body.period), "period"),
-        (set(body.explicit_max_ttl), "explicit_max_ttl"),
+        (time("period", body.period.as_ref())? != 0, "period"),
+        (time("explicit_max_ttl", body.explicit_max_ttl.as_ref())? != 0, "explicit_max_ttl"),
     ] {
         if given {
             return Err(ApiError::bad_request(format!("batch tokens cannot have {name:?} set")));
@@ -244,7 +245,7 @@ fn check(body: &Body, privileged: bool, root: bool, role: Option<&TokenRole>) ->
     }
     let id = body.id.as_ref().map_or("", |s| s.0.as_str());
     if !id.is_empty() {
-        if !root {
+        if !(root || privileged) {
             return refuse("root or sudo privileges required to specify token id");
         }
         for prefix in ["hvs.", "hvb.", "s.", "b."] {
@@ -262,7 +263,7 @@ fn check(body: &Body, privileged: bool, root: bool, role: Option<&TokenRole>) ->
     if body.no_parent.0 && !privileged {
         return refuse("root or sudo privileges required to create orphan token");
     }
-    if body.period.is_some_and(|p| p.0 != 0) && !privileged && role.is_none() {
+    if time("period", body.period.as_ref())? != 0 && !privileged && role.is_none() {
         return refuse("root or sudo privileges required to create periodic token");
     }
     let meta: usize = body.meta.iter().flat_map(|m| &m.0).map(|(k, v)| k.len() + v.len()).sum();
@@ -284,37 +285,31 @@ fn choose_policies(
 ) -> ApiResult<Vec<String>> {
     let asked: Vec<String> =
         body.policies.iter().flat_map(|w| &w.0).map(|w| w.to_lowercase()).collect();
-    if asked.iter().any(|p| p == policy::ROOT) && !parent.is_root() {
-        return Err(ApiError::bad_request(
-            "root tokens may not be created without parent token being root",
-        ));
-    }
+    let root_by_other = |wanted: &[String]| {
+        let root = wanted.iter().any(|p| p == policy::ROOT);
+        if root && !parent.is_root() { Err(not_by_root()) } else { Ok(root) }
+    };
     if let Some(role) = role
         && let Some(chosen) = role.choose(&asked, body.no_default_policy.0)?
     {
+        root_by_other(&chosen)?;
         return Ok(chosen);
     }
     let mut wanted: Vec<String> = match &body.policies {
         Some(Words(words)) if !words.is_empty() => words.iter().map(|w| w.to_lowercase()).collect(),
         _ => parent.policies.clone(),
     };
-    let root = wanted.iter().any(|p| p == policy::ROOT);
-    if root && !parent.is_root() {
-        return Err(ApiError::bad_request(
-            "root tokens may not be created without parent token being root",
-        ));
-    }
     if !privileged {
         let subset = wanted.iter().all(|p| parent.policies.contains(p) || p == policy::DEFAULT);
         if !subset {
             return Err(ApiError::bad_request("child policies must be subset of parent"));
         }
     }
-    if root {
+    if root_by_other(&wanted)? {
         return Ok(vec![policy::ROOT.to_owned()]);
     }
     if body.no_default_policy.0 {
-        if body.policies.is_none() {
+        if asked.is_empty() {
             wanted.retain(|p| p != policy::DEFAULT);
         }
     } else {
@@ -326,6 +321,10 @@ fn choose_policies(
         return Err(ApiError::bad_request("too many policies: 1024 is the limit"));
     }
     Ok(wanted)
+}
+
+fn not_by_root() -> ApiError {
+    ApiError::bad_request("root tokens may not be created without parent token being root")
 }
 
 struct Times {
@@ -342,11 +341,10 @@ fn choose_times(
     call: &Call<'_>,
     role: Option<&TokenRole>,
 ) -> ApiResult<Times> {
-    let or_zero = |s: Option<Seconds>| s.map_or(0, |s| s.0);
     let mut times = Times {
-        ttl: or_zero(body.ttl.or(body.lease)),
-        explicit_max_ttl: or_zero(body.explicit_max_ttl),
-        period: or_zero(body.period),
+        ttl: time("ttl", body.ttl.as_ref().or(body.lease.as_ref()))?,
+        explicit_max_ttl: time("explicit_max_ttl", body.explicit_max_ttl.as_ref())?,
+        period: time("period", body.period.as_ref())?,
         warnings: Vec::new(),
     };
     if let Some(params) = role.map(|r| &r.params) {
@@ -374,18 +372,23 @@ fn choose_times(
     } else if times.ttl == 0 {
         times.ttl = call.mount.default_lease_ttl;
     }
-    if times.period == 0 && times.ttl > max {
-        times.warnings.push(format!(
-            "TTL of \"{}s\" exceeded the effective max_ttl of \"{max}s\"; TTL value is capped \
-             accordingly",
-            times.ttl
-        ));
-        times.ttl = max;
-    }
-    if times.explicit_max_ttl > 0 {
-        times.ttl = times.ttl.min(times.explicit_max_ttl);
-    }
+    let max = match times.explicit_max_ttl {
+        0 if times.period > 0 => u64::MAX,
+        0 => max,
+        explicit if times.period > 0 => explicit,
+        explicit => explicit.min(max),
+    };
+    let what = if times.period > 0 { "period" } else { "TTL" };
+    times.ttl = lifetime::capped(what, times.ttl, max, &mut times.warnings);
     Ok(times)
+}
+
+/// Seconds; nothing is 0.
+fn time(name: &str, given: Option<&Scalar>) -> ApiResult<u64> {
+    let Some(Scalar(text)) = given else { return Ok(0) };
+    let seconds = parse_seconds(text)
+        .ok_or_else(|| ApiError::bad_request(format!("time: {name} is not a duration")))?;
+    u64::try_from(seconds).map_err(|_| ApiError::bad_request(format!("{name} must be positive")))
 }
 
 /// `token`, or `token-<name>` with odd characters as dashes.

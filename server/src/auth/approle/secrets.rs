@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -149,7 +149,6 @@ pub(super) fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Resp
 
 fn show(entry: &SecretEntry) -> ApiResult<Response> {
     let expires = entry.expires.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), Stamp::rfc3339);
-    let metadata = if entry.metadata.is_empty() { Value::Null } else { json!(entry.metadata) };
     Response::data(&json!({
         "secret_id_accessor": entry.accessor,
         "secret_id_num_uses": entry.num_uses,
@@ -157,7 +156,7 @@ fn show(entry: &SecretEntry) -> ApiResult<Response> {
         "creation_time": entry.created.rfc3339(),
         "last_updated_time": entry.updated.rfc3339(),
         "expiration_time": expires,
-        "metadata": metadata,
+        "metadata": entry.metadata,
         "cidr_list": entry.cidr_list,
         "token_bound_cidrs": entry.token_bound_cidrs,
     }))

@@ -18,38 +18,75 @@ mod role;
 mod rules;
 mod trust;
 
-use crate::logical::{Access, Method, Operation, Route};
-use crate::sys::CoreHandler;
+use super::token_fields;
+use crate::logical::{Field, Method, Operation};
+use crate::sys::CoreRoute;
 
 pub(super) use login::renew;
 
+const LOGIN: &[Field] = &[Field::text("name", "The one role to try")];
+const CERTS: &[Field] = token_fields![
+    Field::words("allowed_common_names", "Common names that fit, with `*`"),
+    Field::words("allowed_dns_sans", "DNS names that fit, with `*`"),
+    Field::words("allowed_email_sans", "Mail addresses that fit, with `*`"),
+    Field::words("allowed_metadata_extensions", "Extensions that become metadata"),
+    Field::words("allowed_names", "Names of any kind that fit, with `*`"),
+    Field::words("allowed_organizational_units", "Organisational units that fit, with `*`"),
+    Field::words("allowed_uri_sans", "URIs that fit, with `*`"),
+    Field::words("bound_cidrs", "Old name of `token_bound_cidrs`"),
+    Field::text("certificate", "Certificates to trust, in PEM"),
+    Field::text("display_name", "Name to show"),
+    Field::seconds("lease", "Old name of `token_ttl`"),
+    Field::seconds("max_ttl", "Old name of `token_max_ttl`"),
+    Field::text("ocsp_ca_certificates", "Of OCSP: not supported"),
+    Field::flag("ocsp_enabled", "Whether OCSP is asked: not supported"),
+    Field::flag("ocsp_fail_open", "Of OCSP: not supported"),
+    Field::flag("ocsp_query_all_servers", "Of OCSP: not supported"),
+    Field::words("ocsp_servers_override", "Of OCSP: not supported"),
+    Field::seconds("period", "Old name of `token_period`"),
+    Field::words("policies", "Old name of `token_policies`"),
+    Field::words("required_extensions", "Extensions that have to be there, and their values"),
+    Field::seconds("ttl", "Old name of `token_ttl`"),
+];
+const CRLS: &[Field] = &[
+    Field::text("crl", "The list, in PEM or DER"),
+    Field::text("url", "Where to fetch it: not supported"),
+];
+const CONFIG: &[Field] = &[
+    Field::flag("disable_binding", "Whether renewals take any certificate"),
+    Field::flag("enable_identity_alias_metadata", "Whether metadata is kept with the alias"),
+    Field::integer("ocsp_cache_size", "Of OCSP: not supported"),
+];
+
 /// The routes.
-pub(super) static ROUTES: &[Route<CoreHandler>] = &[
-    Route {
-        pattern: "login",
-        summary: "Log in with the certificate of the TLS connection",
-        access: Access::Public,
-        exists: None,
-        methods: &[Method::local(Operation::Write, login::login)],
-    },
-    route("certs", "List the roles", &[Method::local(Operation::List, role::list)]),
-    Route {
-        pattern: "certs/{name}",
-        summary: "Show, make, change or delete a role",
-        access: Access::Token,
-        exists: Some(role::exists),
-        methods: &[
+pub(super) static ROUTES: &[CoreRoute] = &[
+    CoreRoute::new(
+        "login",
+        "Log in with the certificate of the TLS connection",
+        &[Method::local(Operation::Write, login::login)],
+    )
+    .public()
+    .takes(LOGIN),
+    CoreRoute::new("certs", "List the roles", &[Method::local(Operation::List, role::list)])
+        .takes(&[]),
+    CoreRoute::new(
+        "certs/{name}",
+        "Show, make, change or delete a role",
+        &[
             Method::local(Operation::Read, role::read),
             Method::primary(Operation::Write, role::write),
             Method::primary(Operation::Delete, role::delete),
         ],
-    },
-    route(
+    )
+    .creates(role::exists)
+    .takes(CERTS),
+    CoreRoute::new(
         "crls",
         "List the certificate revocation lists",
         &[Method::local(Operation::List, crl::list)],
-    ),
-    route(
+    )
+    .takes(&[]),
+    CoreRoute::new(
         "crls/{name}",
         "Show, set or delete a certificate revocation list",
         &[
@@ -57,21 +94,15 @@ pub(super) static ROUTES: &[Route<CoreHandler>] = &[
             Method::primary(Operation::Write, crl::write),
             Method::primary(Operation::Delete, crl::delete),
         ],
-    ),
-    route(
+    )
+    .takes(CRLS),
+    CoreRoute::new(
         "config",
         "Show or change what holds for all roles",
         &[
             Method::local(Operation::Read, config::read),
             Method::primary(Operation::Write, config::write),
         ],
-    ),
+    )
+    .takes(CONFIG),
 ];
-
-const fn route(
-    pattern: &'static str,
-    summary: &'static str,
-    methods: &'static [Method<CoreHandler>],
-) -> Route<CoreHandler> {
-    Route { pattern, summary, access: Access::Token, exists: None, methods }
-}

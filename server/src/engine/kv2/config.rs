@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::super::duration::format_seconds;
-use super::super::fields::{Fields, invalid};
+use super::super::fields::Fields;
 use super::load_config;
 use crate::barrier::View;
 use crate::logical::{ApiResult, Call, Response};
@@ -37,7 +37,7 @@ pub(super) fn write(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
     let fields = Fields::of(call)?;
     let mut config = load_config(view)?;
     if let Some(n) = fields.integer("max_versions")? {
-        config.max_versions = version_limit(n)?;
+        config.max_versions = version_limit(n);
     }
     if let Some(required) = fields.flag("cas_required")? {
         config.cas_required = required;
@@ -52,7 +52,8 @@ pub(super) fn write(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
     Ok(Response::empty())
 }
 
-/// `max_versions` as stored.
-pub(super) fn version_limit(n: i64) -> ApiResult<u64> {
-    u64::try_from(n).map_err(|_| invalid("max_versions", "0 or a positive integer"))
+/// `max_versions` as stored: 32 bits without a sign, so that -1 is as good as no limit.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
+pub(super) fn version_limit(n: i64) -> u64 {
+    u64::from(n as u32)
 }

@@ -216,7 +216,7 @@ pub(super) fn patch(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
 
 /// DELETE: the secret with all its versions.
 pub(super) fn delete(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
-    let path = writable(call.param("path"))?;
+    let path = call.param("path");
     let Some(meta) = load_meta(view, path)? else { return Ok(Response::empty()) };
     for (number, version) in &meta.versions {
         if !version.destroyed {
@@ -229,7 +229,7 @@ pub(super) fn delete(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
 
 fn set_limits(meta: &mut Meta, fields: &Fields<'_>) -> ApiResult<()> {
     if let Some(n) = fields.integer("max_versions")? {
-        meta.max_versions = version_limit(n)?;
+        meta.max_versions = version_limit(n);
     }
     if let Some(required) = fields.flag("cas_required")? {
         meta.cas_required = required;
@@ -265,7 +265,7 @@ fn custom_value(raw: &RawValue) -> ApiResult<Option<String>> {
 /// Applies the limits of custom metadata; none at all is stored as none.
 fn checked(custom: Custom) -> ApiResult<Option<Custom>> {
     let refuse = |what: String| {
-        Err(ApiError::bad_request(format!("custom_metadata validation failed: {what}")))
+        Err(ApiError::listed(400, format_args!("custom_metadata validation failed: {what}")))
     };
     if custom.len() > CUSTOM_MAX {
         let n = custom.len();
@@ -285,7 +285,7 @@ fn checked(custom: Custom) -> ApiResult<Option<Custom>> {
             ));
         }
         if name.chars().any(char::is_control) {
-            return refuse(format!("key {name:?} contains unprintable characters"));
+            return refuse(format!("key {name:?} ({name}) contains unprintable characters"));
         }
         if value.chars().any(char::is_control) {
             return refuse(format!("value for key {name:?} contains unprintable characters"));

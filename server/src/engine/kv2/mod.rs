@@ -27,6 +27,7 @@ use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, EngineRoute, Field, Method, Operation, Response};
 
 const CONFIG: &[Field] = &[
+    Field::flag("metadata_cas_required", "The same for metadata"),
     Field::flag("cas_required", "Whether writes have to name the version that they replace"),
     Field::text("delete_version_after", "Versions are deleted after this time"),
     Field::integer("max_versions", "Versions to keep, 0 for the default"),
@@ -46,6 +47,8 @@ const LISTED: &[Field] = &[
 ];
 const DELETE: &[Field] = &[Field::any("versions", "Numbers of versions")];
 const METADATA: &[Field] = &[
+    Field::integer("metadata_cas", "Version of the metadata that it replaces"),
+    Field::flag("metadata_cas_required", "The same for metadata"),
     Field::text("after", "List what comes after this name").query(),
     Field::flag("cas_required", "Whether writes have to name the version that they replace"),
     Field::object("custom_metadata", "Free notes"),

@@ -33,7 +33,11 @@ pub(super) fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
             Ok(Response { status: Some(404), ..response })
         }
         Found::Here(metadata, data) => {
-            let subkeys = Some(names(data.get(), depth));
+            let empty = || Value::Object(Map::new());
+            let names = names(data.get(), depth);
+            // A secret without fields has an empty structure; one of null has none.
+            let bare = names.is_null() && data.get().starts_with('{');
+            let subkeys = Some(if bare { empty() } else { names });
             Response::data(&Answer { subkeys, metadata })
         }
     }

@@ -154,7 +154,10 @@ fn metadata_is_set_patched_and_limited() {
         assert_eq!(kv.status(Write, "metadata/s", json!({"custom_metadata": custom})), 400);
     }
     assert_eq!(kv.status(Write, "metadata/s", json!({"delete_version_after": "-1s"})), 400);
-    assert_eq!(kv.status(Write, "metadata/s", json!({"max_versions": -1})), 400);
+    // 32 bits without a sign, so that clients which write -1 for no limit get it.
+    kv.ok(Write, "metadata/n", json!({"max_versions": -1}));
+    assert_eq!(kv.ok(Read, "metadata/n", json!({}))["max_versions"], json!(4_294_967_295_u32));
+    kv.ok(Delete, "metadata/n", json!({}));
     assert_eq!(kv.status(Patch, "metadata/none", json!({"max_versions": 1})), 404);
     assert_eq!(kv.ok(Read, "metadata/s", json!({}))["custom_metadata"], json!({"p": "q"}));
     kv.ok(Write, "data/s", json!({"data": {}}));

@@ -12,7 +12,7 @@ const NO_VERSION: &str = "No version number provided";
 
 /// DELETE `data/:path`: the current version.
 pub(super) fn delete_latest(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
-    let path = writable(call.param("path"))?;
+    let path = call.param("path");
     let now = Stamp::from(call.now);
     let Some(mut meta) = load_meta(view, path)? else { return Ok(Response::empty()) };
     let current = meta.current;
