@@ -56,9 +56,6 @@ pub(super) async fn read(
     if matches!(op, Operation::List | Operation::Scan) && !path.ends_with('/') {
         path.push('/');
     }
-    if matches!(op, Operation::Write | Operation::Patch) && path.ends_with('/') {
-        return Err(ApiError::bad_request("cannot write to a path ending in '/'"));
-    }
     check_namespace(&parts.headers)?;
     let body = match op {
         Operation::Write if is_form(&parts.headers) => form(&read_body(body, body_max).await?),
@@ -66,6 +63,9 @@ pub(super) async fn read(
         // Whatever these come with has no meaning.
         Operation::Read | Operation::List | Operation::Scan | Operation::Delete => Bytes::new(),
     };
+    if matches!(op, Operation::Write | Operation::Patch) && path.ends_with('/') {
+        return Err(ApiError::bad_request("cannot write to a path ending in '/'"));
+    }
     if op == Operation::Patch {
         check_patch_type(&parts.headers)?;
     }

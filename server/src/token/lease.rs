@@ -29,6 +29,12 @@ const LEASES_REVOKE: &[Field] = &[
 ];
 const LEASES_REVOKE_PREFIX: &[Field] = &[Field::flag("sync", "Whether to wait until it is done")];
 
+const COUNTED: &[Field] = &[
+    Field::text("type", "Which leases: `irrevocable`").query(),
+    Field::integer("limit", "List so many at most").query(),
+    Field::flag("include_child_namespaces", "There are none").query(),
+];
+
 /// The routes below `sys/`. Leases are local to their cluster.
 pub static ROUTES: &[CoreRoute] = &[
     CoreRoute::new(
@@ -111,13 +117,13 @@ pub static ROUTES: &[CoreRoute] = &[
         "Count the leases by mount",
         &[Method::local(Operation::Read, count)],
     )
-    .takes(&[]),
+    .takes(COUNTED),
     CoreRoute::new(
         "leases",
         "List the leases that cannot be revoked",
         &[Method::local(Operation::Read, irrevocable)],
     )
-    .takes(&[]),
+    .takes(COUNTED),
 ];
 
 #[derive(Deserialize, Default)]

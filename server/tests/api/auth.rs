@@ -118,7 +118,7 @@ fn what_is_wrong_with_a_user_or_a_login_is_said() {
     userpass(&server, "up", "");
     for (path, body, status, part) in [
         ("users/a", "{}", 400, "must provide either password or password_hash"),
-        ("users/a", r#"{"password":"a","password_hash":"b"}"#, 400, "cannot both"),
+        ("users/a", r#"{"password":"a","password_hash":"b"}"#, 400, "only one of password"),
         ("users/a", r#"{"password_hash":"junk"}"#, 400, "not a valid bcrypt hash"),
         ("users/a", r#"{"password":{}}"#, 400, "password"),
         ("users/a", r#"{"password":"x","token_bound_cidrs":"junk"}"#, 400, "invalid CIDR"),

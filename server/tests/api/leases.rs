@@ -46,7 +46,7 @@ fn leases_of_tokens_are_looked_up_renewed_and_revoked() {
         ("renew", r#"{"lease_id":"nope"}"#, 400, "lease not found"),
         ("renew", r#"{"lease_id":"x","increment":"y"}"#, 400, "increment"),
         ("revoke", "{}", 400, "lease_id must be specified"),
-        ("revoke-prefix/", "{}", 400, "prefix"),
+        ("revoke-prefix/", "{}", 400, "path ending in '/'"),
     ] {
         let error = server.error("POST", &format!("sys/leases/{path}"), ROOT, body, status);
         assert!(error.contains(part), "{path} {body}: {error}");

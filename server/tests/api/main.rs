@@ -5,6 +5,7 @@ mod approle;
 mod audit;
 mod auth;
 mod cert;
+mod fields;
 mod http;
 mod identity;
 mod jwt;

@@ -10,7 +10,7 @@ fn engines_are_enabled_used_and_disabled_with_their_data() {
     server.root("POST", "sys/mounts/kv1", r#"{"type":"kv","description":"d"}"#, 204);
     server.root("POST", "sys/mounts/team/kv2", r#"{"type":"kv","options":{"version":2}}"#, 204);
     server.root("POST", "sys/mounts/alias", r#"{"type":"kv-v2"}"#, 204);
-    server.root("POST", "sys/mounts/crypt/", r#"{"type":"transit","local":true}"#, 204);
+    server.root("POST", "sys/mounts/crypt", r#"{"type":"transit","local":true}"#, 204);
     let all = server.root("GET", "sys/mounts", "", 200);
     assert_eq!(all["kv1/"], all["data"]["kv1/"], "in data and at the top");
     assert_eq!(all["data"]["kv1/"]["description"], "d");
