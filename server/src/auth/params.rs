@@ -80,6 +80,7 @@ pub struct TokenFields {
 
 impl TokenFields {
     /// What is said of policies, and nothing else.
+    #[must_use]
     pub fn only_policies(self) -> Self {
         let Self { token_policies, policies, .. } = self;
         Self { token_policies, policies, ..Self::default() }

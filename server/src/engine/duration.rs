@@ -79,10 +79,12 @@ pub(crate) fn format_seconds(seconds: i64) -> String {
 
 /// `1h30m`, `45s`, `768h`: without the smaller units that are 0.
 pub(crate) fn format_short(seconds: u64) -> String {
-    let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
-    let text: String =
-        parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
-    if text.is_empty() { "0s".to_owned() } else { text }
+    let whole = format_seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let hours = whole.strip_suffix("m0s").map(|rest| format!("{rest}m")).unwrap_or(whole);
+    match hours.strip_suffix("h0m") {
+        Some(rest) => format!("{rest}h"),
+        None => hours,
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +113,15 @@ mod tests {
             ("9223372036854775807", None),
         ] {
             assert_eq!(parse_seconds(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn short_durations_leave_out_what_is_nothing() {
+        for (seconds, want) in
+            [(0, "0s"), (60, "1m"), (3600, "1h"), (5400, "1h30m"), (3601, "1h0m1s"), (7, "7s")]
+        {
+            assert_eq!(format_short(seconds), want);
         }
     }
 

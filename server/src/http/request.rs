@@ -208,7 +208,10 @@ fn form(body: &Bytes) -> Bytes {
     let mut fields = std::collections::BTreeMap::<String, Zeroizing<String>>::new();
     for (name, value) in path::query(&String::from_utf8_lossy(body)) {
         match fields.get_mut(&name) {
-            Some(values) => values.push_str(&format!(",{value}")),
+            Some(values) => {
+                values.push(',');
+                values.push_str(&value);
+            }
             None => drop(fields.insert(name, Zeroizing::new(value))),
         }
     }

@@ -162,6 +162,11 @@ pub(super) fn list_names(_core: &CoreCall<'_>, session: &mut Session) -> ApiResu
     Response::list(&body::keys_below(session, Kind::Entity.name_prefix()))
 }
 
+/// How many entities there are.
+pub fn count(session: &mut Session) -> usize {
+    body::keys_below(session, Kind::Entity.prefix()).len()
+}
+
 /// `identity/entity/id/<id>`.
 pub(super) fn delete_by_id(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     delete(session, core.call.param("id"))?;

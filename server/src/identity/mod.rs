@@ -10,6 +10,7 @@ mod routes;
 mod subject;
 mod takes;
 
+pub use entities::count;
 pub use entry::{Alias, Entity, Group, Metadata, entity, group};
 pub use login::{Arrival, arrive};
 pub use routes::ROUTES;

@@ -16,7 +16,7 @@ const MOUNTS_MAX: usize = 10_000;
 /// Longest mount path, bytes.
 const PATH_MAX: usize = 512;
 /// Paths that belong to the system.
-pub(super) const RESERVED: [&str; 4] = ["sys/", "auth/", "identity/", "cubbyhole/"];
+pub(super) const RESERVED: [&str; 5] = ["sys/", "auth/", "identity/", "cubbyhole/", "audit/"];
 /// Types of which there is exactly one mount.
 pub(super) const SINGLETONS: [&str; 4] = ["cubbyhole", "identity", "system", "token"];
 

@@ -73,6 +73,9 @@ fn of_token(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
 fn of_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let body: Body = core.call.parse()?;
     let now = core.call.now.into();
+    if body.accessor.0.is_empty() {
+        return Err(ApiError::bad_request("missing accessor"));
+    }
     let found = match token::id_of_accessor(session, &body.accessor.0)? {
         Some(id) => token::load(session, &id)?.filter(|t| t.entry.valid(now)),
         None => None,

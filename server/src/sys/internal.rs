@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
+use crate::identity;
 use crate::keyspace::LOCAL;
 use crate::logical::{ApiResult, Method, Operation, Response};
 use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, router};
@@ -29,6 +30,12 @@ pub(super) static ROUTES: &[CoreRoute] = &[
         "internal/counters/tokens",
         "Count the tokens of this cluster",
         &[Method::local(Operation::Read, tokens)],
+    )
+    .takes(&[]),
+    CoreRoute::new(
+        "internal/counters/entities",
+        "Count the entities",
+        &[Method::local(Operation::Read, entities)],
     )
     .takes(&[]),
     CoreRoute::new(
@@ -80,6 +87,11 @@ fn namespaces(_core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Respons
 fn tokens(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let count = session.view(LOCAL).scan_unvalidated("token/", None, TOKENS_MAX).len();
     Response::data(&json!({ "counters": { "service_tokens": { "total": count } } }))
+}
+
+fn entities(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let count = identity::count(session);
+    Response::data(&json!({ "counters": { "entities": { "total": count } } }))
 }
 
 fn inspect(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

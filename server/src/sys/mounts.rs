@@ -330,10 +330,13 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     entry.local = body.local.0;
     entry.seal_wrap = body.seal_wrap.0;
     entry.external_entropy_access = body.external_entropy_access.0;
-    entry.options = body.options.map(strings);
+    // Clients tell from it whether a KV mount has a version.
+    let none = entry.kind.starts_with("kv").then(BTreeMap::new);
+    entry.options = body.options.map(strings).or(none);
     body.config.unwrap_or_default().apply(&mut entry.config)?;
     // Of auth methods only.
     entry.config.token_type.clear();
+    entry.config.user_lockout_config = None;
     mount::enable(session, entry)?;
     Ok(Response::empty())
 }
@@ -398,6 +401,11 @@ fn tune(core: &CoreCall<'_>, session: &mut Session, place: &Place<'_>) -> ApiRes
     let body: TuneBody = core.call.parse()?;
     if body.config.token_type.is_some() && !place.is_auth() {
         return Err(ApiError::bad_request("'token_type' can only be modified on auth mounts"));
+    }
+    if body.config.lockout.is_some() && !place.is_auth() {
+        return Err(ApiError::bad_request(
+            "tuning of user lockout configuration is for auth methods only",
+        ));
     }
     let mut config_error = None;
     let found = mount::tune(session, place.keys, &place.path, |entry| {

@@ -27,6 +27,9 @@ const POLICY: &[Field] = &[
     Field::seconds("ttl", "How long it lives"),
 ];
 
+/// What wrapping tokens may do is not for anyone to say.
+const WRAPPING: &str = "response-wrapping";
+
 /// The routes.
 pub(super) static ROUTES: &[CoreRoute] = &[
     CoreRoute::new("policies/acl", "List the policies", &[Method::local(Operation::List, list)])
@@ -100,8 +103,8 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     if given.len() > TEXT_MAX {
         return Err(ApiError::bad_request("the policy is too long: 1 MiB is the limit"));
     }
-    if name == policy::ROOT {
-        return Err(ApiError::bad_request("cannot update \"root\" policy"));
+    if [policy::ROOT, WRAPPING].contains(&name.as_str()) {
+        return Err(ApiError::bad_request(format!("cannot update {name:?} policy")));
     }
     policy::write(session, &name, plain_text(given)).map_err(|e| match e {
         policy::WriteError::Parse(_) => ApiError::bad_request(e.to_string()),
@@ -113,7 +116,9 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
 fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let name = name(core)?;
     match name.as_str() {
-        policy::ROOT => Err(ApiError::bad_request("cannot delete \"root\" policy")),
+        policy::ROOT | WRAPPING => {
+            Err(ApiError::bad_request(format!("cannot delete {name:?} policy")))
+        }
         policy::DEFAULT => Err(ApiError::bad_request("cannot delete default policy")),
         _ => {
             policy::delete(session, &name);

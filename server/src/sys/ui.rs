@@ -65,7 +65,7 @@ fn one(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
         && acl.touches(&mount.info.path)
     {
         let mut data = show(&mount.entry);
-        data["path"] = mount.info.path.clone().into();
+        data["path"] = mount.entry.path.clone().into();
         return Response::data(&data);
     }
     Err(ApiError::new(
