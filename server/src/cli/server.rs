@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -151,10 +151,13 @@ fn configured(path: &Path, log_level: Option<&str>, env: Env) -> Result<(), CliE
     })
 }
 
-/// A core dump would hold keys.
+/// A core dump would hold keys. The limit alone does not hold back dumps that the kernel pipes into
+/// a program.
 fn no_core_dumps() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if let Err(error) = setrlimit(Resource::Core, none) {
+    let limited = setrlimit(Resource::Core, none);
+    let undumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    if let Err(error) = limited.and(undumpable) {
         tracing::warn!("core dumps cannot be switched off: {error}");
     }
 }

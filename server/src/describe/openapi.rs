@@ -140,10 +140,19 @@ fn operation(
             "403": wrong("No token, or one that may not do this"),
             "404": wrong("Nothing there"),
             "405": wrong("Not with this verb"),
+            "413": wrong("Too much"),
+            "415": wrong("Not with this type of content"),
+            "429": wrong("Too often"),
             "503": wrong("Sealed, or not ready"),
-            "default": wrong("What is wrong"),
         },
     });
+    if path.access == Access::Always {
+        // Health answers as its query says.
+        operation["responses"]["default"] = wrong("Not ready, or what the client asked for");
+    }
+    if path.pattern.contains("tidy") {
+        operation["responses"]["202"] = json!({ "description": "Begun" });
+    }
     if verb == "get" && list_too {
         let only = op == Operation::List && !path.ops.contains(&Operation::Read);
         operation["parameters"] = json!([{

@@ -45,27 +45,23 @@ pub(super) async fn read(
     body_max: usize,
 ) -> ApiResult<Taken> {
     let query = path::query(parts.uri.query().unwrap_or(""));
-    let mut path = match path::parse(parts.uri.path())? {
-        Parsed::Path(path) => path,
-        Parsed::Redirect(to) => {
-            let suffix = parts.uri.query().map(|q| format!("?{q}")).unwrap_or_default();
-            return Ok(Taken::Redirect(to + &suffix));
-        }
+    let head = head(&parts, &query);
+    let takes = matches!(head, Ok(Head::Call(Operation::Write | Operation::Patch, _)));
+    // What nobody reads is read all the same: a client whose connection breaks sees no answer.
+    let sent = match body.is_end_stream() {
+        true => Ok(Bytes::new()),
+        false => read_body(body, if takes { body_max } else { 0 }).await,
     };
-    let op = operation(&parts, &query, &path)?;
-    if matches!(op, Operation::List | Operation::Scan) && !path.ends_with('/') {
-        path.push('/');
-    }
-    check_namespace(&parts.headers)?;
+    let (op, path) = match head? {
+        Head::Call(op, path) => (op, path),
+        Head::Redirect(to) => return Ok(Taken::Redirect(to)),
+    };
     let body = match op {
-        Operation::Write if is_form(&parts.headers) => form(&read_body(body, body_max).await?),
-        Operation::Write | Operation::Patch => json_object(read_body(body, body_max).await?)?,
+        Operation::Write if is_form(&parts.headers) => form(&sent?),
+        Operation::Write | Operation::Patch => json_object(sent?)?,
         // Whatever these come with has no meaning.
         Operation::Read | Operation::List | Operation::Scan | Operation::Delete => Bytes::new(),
     };
-    if matches!(op, Operation::Write | Operation::Patch) && path.ends_with('/') {
-        return Err(ApiError::bad_request("cannot write to a path ending in '/'"));
-    }
     if op == Operation::Patch {
         check_patch_type(&parts.headers)?;
     }
@@ -82,6 +78,33 @@ pub(super) async fn read(
         certificates: None,
         now: SystemTime::now(),
     }))
+}
+
+/// What the head of a request asks for.
+enum Head {
+    /// This of that path.
+    Call(Operation, String),
+    /// To ask for another path.
+    Redirect(String),
+}
+
+fn head(parts: &Parts, query: &[(String, String)]) -> ApiResult<Head> {
+    let mut path = match path::parse(parts.uri.path())? {
+        Parsed::Path(path) => path,
+        Parsed::Redirect(to) => {
+            let suffix = parts.uri.query().map(|q| format!("?{q}")).unwrap_or_default();
+            return Ok(Head::Redirect(to + &suffix));
+        }
+    };
+    let op = operation(parts, query, &path)?;
+    if matches!(op, Operation::List | Operation::Scan) && !path.ends_with('/') {
+        path.push('/');
+    }
+    check_namespace(&parts.headers)?;
+    if matches!(op, Operation::Write | Operation::Patch) && path.ends_with('/') {
+        return Err(ApiError::bad_request("cannot write to a path ending in '/'"));
+    }
+    Ok(Head::Call(op, path))
 }
 
 fn operation(parts: &Parts, query: &[(String, String)], path: &str) -> ApiResult<Operation> {

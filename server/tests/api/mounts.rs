@@ -14,7 +14,7 @@ fn engines_are_enabled_used_and_disabled_with_their_data() {
     let all = server.root("GET", "sys/mounts", "", 200);
     assert_eq!(all["kv1/"], all["data"]["kv1/"], "in data and at the top");
     assert_eq!(all["data"]["kv1/"]["description"], "d");
-    assert_eq!(all["data"]["kv1/"]["options"], Value::Null);
+    assert_eq!(all["data"]["kv1/"]["options"], json!({}));
     assert_eq!(all["data"]["team/kv2/"]["options"]["version"], "2");
     assert_eq!(all["data"]["alias/"]["type"], "kv");
     assert_eq!(all["data"]["crypt/"]["local"], true);

@@ -6,6 +6,7 @@
 
 mod agent;
 mod bao;
+mod canary;
 mod catch_up;
 mod cli;
 mod crashes;
@@ -18,5 +19,6 @@ mod limits;
 mod logins;
 mod parity;
 mod replication;
+mod schemathesis;
 mod support;
 mod tls;

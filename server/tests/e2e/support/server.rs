@@ -124,10 +124,15 @@ impl Server {
 
     /// Any signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.as_ref().unwrap().id();
+        let pid = self.id();
         // The shell's own kill: there may be no other.
         let script = format!("kill -{name} {pid}");
         assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// `http://127.0.0.1:port`
