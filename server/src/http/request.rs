@@ -48,9 +48,10 @@ pub(super) async fn read(
     let head = head(&parts, &query);
     let takes = matches!(head, Ok(Head::Call(Operation::Write | Operation::Patch, _)));
     // What nobody reads is read all the same: a client whose connection breaks sees no answer.
-    let sent = match body.is_end_stream() {
-        true => Ok(Bytes::new()),
-        false => read_body(body, if takes { body_max } else { 0 }).await,
+    let sent = if body.is_end_stream() {
+        Ok(Bytes::new())
+    } else {
+        read_body(body, if takes { body_max } else { 0 }).await
     };
     let (op, path) = match head? {
         Head::Call(op, path) => (op, path),

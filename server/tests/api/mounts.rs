@@ -1,6 +1,6 @@
 //! `sys/mounts`, `sys/auth`, `sys/internal/ui/mounts`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{ROOT, TestServer};
 

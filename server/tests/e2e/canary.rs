@@ -17,9 +17,8 @@ fn forms() -> Vec<Vec<u8>> {
     // The middle of "canary-5b1fq0xw7pzt" in base64, for each place that it can begin at.
     let base64 =
         ["Y2FuYXJ5LTViMWZxMHh3N3B6d", "NhbmFyeS01YjFmcTB4dzdwen", "jYW5hcnktNWIxZnEweHc3cHp0"];
-    let hex: String = CANARY.bytes().map(|b| format!("{b:02x}")).collect();
-    let plain = [CANARY.to_owned(), hex].into_iter();
-    plain.chain(base64.map(str::to_owned)).map(String::into_bytes).collect()
+    let plain = [CANARY, "63616e6172792d356231667130787737707a74"];
+    plain.into_iter().chain(base64).map(|form| form.as_bytes().to_vec()).collect()
 }
 
 fn betrayed(bytes: &[u8]) -> bool {
@@ -55,7 +54,6 @@ fn use_it(server: &Server, root: &str) -> Vec<(u16, Value)> {
         call("POST", "auth/userpass/users/u", json!({"password": CANARY})),
         server.call("POST", "auth/userpass/login/u", "", Some(&json!({"password": CANARY}))),
         call("POST", "auth/approle/role/r/custom-secret-id", json!({"secret_id": CANARY})),
-        call("POST", "sys/wrapping/wrap", json!({"k": CANARY})),
     ]
 }
 

@@ -179,21 +179,23 @@ pub(super) static ROUTES: &[EngineRoute] = &[
         "Export a key wrapped under another.",
         BYOK,
     )
-    .takes(&[]),
+    .takes(takes::BYOK_EXPORT),
     EngineRoute::new(
         "byok-export/{destination}/{source}/{version}",
         "Export one version so.",
         BYOK,
     )
-    .takes(&[]),
+    .takes(takes::BYOK_EXPORT),
     EngineRoute::new(
         "derive-key/{name}",
         "A key out of a key agreement.",
         &[Method::primary(Operation::Write, agree::derive_key)],
     )
     .takes(takes::DERIVE_KEY),
-    EngineRoute::new("export/{kind}/{name}", "Export a key that may leave.", EXPORT).takes(&[]),
-    EngineRoute::new("export/{kind}/{name}/{version}", "Export one version.", EXPORT).takes(&[]),
+    EngineRoute::new("export/{kind}/{name}", "Export a key that may leave.", EXPORT)
+        .takes(takes::EXPORT),
+    EngineRoute::new("export/{kind}/{name}/{version}", "Export one version.", EXPORT)
+        .takes(takes::EXPORT),
     EngineRoute::new(
         "backup/{name}",
         "A whole key as one text, if it may leave.",

@@ -193,3 +193,8 @@ pub(super) const CONFIG_KEYS: &[Field] =
     &[Field::flag("disable_upsert", "Whether encrypting never creates keys")];
 
 pub(super) const CACHE_CONFIG: &[Field] = &[Field::integer("size", "How many keys are cached")];
+
+pub(super) const EXPORT: &[Field] = &[Field::text("format", "Form of the keys").query()];
+
+pub(super) const BYOK_EXPORT: &[Field] =
+    &[Field::text("hash", "Hash function of the wrapping").query()];
