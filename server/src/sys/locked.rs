@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
-use crate::logical::{ApiError, ApiResult, Method, Operation, Response};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response};
 use crate::mount::{self, LockoutConfig};
 
 /// The routes. Failures are counted by each cluster for itself.
@@ -16,7 +16,7 @@ pub(super) static ROUTES: &[CoreRoute] = &[
         "List the names that are locked after failed logins",
         &[Method::local(Operation::Read, list)],
     )
-    .takes(&[]),
+    .takes(&[Field::text("mount_accessor", "Of one auth method alone").query()]),
     CoreRoute::new(
         "locked-users/{accessor}/unlock/{alias}",
         "Let a locked name log in again",
