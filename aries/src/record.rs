@@ -438,6 +438,9 @@ fn decode_checkpoint_end(mut r: Reader<'_>) -> Result<Record<'_>, RecordError> {
             _ => return Err(RecordError::Malformed),
         };
         let state = Transaction { committed, last: r.varint()?, undo_next: r.varint()? };
+        if transactions.iter().next_back().is_some_and(|(last, _)| last >= txn) {
+            return Err(RecordError::Malformed);
+        }
         transactions.insert(txn, state);
     }
     let mut dirty = DirtyPageTable::default();
@@ -447,7 +450,9 @@ fn decode_checkpoint_end(mut r: Reader<'_>) -> Result<Record<'_>, RecordError> {
         let pending = depth & DEPTH_PENDING != 0;
         let depth = depth & !DEPTH_PENDING;
         let page = PageId { keyspace, pending, depth, path: r.u64()? };
-        if depth > 64 {
+        let beyond = page.path.checked_shl(u32::from(depth)).unwrap_or_default();
+        let after = dirty.iter().next_back().is_none_or(|(last, _)| last < page);
+        if depth > 64 || beyond != 0 || !after {
             return Err(RecordError::Malformed);
         }
         dirty.note(page, r.varint()?);

@@ -51,7 +51,7 @@ impl TransactionTable {
     }
 
     /// All, by id.
-    pub fn iter(&self) -> impl Iterator<Item = (TxnId, &Transaction)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (TxnId, &Transaction)> {
         self.0.iter().map(|(id, t)| (*id, t))
     }
 
@@ -99,7 +99,7 @@ impl DirtyPageTable {
     }
 
     /// All, by page.
-    pub fn iter(&self) -> impl Iterator<Item = (PageId, Lsn)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (PageId, Lsn)> {
         self.0.iter().map(|(page, lsn)| (*page, *lsn))
     }
 
