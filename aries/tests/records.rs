@@ -202,3 +202,21 @@ fn tables_are_read_in_their_order_only() {
         assert_eq!(Record::decode(&bytes), Err(RecordError::Malformed), "{bytes:?}");
     }
 }
+
+#[test]
+fn a_number_is_read_in_its_shortest_form_only_and_has_64_bits() {
+    let commit = |bytes: &[u8]| Record::decode(&[&[3], bytes].concat()).map(|r| format!("{r:?}"));
+    let reads = |bytes: &[u8], n: u64| {
+        assert_eq!(commit(bytes), Ok(format!("{:?}", Record::Commit(TxnId(n)))), "{bytes:?}");
+    };
+    reads(&[0], 0);
+    reads(&[0x80, 1], 128);
+    let top = |last| [&[0xff; 9][..], &[last]].concat();
+    reads(&top(1), u64::MAX);
+    for bytes in [vec![0x80, 0], vec![0x81, 0], top(2), top(3), top(0x7f), top(0), top(0x81)] {
+        assert_eq!(commit(&bytes), Err(RecordError::Malformed), "{bytes:?}");
+    }
+    assert_eq!(commit(&[]), Err(RecordError::Short));
+    assert_eq!(commit(&[0x80]), Err(RecordError::Short));
+    assert_eq!(commit(&[0, 0]), Err(RecordError::Malformed));
+}
