@@ -220,3 +220,31 @@ fn a_number_is_read_in_its_shortest_form_only_and_has_64_bits() {
     assert_eq!(commit(&[0x80]), Err(RecordError::Short));
     assert_eq!(commit(&[0, 0]), Err(RecordError::Malformed));
 }
+
+#[test]
+fn flags_that_a_kind_does_not_have_are_refused() {
+    let update = |flags: u8, tail: &[u8]| [&[1 | flags, 1, 1, b'k'], tail].concat();
+    assert!(Record::decode(&update(0, b"value")).is_ok());
+    assert!(Record::decode(&update(0x20, b"")).is_ok());
+    assert!(Record::decode(&update(0x50, &[9, 8])).is_ok());
+    // A before-image without a transaction, a transaction without one, both kinds of it at once.
+    for bytes in [update(0x40, b""), update(0x10, &[9, 8]), update(0xd0, &[0; 60])] {
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Malformed), "{bytes:?}");
+    }
+    assert_eq!(Record::decode(&update(0x20, b"value")), Err(RecordError::Malformed));
+    let compensation = |flags: u8| [2 | flags, 1, 1, b'k', 9, 8];
+    assert!(Record::decode(&compensation(0x40)).is_ok());
+    for flags in [0, 0x50, 0x60, 0x70, 0xc0] {
+        let bytes = compensation(flags);
+        assert_eq!(Record::decode(&bytes), Err(RecordError::Malformed), "{flags:#x}");
+    }
+    for kind in [3u8, 4, 5, 6, 7, 8, 9, 10] {
+        for flag in [0x10u8, 0x20, 0x40, 0x80] {
+            let refused = Err(RecordError::UnknownKind(kind | flag));
+            assert_eq!(Record::decode(&[kind | flag, 1]), refused);
+        }
+    }
+    for kind in [0u8, 11, 15] {
+        assert_eq!(Record::decode(&[kind]), Err(RecordError::UnknownKind(kind)));
+    }
+}

@@ -28,6 +28,8 @@ mod commit;
 mod directory;
 mod error;
 mod folder;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod id;
 mod index;
 mod logged;

@@ -10,7 +10,7 @@ use strongroom_wal::disk::Disk;
 use crate::error::OpenError;
 use crate::sealed::{Damaged, open, seal};
 
-const MAGIC: &[u8; 4] = b"SRMS";
+pub(crate) const MAGIC: &[u8; 4] = b"SRMS";
 pub(crate) const NAME: &str = "MASTER";
 const NEW: &str = "MASTER.new";
 /// More than a master record can be.

@@ -9,6 +9,7 @@ use crate::error::ReadError;
 use crate::id::KeyspaceId;
 use crate::index::{Indexed, Slot, State};
 use crate::pages::{PageError, Pool};
+use crate::txn::VALUE_MAX;
 
 /// Reads what index entries point to.
 #[derive(Clone)]
@@ -34,7 +35,11 @@ impl Values {
 
     /// The value at a place whose frame was checked a moment ago.
     pub(crate) fn read_checked(&self, slot: Slot) -> Result<Vec<u8>, ReadError> {
-        let mut value = vec![0; usize::try_from(slot.len).unwrap_or(usize::MAX)];
+        let len = usize::try_from(slot.len).unwrap_or(usize::MAX);
+        if len > VALUE_MAX {
+            return Err(ReadError::Corrupt { at: slot.at });
+        }
+        let mut value = vec![0; len];
         if !value.is_empty() {
             let at = slot.at;
             self.log

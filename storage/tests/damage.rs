@@ -121,3 +121,26 @@ fn rot_in_the_acknowledged_log_is_refused_and_rot_in_a_value_is_not_served() {
     std::fs::write(&path, &bad).unwrap();
     assert!(matches!(open(dir.path()), Err(OpenError::Log(_))));
 }
+
+/// Found by the fuzzer: a master record with another size of segments, and a checksum that holds,
+/// ended in a division by zero.
+#[test]
+fn a_master_record_of_another_segment_size_is_refused() {
+    let dir = stopped();
+    let path = dir.path().join("MASTER");
+    let good = std::fs::read(&path).unwrap();
+    for size in [0, 1 << 12, u64::MAX] {
+        let mut bad = good.clone();
+        // Magic, checksum, version and the log's id come before it.
+        bad[28..36].copy_from_slice(&size.to_le_bytes());
+        let checksum = crc32fast::hash(&bad[8..]).to_le_bytes();
+        bad[4..8].copy_from_slice(&checksum);
+        std::fs::write(&path, &bad).unwrap();
+        let refused = |result: Result<(), OpenError>| match result {
+            Err(OpenError::Damaged { file, .. }) => assert_eq!(file, "MASTER"),
+            other => panic!("{size}: {other:?}"),
+        };
+        refused(open(dir.path()).map(drop));
+        refused(strongroom_storage::look(dir.path()).map(drop));
+    }
+}

@@ -11,8 +11,8 @@ use crate::index::Slot;
 use crate::sealed::{Cursor, Damaged, open, put_varint, seal};
 use strongroom_aries::PageId;
 
-const MAGIC_PAGE: &[u8; 4] = b"SRPG";
-const MAGIC_MAP: &[u8; 4] = b"SRPM";
+pub(crate) const MAGIC_PAGE: &[u8; 4] = b"SRPG";
+pub(crate) const MAGIC_MAP: &[u8; 4] = b"SRPM";
 
 /// Where a page's image lies and what stands for it in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn put_page_id(out: &mut Vec<u8>, page: PageId) {
     out.extend_from_slice(&page.path.to_be_bytes()[..usize::from(page.depth).div_ceil(8)]);
 }
 
-fn get_page_id(c: &mut Cursor<'_>) -> Result<PageId, Damaged> {
+pub(crate) fn get_page_id(c: &mut Cursor<'_>) -> Result<PageId, Damaged> {
     let keyspace = c.varint_u32()?;
     let byte = c.u8()?;
     let (pending, depth) = (byte & 0x80 != 0, byte & 0x7f);

@@ -14,8 +14,12 @@ mod pool;
 mod tests;
 
 pub use cell::Cell;
+#[cfg(fuzzing)]
+pub(crate) use cell::prefix_of;
 pub(crate) use cell::{Handle, TreeId};
 pub(crate) use codec::{Listed, MapKeyspace, PageMap};
+#[cfg(fuzzing)]
+pub(crate) use codec::{MAGIC_MAP, MAGIC_PAGE, decode_page, encode_page, get_page_id};
 pub(crate) use files::{Image, PageFiles, segment_name};
 pub use pool::PageError;
 pub(crate) use pool::{Pool, TreePages};

@@ -28,7 +28,7 @@ pub(crate) use self::tail::Tail;
 pub(crate) use self::undo::Losers;
 use crate::error::OpenError;
 use crate::index::{LiveBytes, State};
-use crate::master::Master;
+use crate::master::{self, Master};
 use crate::pages::{Image, Pool};
 use crate::shared::Catalog;
 
@@ -63,7 +63,6 @@ pub struct RecoveryReport {
 pub(crate) struct Restart {
     pool: Arc<Pool>,
     log: LogReader,
-    segment_size: u64,
     /// Where analysis and redo begin.
     start: Lsn,
     loaded: Loaded,
@@ -76,12 +75,15 @@ impl Restart {
         log: &LogReader,
         master: &Master,
     ) -> Result<Self, OpenError> {
+        if master.segment_size != log.segment_size() {
+            let why = "the size of segments is not that of the log";
+            return Err(OpenError::Damaged { file: master::NAME.to_owned(), why });
+        }
         let checkpointed = master.checkpoint > Lsn::ZERO;
         let start = if checkpointed { master.checkpoint } else { log.oldest() };
         let loaded =
             if checkpointed { Loaded::from_map(pool, master)? } else { Loaded::empty(start) };
-        let (pool, log, segment_size) = (Arc::clone(pool), log.clone(), master.segment_size);
-        Ok(Self { pool, log, segment_size, start, loaded })
+        Ok(Self { pool: Arc::clone(pool), log: log.clone(), start, loaded })
     }
 
     /// What the last checkpoint's map lists.
@@ -108,7 +110,7 @@ impl Restart {
 
     /// Repeats history to the end of the log.
     pub(crate) fn finish(self) -> Result<Recovered, OpenError> {
-        let Self { pool, log, segment_size, start, loaded } = self;
+        let Self { pool, log, start, loaded } = self;
         let (outcome, last_mark) = analyse(&log, start, &loaded)?;
         let losers = Losers::find(&log, &outcome.transactions)?;
         let mut redo = Redo::new(&pool, loaded, outcome, last_mark);
@@ -116,7 +118,7 @@ impl Restart {
             redo.repeat(&frame?, start)?;
         }
         let (mut state, catalog, mut report) = redo.finish()?;
-        let live = names::build(&pool, &mut state, segment_size)?;
+        let live = names::build(&pool, &mut state, log.segment_size())?;
         report.undone = losers.count();
         Ok(Recovered { state, catalog, live, losers, report })
     }

@@ -51,6 +51,8 @@ struct State {
     fault: Option<Fault>,
     crash_at: Option<u64>,
     misdirect: Option<(u64, u64)>,
+    /// The file whose write went elsewhere.
+    misdirected: Option<usize>,
     dead: bool,
     locks: BTreeSet<String>,
 }
@@ -88,6 +90,7 @@ impl SimDisk {
             fault: None,
             crash_at: None,
             misdirect: None,
+            misdirected: None,
             dead: false,
             locks: BTreeSet::new(),
         };
@@ -121,6 +124,23 @@ impl SimDisk {
     /// far as the file goes already.
     pub fn misdirect_after(&self, n: u64, at: u64) {
         self.state().misdirect = Some((n, at));
+    }
+
+    /// The file that [`misdirect_after`](Self::misdirect_after) has hit, as it is called now; `None`
+    /// before, and once it is removed.
+    pub fn misdirected(&self) -> Option<String> {
+        let state = self.state();
+        let hit = state.misdirected?;
+        state
+            .medium
+            .names()
+            .into_iter()
+            .find(|name| state.medium.find(name).is_ok_and(|i| i == hit))
+    }
+
+    /// Whether [`misdirect_after`](Self::misdirect_after) still waits for its write.
+    pub fn misdirects(&self) -> bool {
+        self.state().misdirect.is_some()
     }
 
     /// Whether power has failed.
@@ -240,6 +260,7 @@ impl State {
     fn aim<'a>(&mut self, inode: usize, at: u64, data: &'a [u8]) -> (u64, &'a [u8]) {
         match self.misdirect.take() {
             Some((0, elsewhere)) => {
+                self.misdirected = Some(inode);
                 let room = self.medium.len(inode).saturating_sub(elsewhere);
                 let len = usize::try_from(room).unwrap_or(usize::MAX).min(data.len());
                 (elsewhere, &data[..len])
