@@ -177,6 +177,8 @@ impl FrameHeader {
         self.total_bytes() <= room
             && geometry.offset(self.lsn) >= BLOCK_BYTES
             && self.durable_lsn <= self.lsn
+            // The next opening has to have one.
+            && self.generation < u64::MAX
             && self.table_len >= self.records
             && self.data_len >= self.records
             && (self.kind == FrameKind::Data || self.records == 0)
@@ -276,7 +278,9 @@ impl SegmentHeader {
 
     fn is_consistent(&self) -> bool {
         Geometry::new(self.segment_bytes).is_some_and(|geometry| {
-            geometry.valid_segment(self.segment) && self.durable_lsn <= geometry.base(self.segment)
+            geometry.valid_segment(self.segment)
+                && self.durable_lsn <= geometry.base(self.segment)
+                && self.generation < u64::MAX
         })
     }
 }
