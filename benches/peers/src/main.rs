@@ -86,9 +86,12 @@ fn compare(cli: &Cli) -> Result<()> {
         eprintln!("{:.0} s", began.elapsed().as_secs_f64());
         report.found.lines.extend(found.lines);
         report.found.works.extend(found.works);
+        // A long run that ends early leaves what it has.
+        leave(&report, &cli.out)?;
     }
     print!("{}", table::markdown(&report));
-    leave(&report, &cli.out)
+    eprintln!("table.md, report.json, writers.svg: {}", cli.out.display());
+    Ok(())
 }
 
 fn settings(cli: &Cli) -> Settings {
@@ -109,7 +112,6 @@ fn leave(report: &Report, out: &Path) -> Result<()> {
     if let Some(picture) = plot::svg(report) {
         fs::write(out.join("writers.svg"), picture)?;
     }
-    eprintln!("table.md, report.json and, with the row `writers`, writers.svg: {}", out.display());
     Ok(())
 }
 
