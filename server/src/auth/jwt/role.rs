@@ -136,11 +136,11 @@ pub(super) fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Re
 impl Body {
     /// Only roles of the type `jwt` are there, and each write has to say so: without a word the
     /// type is `oidc`.
-    fn check_type(&self) -> ApiResult<()> {
+    fn check_type(&self, role: &Role) -> ApiResult<()> {
         let refuse = |message: String| Err(ApiError::bad_request(message));
         match self.role_type.0.as_str() {
             "jwt" => Ok(()),
-            "" | "oidc" if self.user_claim.is_none() => {
+            "" | "oidc" if self.user_claim.is_none() && role.user_claim.is_empty() => {
                 refuse("a user claim must be defined on the role".to_owned())
             }
             "" | "oidc" if self.allowed_redirect_uris.0.is_empty() => refuse(
@@ -154,7 +154,7 @@ impl Body {
 
     /// Writes what was given over `role`.
     fn apply(self, role: &mut Role) -> ApiResult<()> {
-        self.check_type()?;
+        self.check_type(role)?;
         if self.token_policies_template_claims.0 {
             return Err(ApiError::bad_request("'token_policies_template_claims' is not supported"));
         }

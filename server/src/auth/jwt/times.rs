@@ -49,7 +49,8 @@ pub(super) fn check(
         (0, iat) => iat,
         (nbf, _) => nbf,
     };
-    if now > ends.saturating_add(skew) {
+    // From its last second on a token is not valid any more (RFC 7519, section 4.1.4).
+    if now >= ends.saturating_add(skew) {
         return Err("invalid expiration time (exp) claim: token is expired");
     }
     if now < begins.saturating_sub(skew) {
