@@ -10,21 +10,21 @@ use crate::prefetch::prefetch_arc;
 /// What a trie keeps in place of a page. It is cloned often.
 pub trait Handle: Clone {
     /// Asks for what a clone of it will touch; see [`prefetch`](mod@crate::prefetch).
-    fn prefetch(&self) {}
+    fn prefetch_head(&self) {}
 }
 
 impl Handle for () {}
 impl Handle for u64 {}
 
 impl<T> Handle for Arc<T> {
-    fn prefetch(&self) {
+    fn prefetch_head(&self) {
         prefetch_arc(&**self, size_of::<T>());
     }
 }
 
 impl<V> Handle for Page<V> {
-    fn prefetch(&self) {
-        self.prefetch_head();
+    fn prefetch_head(&self) {
+        self.prefetch_bytes(1);
     }
 }
 

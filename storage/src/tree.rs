@@ -35,7 +35,7 @@ impl Pages for IndexPages {
     }
 
     fn prefetch(&self, handle: &Arc<Cell>) {
-        self.pool.prefetch(handle);
+        handle.prefetch_page();
     }
 
     fn store(&self, page: Page<Slot>) -> Arc<Cell> {

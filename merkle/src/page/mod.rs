@@ -119,12 +119,12 @@ impl<V> Clone for Page<V> {
 impl<V> Page<V> {
     /// Asks for all of the page; see [`prefetch`](mod@crate::prefetch).
     pub fn prefetch(&self) {
-        prefetch_arc(&*self.bytes, self.bytes.len());
+        self.prefetch_bytes(self.bytes.len());
     }
 
     /// Asks for its first bytes.
-    pub(crate) fn prefetch_head(&self) {
-        prefetch_arc(&*self.bytes, 1);
+    pub(crate) fn prefetch_bytes(&self, len: usize) {
+        prefetch_arc(&*self.bytes, len);
     }
 
     /// Where it is in memory and how many bytes it takes there: for a hint, not for a look.

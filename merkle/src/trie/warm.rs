@@ -7,7 +7,7 @@
 use super::node::{Fork, Item, Node, Place};
 use super::work::{self, Item as Changed};
 use crate::pages::{Handle, Pages};
-use crate::prefetch::{prefetch, prefetch_arc};
+use crate::prefetch::prefetch_arc;
 
 /// Changes that are warmed up together: so many that a core's own cache holds the pages and nodes
 /// of all, the old ones and the new.
@@ -84,10 +84,8 @@ impl<H: Handle> Node<H> {
     fn prefetch_below(&self) {
         for item in self.items() {
             match item {
-                Item::Page(end) => end.handle.prefetch(),
-                Item::Node(_, node) => {
-                    prefetch(node.items().as_ptr().addr().wrapping_sub(16), 1);
-                }
+                Item::Page(end) => end.handle.prefetch_head(),
+                Item::Node(_, node) => prefetch_arc(node.items(), 1),
                 Item::Inner(_) | Item::Empty => {}
             }
         }

@@ -83,7 +83,7 @@ impl Cell {
     }
 
     /// Asks for the page if it is in memory.
-    pub(super) fn prefetch(&self) {
+    pub(crate) fn prefetch_page(&self) {
         let (address, len) = &self.hint;
         let len = usize::try_from(len.load(Ordering::Relaxed)).unwrap_or(0);
         prefetch(address.load(Ordering::Relaxed), len);

@@ -105,12 +105,6 @@ impl Pool {
         Ok(body)
     }
 
-    /// Asks for the page of a cell that will be loaded soon.
-    #[expect(clippy::unused_self, reason = "as `load` is asked")]
-    pub(crate) fn prefetch(&self, cell: &Handle) {
-        cell.prefetch();
-    }
-
     /// A cell for a page that is listed in a map.
     pub(crate) fn adopt(
         &self,
@@ -207,7 +201,7 @@ impl Pages for TreePages<'_> {
     }
 
     fn prefetch(&self, handle: &Handle) {
-        self.pool.prefetch(handle);
+        handle.prefetch_page();
     }
 
     fn store(&self, page: Page<Slot>) -> Handle {

@@ -79,14 +79,14 @@ pub(super) static ROUTES: &[EngineRoute] = &[
     .takes(takes::REWRAP),
     EngineRoute::new("sign/{name}", "Sign an input or a batch.", SIGN).takes(takes::SIGN_FIELDS),
     EngineRoute::new("sign/{name}/{algorithm}", "Sign with a hash function.", SIGN)
-        .takes(takes::SIGN_FIELDS_FIELDS),
+        .takes(takes::SIGN_BY_PATH),
     EngineRoute::new("verify/{name}", "Verify signatures or HMACs.", VERIFY)
         .takes(takes::VERIFY_FIELDS),
     EngineRoute::new("verify/{name}/{algorithm}", "Verify with a hash function.", VERIFY)
-        .takes(takes::VERIFY_FIELDS_FIELDS),
+        .takes(takes::VERIFY_BY_PATH),
     EngineRoute::new("hmac/{name}", "HMAC of an input or a batch.", HMAC).takes(takes::HMAC_FIELDS),
     EngineRoute::new("hmac/{name}/{algorithm}", "HMAC with a hash function.", HMAC)
-        .takes(takes::HMAC_FIELDS_FIELDS),
+        .takes(takes::HMAC_BY_PATH),
     EngineRoute::new(
         "datakey/{kind}/{name}",
         "A new random key, encrypted.",
@@ -97,10 +97,10 @@ pub(super) static ROUTES: &[EngineRoute] = &[
     EngineRoute::new("random/{first}", "Random bytes: how many, or from where.", RANDOM)
         .takes(takes::RANDOM_FIELDS),
     EngineRoute::new("random/{first}/{bytes}", "Random bytes: from where and how many.", RANDOM)
-        .takes(takes::RANDOM_FIELDS_FIELDS),
+        .takes(takes::RANDOM_BY_PATH),
     EngineRoute::new("hash", "Hash of an input.", HASH).takes(takes::HASH_FIELDS),
     EngineRoute::new("hash/{algorithm}", "Hash with a hash function.", HASH)
-        .takes(takes::HASH_FIELDS_FIELDS),
+        .takes(takes::HASH_BY_PATH),
     EngineRoute::new("keys", "List keys.", &[Method::local(Operation::List, keys::list_keys)])
         .takes(&[]),
     EngineRoute::new(
@@ -205,7 +205,7 @@ pub(super) static ROUTES: &[EngineRoute] = &[
     EngineRoute::new("restore", "Bring a key back under its own name.", RESTORE)
         .takes(takes::RESTORE_FIELDS),
     EngineRoute::new("restore/{name}", "Bring a key back under another name.", RESTORE)
-        .takes(takes::RESTORE_FIELDS_FIELDS),
+        .takes(takes::RESTORE_BY_PATH),
     EngineRoute::new(
         "config/keys",
         "Whether encrypting creates keys.",

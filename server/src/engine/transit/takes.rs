@@ -41,7 +41,7 @@ pub(super) const SIGN_FIELDS: &[Field] = &[
     Field::text("signature_algorithm", "Padding of RSA signatures"),
 ];
 
-pub(super) const SIGN_FIELDS_FIELDS: &[Field] = &[
+pub(super) const SIGN_BY_PATH: &[Field] = &[
     Field::objects("batch_input", "Items of a batch"),
     Field::text("context", "Context"),
     Field::text("hash_algorithm", "Hash function"),
@@ -67,7 +67,7 @@ pub(super) const VERIFY_FIELDS: &[Field] = &[
     Field::text("signature_algorithm", "Padding of RSA signatures"),
 ];
 
-pub(super) const VERIFY_FIELDS_FIELDS: &[Field] = &[
+pub(super) const VERIFY_BY_PATH: &[Field] = &[
     Field::objects("batch_input", "Items of a batch"),
     Field::text("context", "Context"),
     Field::text("hash_algorithm", "Hash function"),
@@ -87,7 +87,7 @@ pub(super) const HMAC_FIELDS: &[Field] = &[
     Field::integer("key_version", "Version of the key, 0 for the newest"),
 ];
 
-pub(super) const HMAC_FIELDS_FIELDS: &[Field] = &[
+pub(super) const HMAC_BY_PATH: &[Field] = &[
     Field::objects("batch_input", "Items of a batch"),
     Field::text("input", "The input"),
     Field::integer("key_version", "Version of the key, 0 for the newest"),
@@ -106,7 +106,7 @@ pub(super) const RANDOM_FIELDS: &[Field] = &[
     Field::text("source", "Source of the bytes"),
 ];
 
-pub(super) const RANDOM_FIELDS_FIELDS: &[Field] = &[Field::text("format", "Form of the output")];
+pub(super) const RANDOM_BY_PATH: &[Field] = &[Field::text("format", "Form of the output")];
 
 pub(super) const HASH_FIELDS: &[Field] = &[
     Field::text("algorithm", "Hash function"),
@@ -114,7 +114,7 @@ pub(super) const HASH_FIELDS: &[Field] = &[
     Field::text("input", "The input"),
 ];
 
-pub(super) const HASH_FIELDS_FIELDS: &[Field] =
+pub(super) const HASH_BY_PATH: &[Field] =
     &[Field::text("format", "Form of the output"), Field::text("input", "The input")];
 
 pub(super) const KEYS: &[Field] = &[
@@ -179,14 +179,14 @@ pub(super) const DERIVE_KEY: &[Field] = &[
 ];
 
 pub(super) const RESTORE_FIELDS: &[Field] = &[
-    Field::text("backup", "Whether encrypted shares are kept; or the backup to restore"),
-    Field::flag("force", "Whether conflicts are overruled"),
+    Field::text("backup", "The backup to restore"),
+    Field::flag("force", "Whether a key of that name is replaced"),
     Field::text("name", "Its name"),
 ];
 
-pub(super) const RESTORE_FIELDS_FIELDS: &[Field] = &[
-    Field::text("backup", "Whether encrypted shares are kept; or the backup to restore"),
-    Field::flag("force", "Whether conflicts are overruled"),
+pub(super) const RESTORE_BY_PATH: &[Field] = &[
+    Field::text("backup", "The backup to restore"),
+    Field::flag("force", "Whether a key of that name is replaced"),
 ];
 
 pub(super) const CONFIG_KEYS: &[Field] =
