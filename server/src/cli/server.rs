@@ -235,3 +235,18 @@ fn runtime() -> Result<Runtime, CliError> {
 fn start_error(error: &dyn std::fmt::Display) -> CliError {
     CliError::Start(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{dumpable_behavior, getrlimit};
+
+    use super::*;
+
+    /// The limit alone was thought to be enough, and is not where dumps go to a program.
+    #[test]
+    fn a_core_is_dumped_neither_to_a_file_nor_to_a_program() {
+        no_core_dumps();
+        assert_eq!(getrlimit(Resource::Core).current, Some(0));
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+}
