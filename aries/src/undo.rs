@@ -23,8 +23,8 @@ pub struct UndoStep<'a> {
     pub ends: bool,
 }
 
-/// The sweep.
-#[derive(Debug)]
+/// The sweep. A clone of it tells what undo will log.
+#[derive(Clone, Debug)]
 pub struct Undo {
     losers: Vec<(TxnId, Lsn)>,
     finished: Vec<TxnId>,

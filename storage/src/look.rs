@@ -62,7 +62,7 @@ pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
     let files = PageFiles::new(Arc::clone(disk)).map_err(OpenError::io("list the folder"))?;
     // Nothing is written while pages are not evicted.
     let pool = Arc::new(Pool::new(files, log.clone(), usize::MAX));
-    let recovered = Restart::begin(&pool, &log, &master)?.finish()?;
+    let recovered = Restart::begin(&pool, &log, &master)?.finish(None)?;
     Ok(Look {
         losers: if recovered.losers.is_empty() { 0 } else { recovered.losers.count() },
         recovery: recovered.report,

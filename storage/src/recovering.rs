@@ -38,7 +38,8 @@ impl Recovering {
 
     fn committer(self) -> Result<Committer, OpenError> {
         let Self { restart, mut log, shared, opening, desk, logged } = self;
-        let Recovered { mut state, catalog, live, losers, report } = restart.finish()?;
+        let Recovered { mut state, catalog, live, losers, report } =
+            restart.finish(Some(&mut log))?;
         if !losers.is_empty() {
             losers.undo(&shared.pool, &mut log, &mut state)?;
         }

@@ -39,6 +39,7 @@ mod options;
 mod pool;
 mod reader;
 pub mod recovery;
+mod reserve;
 mod retention;
 mod shared;
 mod tail;

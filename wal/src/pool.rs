@@ -3,31 +3,45 @@
 //! Promises: a segment that [`Pool::make`] returns is allocated, and its name is durable; when it
 //! fails for want of space nothing is left behind. A spare that is prepared ahead is filled with
 //! zeros by a thread of its own where the disk allows that, and at once where it does not; dropping
-//! the pool waits for it.
+//! the pool waits for it. It is known for each spare how much it holds and whether it was ever a
+//! segment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::disk::{Disk, DiskFile};
+use crate::header::BLOCK;
+use crate::look::read_existing;
 use crate::lsn::{BLOCK_BYTES, segment_name, spare_name};
 
 pub(crate) struct Pool {
     disk: Arc<dyn Disk>,
-    spares: BTreeSet<u64>,
+    spares: BTreeMap<u64, Spare>,
     spares_max: usize,
+    /// Whether the name of every spare is durable.
+    settled: bool,
     /// The spare that is being filled, and the last that was asked for: a full disk is not asked
     /// again at every frame.
-    preparing: Option<(u64, JoinHandle<io::Result<()>>)>,
+    preparing: Option<(u64, JoinHandle<io::Result<Spare>>)>,
     asked_for: Option<u64>,
+}
+
+/// A file that waits to become a segment.
+#[derive(Clone, Copy)]
+struct Spare {
+    /// Bytes that are allocated.
+    bytes: u64,
+    /// It has zeros only: it was prepared, and never was a segment.
+    fresh: bool,
 }
 
 /// A segment file without a header.
 pub(crate) struct Made {
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) bytes: u64,
-    /// Whether the file holds another segment's bytes.
+    /// Whether the file may hold another segment's bytes.
     pub(crate) recycled: bool,
 }
 
@@ -43,7 +57,11 @@ impl Pool {
         {
             disk.remove(&spare_name(surplus))?;
         }
-        Ok(Self { disk, spares, spares_max: max, preparing: None, asked_for: None })
+        let look = |no: u64| Ok((no, look_at(&*disk, no)?));
+        let spares = spares.into_iter().map(look).collect::<io::Result<_>>()?;
+        // A killed process may have named them and not made that durable.
+        let settled = false;
+        Ok(Self { disk, spares, spares_max: max, settled, preparing: None, asked_for: None })
     }
 
     /// Whether the next segment can be a recycled one.
@@ -72,31 +90,73 @@ impl Pool {
     }
 
     /// Fills a spare of `bytes` bytes, even beyond the bound.
-    pub(crate) fn prepare_now(&mut self, segment: u64, bytes: u64) -> io::Result<()> {
-        fill_spare(&*self.disk, segment, bytes)?;
-        self.spares.insert(segment);
+    fn prepare_now(&mut self, segment: u64, bytes: u64) -> io::Result<()> {
+        let spare = fill_spare(&*self.disk, segment, bytes)?;
+        self.spares.insert(segment, spare);
+        Ok(())
+    }
+
+    /// Sees to it that spares of at least these bytes, the most first, stand there whatever happens,
+    /// even beyond the bound: the largest grow, and new ones are named from `segment` on.
+    pub(crate) fn secure(&mut self, segment: u64, bytes: &[u64]) -> io::Result<()> {
+        self.finish_preparing();
+        let mut by_size: Vec<u64> = self.spares.keys().copied().collect();
+        by_size.sort_by_key(|no| std::cmp::Reverse(self.spares[no].bytes));
+        let mut unused = (segment..).filter(|no| !by_size.contains(no));
+        let mut large = by_size.iter().copied();
+        let mut jobs = Vec::new();
+        for bytes in bytes {
+            jobs.extend(large.next().or_else(|| unused.next()).map(|no| (no, *bytes)));
+        }
+        for (no, bytes) in jobs {
+            if self.spares.contains_key(&no) {
+                self.grow(no, bytes)?;
+            } else {
+                self.prepare_now(no, bytes)?;
+            }
+        }
+        if !self.settled {
+            self.disk.sync_dir()?;
+            self.settled = true;
+        }
+        Ok(())
+    }
+
+    /// Space is taken under the spare's own name, so that a full disk leaves the spare a spare.
+    fn grow(&mut self, no: u64, bytes: u64) -> io::Result<()> {
+        if let Some(spare) = self.spares.get_mut(&no)
+            && spare.bytes < bytes
+        {
+            self.disk.open(&spare_name(no))?.reserve(bytes)?;
+            spare.bytes = bytes;
+        }
         Ok(())
     }
 
     /// Waits for the spare that is being filled.
     fn finish_preparing(&mut self) {
         if let Some((segment, handle)) = self.preparing.take()
-            && matches!(handle.join(), Ok(Ok(())))
+            && let Ok(Ok(spare)) = handle.join()
         {
-            self.spares.insert(segment);
+            self.spares.insert(segment, spare);
         }
     }
 
-    /// Makes the file of `segment` with at least `bytes` bytes allocated.
+    /// Makes the file of `segment` with at least `bytes` bytes allocated, from the largest spare if
+    /// there is one.
     pub(crate) fn make(&mut self, segment: u64, bytes: u64) -> io::Result<Made> {
         self.finish_preparing();
-        let made = match self.spares.first().copied() {
+        let largest = self.spares.iter().rev().max_by_key(|(_, spare)| spare.bytes);
+        let made = match largest.map(|(no, _)| *no) {
             Some(spare) => self.reuse(spare, segment, bytes)?,
             None => self.create(segment)?,
         };
         let allocated = made.file.reserve(bytes).and_then(|()| self.disk.sync_dir());
         match allocated.and_then(|()| made.file.len()) {
-            Ok(len) => Ok(Made { bytes: len / BLOCK_BYTES * BLOCK_BYTES, ..made }),
+            Ok(len) => {
+                self.settled = true;
+                Ok(Made { bytes: len / BLOCK_BYTES * BLOCK_BYTES, ..made })
+            }
             Err(error) => {
                 self.unmake(segment);
                 Err(error)
@@ -104,13 +164,12 @@ impl Pool {
         }
     }
 
-    /// Space is taken under the spare's own name, so that a full disk leaves the spare a spare.
-    fn reuse(&mut self, spare: u64, segment: u64, bytes: u64) -> io::Result<Made> {
-        let file = self.disk.open(&spare_name(spare))?;
-        file.reserve(bytes)?;
-        self.disk.rename(&spare_name(spare), &segment_name(segment))?;
-        self.spares.remove(&spare);
-        Ok(Made { file, bytes, recycled: true })
+    fn reuse(&mut self, no: u64, segment: u64, bytes: u64) -> io::Result<Made> {
+        self.grow(no, bytes)?;
+        let file = self.disk.open(&spare_name(no))?;
+        self.disk.rename(&spare_name(no), &segment_name(segment))?;
+        let recycled = self.spares.remove(&no).is_none_or(|spare| !spare.fresh);
+        Ok(Made { file, bytes, recycled })
     }
 
     fn create(&self, segment: u64) -> io::Result<Made> {
@@ -138,8 +197,10 @@ impl Pool {
         if self.spares.len() >= self.spares_max {
             return self.disk.remove(&name);
         }
+        let bytes = self.disk.open_read(&name)?.len()?;
         self.disk.rename(&name, &spare_name(segment))?;
-        self.spares.insert(segment);
+        self.settled = false;
+        self.spares.insert(segment, Spare { bytes, fresh: false });
         Ok(())
     }
 }
@@ -150,12 +211,21 @@ impl Drop for Pool {
     }
 }
 
-/// Makes a spare of durable zeros; nothing is left behind when that fails.
-fn fill_spare(disk: &dyn Disk, number: u64, bytes: u64) -> io::Result<()> {
+/// Makes a spare of durable zeros with a durable name; nothing is left behind when that fails.
+fn fill_spare(disk: &dyn Disk, number: u64, bytes: u64) -> io::Result<Spare> {
     let name = spare_name(number);
-    let filled = disk.create(&name)?.reserve(bytes);
+    let filled = disk.create(&name)?.reserve(bytes).and_then(|()| disk.sync_dir());
     if filled.is_err() {
         let _ = disk.remove(&name);
     }
-    filled
+    filled.map(|()| Spare { bytes, fresh: true })
+}
+
+/// What an earlier process left. One that was a segment has a header.
+fn look_at(disk: &dyn Disk, number: u64) -> io::Result<Spare> {
+    let file = disk.open_read(&spare_name(number))?;
+    let bytes = file.len()?;
+    let mut block = [0; BLOCK];
+    let fresh = bytes == 0 || read_existing(&*file, 0, &mut block)? && block == [0; BLOCK];
+    Ok(Spare { bytes, fresh })
 }

@@ -36,18 +36,6 @@ impl Log {
         Ok(self.builder(room, bytes))
     }
 
-    /// Where the segment ends too soon, what is left free stands in the next one.
-    fn leave_free(&mut self, bytes: u64, free: u64) -> Result<(), LogError> {
-        let here = self.room() - bytes;
-        let Some(active) = &self.active else { return Ok(()) };
-        let next = active.segment + 1;
-        if here >= free + BLOCK_BYTES || free == 0 || self.pool.has_spare() {
-            return Ok(());
-        }
-        let made = self.pool.prepare_now(next, free + 2 * BLOCK_BYTES);
-        made.map_err(|error| self.no_space_or_poison(error))
-    }
-
     /// Starts to fill the next segment once the current one is half full.
     pub(crate) fn prepare_ahead(&mut self) {
         let size = self.segment_size();

@@ -217,6 +217,14 @@ impl PageFiles {
         Ok(())
     }
 
+    /// As [`PageFiles::remove_dead`] before history is repeated, when only the images of the last
+    /// checkpoint count: what was stolen since is in the log. The master record that says which
+    /// they are is made durable first.
+    pub(crate) fn remove_leftover(&self) -> io::Result<()> {
+        self.disk.sync_dir()?;
+        self.remove_dead()
+    }
+
     /// Bytes written since the store was opened.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use strongroom_aries::{Analysis, Record};
 use strongroom_merkle::KeyHash;
-use strongroom_wal::{LogReader, Lsn};
+use strongroom_wal::{Log, LogReader, Lsn};
 
 use self::load::Loaded;
 use self::redo::Redo;
@@ -108,11 +108,15 @@ impl Restart {
         Ok((restart?, tail?))
     }
 
-    /// Repeats history to the end of the log.
-    pub(crate) fn finish(self) -> Result<Recovered, OpenError> {
+    /// Repeats history to the end of the log. The room for taking back losers is secured first, if
+    /// there is a writer to do so with.
+    pub(crate) fn finish(self, writer: Option<&mut Log>) -> Result<Recovered, OpenError> {
         let Self { pool, log, start, loaded } = self;
         let (outcome, last_mark) = analyse(&log, start, &loaded)?;
         let losers = Losers::find(&log, &outcome.transactions)?;
+        if let Some(writer) = writer {
+            losers.secure(writer, &pool.files)?;
+        }
         let mut redo = Redo::new(&pool, loaded, outcome, last_mark);
         for frame in log.frames(start) {
             redo.repeat(&frame?, start)?;

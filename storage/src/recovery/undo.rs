@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strongroom_aries::{Record, TransactionTable, TxnId, Undo, UndoError};
-use strongroom_wal::{FrameBuilder, Log, LogReader, Lsn, framed_len};
+use strongroom_wal::{FrameBuilder, Log, LogError, LogReader, Lsn, framed_len};
 
 use super::redo::unreadable;
 use crate::error::OpenError;
 use crate::index::{Changes, State, Touch};
-use crate::logged::{LoggedUpdates, Restored, updates_of};
-use crate::pages::Pool;
+use crate::logged::{LoggedUpdate, LoggedUpdates, Restored, updates_of};
+use crate::pages::{PageFiles, Pool};
 use crate::worker::Worker;
 
 /// Losing transactions.
@@ -43,6 +43,25 @@ impl Losers {
         self.count
     }
 
+    /// Takes the room that undo needs in the log, before redo's pages fill the disk; a full disk is
+    /// rid of page segments that nothing refers to first.
+    pub(super) fn secure(&self, log: &mut Log, files: &PageFiles) -> Result<(), OpenError> {
+        let (mut lens, mut bytes) = (Vec::new(), Vec::new());
+        sweep(&mut self.undo.clone(), &self.updates, |record, _| {
+            bytes.clear();
+            record.encode(&mut bytes);
+            lens.push(bytes.len());
+            Ok(())
+        })?;
+        match log.secure_recovery(lens.iter().copied()) {
+            Err(LogError::NoSpace) => {
+                files.remove_leftover().map_err(OpenError::io("remove page segments"))?;
+                Ok(log.secure_recovery(lens)?)
+            }
+            secured => Ok(secured?),
+        }
+    }
+
     /// Takes the losers back, in the log and in the state.
     pub(crate) fn undo(
         mut self,
@@ -51,26 +70,18 @@ impl Losers {
         state: &mut State,
     ) -> Result<(), OpenError> {
         let mut tail = Tail { log, frame: None };
-        for txn in self.undo.only_to_end() {
-            tail.push(&Record::End(*txn))?;
-        }
         let mut changes: BTreeMap<u32, Changes> = BTreeMap::new();
-        while let Some(lsn) = self.undo.next() {
-            let update = self.updates.get(Lsn(lsn)).ok_or(UndoError::BrokenChain(lsn))?;
-            let record = update.as_record();
-            let step = self.undo.step(&record)?;
-            tail.push(&Record::Compensation(step.compensation))?;
+        sweep(&mut self.undo, &self.updates, |record, update| {
+            tail.push(record)?;
+            let (Record::Compensation(c), Some(update)) = (record, update) else { return Ok(()) };
             let committed = state
                 .get_committed(pool, update.keyspace, &update.hash, &update.key)
                 .map_err(unreadable)?;
-            let restore = Restored::of(&step.compensation.restore);
-            let put = restore.pending(step.compensation.txn, committed);
+            let put = Restored::of(&c.restore).pending(c.txn, committed);
             let touch = Touch { key: update.key.clone(), put };
             changes.entry(update.keyspace).or_default().insert(update.hash, touch);
-            if step.ends {
-                tail.push(&Record::End(step.compensation.txn))?;
-            }
-        }
+            Ok(())
+        })?;
         state.lsn = tail.finish()?.unwrap_or(state.lsn);
         for (handle, changes) in changes {
             state.apply_pending(pool, &Worker, handle, &changes, state.lsn).map_err(unreadable)?;
@@ -78,6 +89,26 @@ impl Losers {
         state.seal_roots();
         Ok(())
     }
+}
+
+/// Goes through what undo logs, in order, each compensation with its update.
+fn sweep(
+    undo: &mut Undo,
+    updates: &LoggedUpdates,
+    mut each: impl FnMut(&Record<'_>, Option<&LoggedUpdate>) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    for txn in undo.only_to_end() {
+        each(&Record::End(*txn), None)?;
+    }
+    while let Some(lsn) = undo.next() {
+        let update = updates.get(Lsn(lsn)).ok_or(UndoError::BrokenChain(lsn))?;
+        let step = undo.step(&update.as_record())?;
+        each(&Record::Compensation(step.compensation), Some(update))?;
+        if step.ends {
+            each(&Record::End(step.compensation.txn), None)?;
+        }
+    }
+    Ok(())
 }
 
 /// The end of the log while undo writes to it.
