@@ -75,9 +75,8 @@ impl ChangeReader {
         if from > position {
             return Err(ChangesError::Ahead { position });
         }
-        let oldest = oldest.max(log.oldest());
-        if from < oldest {
-            return Err(ChangesError::Behind { oldest });
+        if from < oldest || !log.keeps_from(from) {
+            return Err(ChangesError::Behind { oldest: oldest.max(log.oldest()) });
         }
         let frames = log.frames(from);
         Ok(Self { shared, log, frames, position: from })
@@ -128,7 +127,8 @@ impl ChangeReader {
     }
 
     /// What a transaction did that was logged before it committed, in the frame at `committed`. The
-    /// log is kept from its first record on as long as from its commit.
+    /// log is kept from its first record on as long as from its commit, but for commits from before
+    /// the store was opened: with these the reader may be told that it is behind.
     fn logged_ops(
         &self,
         txn: TxnId,

@@ -172,6 +172,8 @@ impl Checkpointer {
     fn clean_log(&mut self, pinned: Pinned, effort: Effort) -> Result<(), CheckpointError> {
         let kept = Lsn(pinned.state.lsn.0.saturating_sub(self.retention_bytes));
         let active = pinned.oldest_active.unwrap_or(pinned.begin);
+        let streamed = pinned.streamed.iter().filter(|txn| txn.committed >= kept);
+        let kept = streamed.map(|txn| txn.first).fold(kept, Lsn::min);
         let needed_from = pinned.begin.min(kept).min(active);
         for segment in cleaner::choose(&self.shared.log, &pinned.live, needed_from, effort) {
             for moves in cleaner::moves(&self.shared, &pinned.state, segment) {

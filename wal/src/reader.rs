@@ -34,6 +34,15 @@ impl LogReader {
         self.shared.oldest()
     }
 
+    /// Whether every frame is kept from `from` on: a frame's start or exact end, or the base of a
+    /// segment.
+    pub fn keeps_from(&self, from: Lsn) -> bool {
+        let (geometry, oldest) = (self.shared.format.geometry, self.oldest());
+        // Where a segment ends no frame follows before the next one's first.
+        let at_base = geometry.offset(from) == 0 && from.plus(BLOCK_BYTES) == oldest;
+        from >= oldest || at_base
+    }
+
     /// Keeps the log from `lsn` on for `name`, as [`Log::hold`](crate::Log::hold) does.
     pub fn hold(&self, name: &'static str, lsn: Lsn, bound: u64) -> Hold {
         Arc::clone(&self.shared.holds).hold(name, lsn, bound)

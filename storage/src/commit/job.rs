@@ -9,6 +9,7 @@ use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
 use super::desk::Desk;
+use super::large::Streamed;
 use crate::error::CommitError;
 use crate::id::{Class, Committed, KeyspaceId, Version};
 use crate::index::{Indexed, LiveBytes, State};
@@ -59,6 +60,8 @@ pub(crate) struct Pinned {
     pub(crate) live: LiveBytes,
     /// The log is needed from here to take back the transactions that are active.
     pub(crate) oldest_active: Option<Lsn>,
+    /// What change streams that have yet to pass a commit need from before it.
+    pub(crate) streamed: Vec<Streamed>,
 }
 
 /// What a transaction read.

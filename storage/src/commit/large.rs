@@ -29,6 +29,17 @@ pub(crate) struct Active {
     chains: BTreeMap<TxnId, Chain>,
     /// Those among them that could not be taken back yet: a rollback needs room in the log.
     doomed: BTreeSet<TxnId>,
+    /// Those that were committed: a change stream that has yet to pass the commit reads their records.
+    streamed: Vec<Streamed>,
+}
+
+/// A committed transaction, as change streams need it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streamed {
+    /// Its first record.
+    pub(crate) first: Lsn,
+    /// A position behind its commit's beginning.
+    pub(crate) committed: Lsn,
 }
 
 /// A transaction's records.
@@ -54,6 +65,16 @@ impl Active {
             table.insert(*txn, Transaction { committed: false, last, undo_next });
         }
         table
+    }
+
+    /// Committed transactions, as far as they are not [forgotten](Self::forget_streamed).
+    pub(super) fn streamed(&self) -> Vec<Streamed> {
+        self.streamed.clone()
+    }
+
+    /// No stream within its bound stands before this position any more.
+    pub(super) fn forget_streamed(&mut self, before: Lsn) {
+        self.streamed.retain(|txn| txn.committed >= before);
     }
 
     fn end(&mut self, txn: TxnId) {
@@ -219,9 +240,11 @@ impl Committer {
         match self.encode_commit(txn, prepared) {
             Ok(mut batch) => {
                 batch.commits.push(done);
+                let committed = batch.frame.record_lsn();
                 self.batch = Some(batch);
                 if self.try_flush().is_ok() {
                     self.active.end(txn);
+                    self.active.streamed.push(Streamed { first: Lsn(txn.0), committed });
                 } else {
                     // Whoever asked was told why; if it cannot be done now it is done later.
                     self.settle();

@@ -19,10 +19,10 @@ impl Committer {
         self.settle();
         let state = self.shared.state();
         let live = self.live.clone();
-        let oldest_active = self.active.oldest();
+        let (oldest_active, streamed) = (self.active.oldest(), self.active.streamed());
         let (begin, _) = self.log_alone(&Record::CheckpointBegin)?;
         self.shared.counters.since_checkpoint.store(0, Ordering::Relaxed);
-        Ok(Pinned { begin, state, live, oldest_active })
+        Ok(Pinned { begin, state, live, oldest_active, streamed })
     }
 
     /// Logs the end record with the transactions as they stand now. The table of dirty pages is
@@ -104,6 +104,7 @@ impl Committer {
         live: &LiveBytes,
     ) -> Result<Vec<u64>, CommitError> {
         self.settle();
+        self.active.forget_streamed(needed_from);
         let needed_from =
             self.active.oldest().map_or(needed_from, |oldest| oldest.min(needed_from));
         let dead: Vec<u64> = self
