@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::logical::{EngineHandler, Route};
 
+pub(crate) use kv2::add_versions;
 pub(crate) use transit::{hash, random};
 
 /// The routes of an engine, or `None` for a kind that is not known.

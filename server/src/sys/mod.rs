@@ -22,6 +22,7 @@ mod keys;
 mod locked;
 mod loggers;
 mod metrics;
+mod monitor;
 mod mounts;
 mod policies;
 mod rekey;
@@ -30,6 +31,7 @@ mod rotation;
 mod routes;
 mod seal;
 mod tools;
+mod tune;
 mod ui;
 
 use strongroom_storage::KeyspaceId;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::tune::{tune, tuning};
 use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
 use crate::logical::{
     ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response, Scalar, Seconds, Words,
 };
 use crate::mount::{
-    self, AUTH_KEY, DEFAULT_LEASE_TTL, LOCAL_AUTH_KEY, LOCAL_KEY, LockoutConfig, MAX_LEASE_TTL,
-    MOUNTS_KEY, MountConfig, MountEntry, MountError,
+    self, AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, LockoutConfig, MOUNTS_KEY, MountConfig, MountEntry,
 };
 use crate::token;
 
@@ -112,9 +112,9 @@ fn list_auth(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response>
 
 /// Which table a path of `sys/mounts/` or `sys/auth/` is about, its mount path with the slash, and
 /// whether it is about tuning.
-struct Place<'k> {
-    keys: &'k [&'k str],
-    path: String,
+pub(super) struct Place<'k> {
+    pub(super) keys: &'k [&'k str],
+    pub(super) path: String,
     tune: bool,
 }
 
@@ -147,11 +147,11 @@ impl Place<'_> {
     }
 
     /// With `auth/`, where it is one.
-    fn full_path(&self) -> String {
+    pub(super) fn full_path(&self) -> String {
         if self.is_auth() { format!("auth/{}", self.path) } else { self.path.clone() }
     }
 
-    fn is_auth(&self) -> bool {
+    pub(super) fn is_auth(&self) -> bool {
         self.keys == AUTH
     }
 
@@ -187,31 +187,6 @@ fn read_place(place: &Place<'_>, session: &mut Session, missing: &str) -> ApiRes
     }
 }
 
-/// What `tune` shows: times in force and what was set.
-fn tuning(entry: &MountEntry) -> Value {
-    let or = |own: u64, default| if own == 0 { default } else { own };
-    let mut data = serde_json::to_value(&entry.config).unwrap_or_default();
-    data["default_lease_ttl"] = or(entry.config.default_lease_ttl, DEFAULT_LEASE_TTL).into();
-    data["max_lease_ttl"] = or(entry.config.max_lease_ttl, MAX_LEASE_TTL).into();
-    data["description"] = entry.description.clone().into();
-    if let Some(options) = entry.options.as_ref().filter(|o| !o.is_empty()) {
-        data["options"] = json!(options);
-    }
-    if let (Some(lockout), Some(fields)) = (entry.config.user_lockout_config, data.as_object_mut())
-    {
-        fields.remove("user_lockout_config");
-        for (name, value) in [
-            ("user_lockout_threshold", json!(lockout.lockout_threshold)),
-            ("user_lockout_duration", json!(lockout.lockout_duration)),
-            ("user_lockout_counter_reset_duration", json!(lockout.lockout_counter_reset)),
-            ("user_lockout_disable", json!(lockout.lockout_disable)),
-        ] {
-            fields.insert(name.to_owned(), value);
-        }
-    }
-    data
-}
-
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Body {
@@ -227,14 +202,14 @@ struct Body {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Config {
+pub(super) struct Config {
     default_lease_ttl: Option<Scalar>,
     max_lease_ttl: Option<Scalar>,
     force_no_cache: Option<Flag>,
     listing_visibility: Option<Scalar>,
-    token_type: Option<Scalar>,
+    pub(super) token_type: Option<Scalar>,
     #[serde(rename = "user_lockout_config")]
-    lockout: Option<Lockout>,
+    pub(super) lockout: Option<Lockout>,
     passthrough_request_headers: Option<Words>,
     allowed_response_headers: Option<Words>,
     audit_non_hmac_request_keys: Option<Words>,
@@ -243,7 +218,7 @@ struct Config {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Lockout {
+pub(super) struct Lockout {
     #[serde(rename = "lockout_threshold")]
     threshold: Option<Integer>,
     #[serde(rename = "lockout_duration")]
@@ -269,7 +244,7 @@ impl Lockout {
 }
 
 impl Config {
-    fn apply(self, to: &mut MountConfig) -> ApiResult<()> {
+    pub(super) fn apply(self, to: &mut MountConfig) -> ApiResult<()> {
         set(&mut to.default_lease_ttl, self.default_lease_ttl.map(|t| ttl(&t)).transpose()?);
         set(&mut to.max_lease_ttl, self.max_lease_ttl.map(|t| ttl(&t)).transpose()?);
         set(&mut to.force_no_cache, self.force_no_cache.map(|f| f.0));
@@ -341,7 +316,7 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     Ok(Response::empty())
 }
 
-fn strings(options: BTreeMap<String, Scalar>) -> BTreeMap<String, String> {
+pub(super) fn strings(options: BTreeMap<String, Scalar>) -> BTreeMap<String, String> {
     options.into_iter().map(|(k, v)| (k, v.0)).collect()
 }
 
@@ -386,62 +361,4 @@ fn disable_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Respons
         token::revoke_prefix(session, &format!("auth/{}", place.path))?;
     }
     Ok(Response::empty())
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct TuneBody {
-    description: Option<Scalar>,
-    options: Option<BTreeMap<String, Scalar>>,
-    #[serde(flatten)]
-    config: Config,
-}
-
-fn tune(core: &CoreCall<'_>, session: &mut Session, place: &Place<'_>) -> ApiResult<Response> {
-    let body: TuneBody = core.call.parse()?;
-    if body.config.token_type.is_some() && !place.is_auth() {
-        return Err(ApiError::bad_request("'token_type' can only be modified on auth mounts"));
-    }
-    if body.config.lockout.is_some() && !place.is_auth() {
-        return Err(ApiError::bad_request(
-            "tuning of user lockout configuration is for auth methods only",
-        ));
-    }
-    let mut config_error = None;
-    let found = mount::tune(session, place.keys, &place.path, |entry| {
-        if let Some(Scalar(description)) = body.description {
-            entry.description = description;
-        }
-        if let Some(options) = body.options {
-            tune_options(entry, strings(options))?;
-        }
-        config_error = body.config.apply(&mut entry.config).err();
-        match &config_error {
-            None => Ok(()),
-            Some(e) => Err(MountError::Refused(e.errors.join("; "))),
-        }
-    })?;
-    if found {
-        return Ok(Response::empty());
-    }
-    Err(ApiError::bad_request(format!(
-        "tune of path {:?} failed: no mount entry found",
-        place.full_path()
-    )))
-}
-
-fn tune_options(
-    entry: &mut MountEntry,
-    options: BTreeMap<String, String>,
-) -> Result<(), MountError> {
-    let before = entry.option("version").unwrap_or("1").to_owned();
-    let after = options.get("version").cloned().unwrap_or_else(|| before.clone());
-    if before != after {
-        return Err(MountError::Refused(format!(
-            "this version cannot turn a mount of version {before} into version {after}: enable a \
-             new mount and copy the data"
-        )));
-    }
-    entry.options.get_or_insert_default().extend(options);
-    Ok(())
 }

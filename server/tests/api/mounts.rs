@@ -112,3 +112,39 @@ fn the_ui_shows_what_the_caller_can_reach() {
     let error = server.error("GET", "sys/internal/ui/mounts/nothing", ROOT, "", 403);
     assert!(error.starts_with("preflight capability check returned 403"));
 }
+
+/// A secret whose path looks like a key of version 2 (`metadata/c`, `config`) must not be taken for one, nor
+/// be overwritten by the secret that goes where it was.
+#[test]
+fn a_kv_mount_gets_versions_and_keeps_its_secrets() {
+    let server = TestServer::dev();
+    server.root("POST", "sys/mounts/old", r#"{"type":"kv"}"#, 204);
+    let paths = ["a/b", "c", "config", "metadata/c", "version/c/1", "data/c"];
+    for path in paths {
+        server.root("POST", &format!("old/{path}"), &format!(r#"{{"p":"{path}"}}"#), 204);
+    }
+    let tune = "sys/mounts/old/tune";
+    let refused = server.error("POST", tune, ROOT, r#"{"options":{"version":"3"}}"#, 400);
+    assert_eq!(refused, "invalid version provided: 3");
+    let answer = server.root("POST", tune, r#"{"options":{"version":2,"note":"x"}}"#, 200);
+    assert!(answer["warnings"][0].as_str().unwrap().contains("versions"), "{answer}");
+    let server = server.restart();
+    for path in paths {
+        let read = server.root("GET", &format!("old/data/{path}"), "", 200)["data"].clone();
+        assert_eq!(read["data"], json!({ "p": path }));
+        assert_eq!(read["metadata"]["version"], 1);
+    }
+    let names = server.root("LIST", "old/metadata/", "", 200)["data"]["keys"].clone();
+    assert_eq!(names, json!(["a/", "c", "config", "data/", "metadata/", "version/"]));
+    assert_eq!(server.root("GET", "old/config", "", 200)["data"]["max_versions"], 0);
+    server.root("POST", "old/data/c", r#"{"options":{"cas":1},"data":{"p":"new"}}"#, 200);
+    assert_eq!(server.root("GET", "old/data/c?version=1", "", 200)["data"]["data"]["p"], "c");
+    server.root("GET", "old/c", "", 404);
+
+    server.root("POST", tune, r#"{"options":{"version":"2"}}"#, 204);
+    let refused = server.error("POST", tune, ROOT, r#"{"options":{"version":"1"}}"#, 400);
+    assert_eq!(refused, "cannot downgrade mount from version 2");
+    server.root("POST", tune, r#"{"options":{"note":""}}"#, 204);
+    let options = server.root("GET", tune, "", 200)["data"]["options"].clone();
+    assert_eq!(options, json!({"version": "2"}));
+}

@@ -16,9 +16,12 @@ mod meta;
 mod metadata;
 mod patch;
 mod subkeys;
+mod upgrade;
 mod versions;
 
 use serde_json::value::RawValue;
+
+pub(crate) use self::upgrade::add_versions;
 
 use self::config::Config;
 use self::meta::{Meta, VersionInfo};

@@ -1,0 +1,117 @@
+//! `sys/mounts/X/tune` and `sys/auth/X/tune`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::CoreCall;
+use super::mounts::{Config, Place, strings};
+use crate::barrier::Session;
+use crate::engine;
+use crate::logical::{ApiError, ApiResult, Response, Scalar};
+use crate::mount::{self, DEFAULT_LEASE_TTL, MAX_LEASE_TTL, MountEntry, MountError};
+
+/// What `tune` shows: times in force and what was set.
+pub(super) fn tuning(entry: &MountEntry) -> Value {
+    let or = |own: u64, default| if own == 0 { default } else { own };
+    let mut data = serde_json::to_value(&entry.config).unwrap_or_default();
+    data["default_lease_ttl"] = or(entry.config.default_lease_ttl, DEFAULT_LEASE_TTL).into();
+    data["max_lease_ttl"] = or(entry.config.max_lease_ttl, MAX_LEASE_TTL).into();
+    data["description"] = entry.description.clone().into();
+    if let Some(options) = entry.options.as_ref().filter(|o| !o.is_empty()) {
+        data["options"] = json!(options);
+    }
+    if let (Some(lockout), Some(fields)) = (entry.config.user_lockout_config, data.as_object_mut())
+    {
+        fields.remove("user_lockout_config");
+        for (name, value) in [
+            ("user_lockout_threshold", json!(lockout.lockout_threshold)),
+            ("user_lockout_duration", json!(lockout.lockout_duration)),
+            ("user_lockout_counter_reset_duration", json!(lockout.lockout_counter_reset)),
+            ("user_lockout_disable", json!(lockout.lockout_disable)),
+        ] {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    data
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct TuneBody {
+    description: Option<Scalar>,
+    options: Option<BTreeMap<String, Scalar>>,
+    #[serde(flatten)]
+    config: Config,
+}
+
+/// Changes a mount; a KV mount of version 1 becomes one of version 2 when it is told to.
+pub(super) fn tune(core: &CoreCall<'_>, session: &mut Session, place: &Place<'_>) -> ApiResult<Response> {
+    let body: TuneBody = core.call.parse()?;
+    if body.config.token_type.is_some() && !place.is_auth() {
+        return Err(ApiError::bad_request("'token_type' can only be modified on auth mounts"));
+    }
+    if body.config.lockout.is_some() && !place.is_auth() {
+        return Err(ApiError::bad_request(
+            "tuning of user lockout configuration is for auth methods only",
+        ));
+    }
+    let mut config_error = None;
+    let mut upgraded = None;
+    let found = mount::tune(session, place.keys, &place.path, |entry| {
+        if let Some(Scalar(description)) = body.description {
+            entry.description = description;
+        }
+        if let Some(options) = body.options {
+            upgraded = tune_options(entry, strings(options))?.then(|| entry.keyspace());
+        }
+        config_error = body.config.apply(&mut entry.config).err();
+        match &config_error {
+            None => Ok(()),
+            Some(e) => Err(MountError::Refused(e.errors.join("; "))),
+        }
+    })?;
+    if let Some(keyspace) = upgraded {
+        engine::add_versions(&mut session.view(keyspace), core.call.now)?;
+        return Ok(Response::empty().warn(
+            "The secrets of this mount have versions from now on, and are read and written below \
+             data/.",
+        ));
+    }
+    if found {
+        return Ok(Response::empty());
+    }
+    Err(ApiError::bad_request(format!(
+        "tune of path {:?} failed: no mount entry found",
+        place.full_path()
+    )))
+}
+
+/// Takes the options over, empty ones away; whether the secrets of the mount get versions by it.
+fn tune_options(
+    entry: &mut MountEntry,
+    options: BTreeMap<String, String>,
+) -> Result<bool, MountError> {
+    let kv = entry.kind == "kv";
+    let before = entry.option("version").filter(|v| !v.is_empty()).unwrap_or("1").to_owned();
+    let after = options.get("version").filter(|v| !v.is_empty()).cloned();
+    let refused = match after.as_deref() {
+        Some("1") if kv && before == "2" => Some("cannot downgrade mount from version 2".to_owned()),
+        Some(other) if kv && !["1", "2"].contains(&other) => {
+            Some(format!("invalid version provided: {other}"))
+        }
+        _ => None,
+    };
+    if let Some(message) = refused {
+        return Err(MountError::Refused(message));
+    }
+    let upgrade = kv && before == "1" && after.as_deref() == Some("2");
+    let all = entry.options.get_or_insert_default();
+    all.extend(options.into_iter().filter(|(name, _)| !kv || name != "version"));
+    if let Some(version) = after.filter(|_| kv) {
+        all.insert("version".to_owned(), version);
+    }
+    all.retain(|_, value| !value.is_empty());
+    Ok(upgrade)
+}
