@@ -1,9 +1,14 @@
 //! Removes what has expired: tokens, wrapped answers, and the rest of large revoked trees.
 //!
-//! Expiry itself does not wait for the sweep: what has expired is refused when it is used.
+//! The index `expiry/<second>/...` is a wheel with one slot a second, kept in the store and so there again
+//! after a restart. Its hand moves with every whole second of the wall clock and empties the slots that lie
+//! behind it, whatever was missed while the server was down or sealed included. So a lease is removed within a second of
+//! its end, and a second in which nothing ends costs a look at one key, however many leases there are.
+//!
+//! Expiry itself does not wait for the hand: what has expired is refused when it is used.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use strongroom_storage::CommitError;
 use tokio::task::AbortHandle;
@@ -14,8 +19,8 @@ use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
 use crate::wrapping;
 
-/// Pause between rounds.
-const PERIOD: Duration = Duration::from_secs(5);
+/// What a slot of the wheel spans.
+const SLOT: Duration = Duration::from_secs(1);
 /// Entries that one transaction removes at most.
 const BATCH: usize = 256;
 const EXPIRY: &str = "expiry/";
@@ -34,7 +39,7 @@ pub fn spawn(unsealed: &Arc<Unsealed>) -> AbortHandle {
 
 async fn run(cluster: Weak<Unsealed>) {
     loop {
-        tokio::time::sleep(PERIOD).await;
+        tokio::time::sleep(until_next_slot(SystemTime::now())).await;
         loop {
             let Some(unsealed) = cluster.upgrade() else { return };
             match round(&unsealed).await {
@@ -47,6 +52,12 @@ async fn run(cluster: Weak<Unsealed>) {
             }
         }
     }
+}
+
+/// How long until the hand moves: to the next whole second, never longer than a slot.
+fn until_next_slot(now: SystemTime) -> Duration {
+    let into = now.duration_since(UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
+    SLOT.saturating_sub(Duration::from_nanos(into.into()))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -77,8 +88,11 @@ pub(super) fn sweep(session: &mut Session, now: SystemTime) -> Result<usize, Vie
     let end = expiry_prefix(now.into());
     let mut local = session.view(LOCAL);
     let mut done = local.scan_unvalidated(REVOKE, None, BATCH);
-    let expired = local.scan_unvalidated(EXPIRY, None, BATCH - done.len());
-    done.extend(expired.into_iter().take_while(|key| *key < end));
+    let due = local.scan_unvalidated(EXPIRY, None, 1).first().is_some_and(|key| *key < end);
+    if due {
+        let expired = local.scan_unvalidated(EXPIRY, None, BATCH - done.len());
+        done.extend(expired.into_iter().take_while(|key| *key < end));
+    }
 
     let (mut tokens, mut wrapped) = (Vec::new(), Vec::new());
     for key in &done {
@@ -144,6 +158,37 @@ mod tests {
             ["token/", "accessor/", "lease/", "child/", "children/", "expiry/", "revoke/", "wrap/"];
         let all = session.view(LOCAL).scan("", None, 100_000);
         all.into_iter().filter(|k| kept.iter().any(|p| k.starts_with(p))).collect()
+    }
+
+    #[test]
+    fn the_hand_moves_with_every_whole_second() {
+        for millis in [0, 1, 400, 999] {
+            let now = UNIX_EPOCH + Duration::from_hours(500_000) + Duration::from_millis(millis);
+            let next = now + until_next_slot(now);
+            let since = next.duration_since(UNIX_EPOCH).unwrap();
+            assert_eq!(since.subsec_nanos(), 0);
+            assert_eq!(until_next_slot(now), Duration::from_millis(1_000 - millis));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_slot_is_emptied_when_its_second_is_over_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = cluster(folder.path()).await;
+        let unsealed = cluster.unsealed().unwrap();
+        let start = UNIX_EPOCH + Duration::from_hours(1_000_000);
+        let mut session = unsealed.session();
+        for (n, millis) in [1_000, 1_999, 2_000].into_iter().enumerate() {
+            let end = Stamp::from(start + Duration::from_millis(millis));
+            entry::store(&mut session, &format!("id-{n}"), &token(n, None, Some(end)), None).unwrap();
+        }
+        session.into_txn().commit().await.unwrap();
+        for (seconds, gone) in [(1, 0), (2, 2), (3, 3)] {
+            let mut session = unsealed.session();
+            let at = start + Duration::from_secs(seconds);
+            assert_eq!(sweep(&mut session, at).unwrap(), gone, "after {seconds} s");
+        }
+        cluster.shutdown().await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]

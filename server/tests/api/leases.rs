@@ -1,5 +1,7 @@
 //! `sys/leases`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{ROOT, TestServer};
@@ -85,4 +87,25 @@ fn a_prefix_revokes_what_is_below_it_and_nothing_else() {
         assert_eq!(server.call(method, path, &plain, "").0, 403, "{path}");
         assert_eq!(server.call(method, path, "", "").0, 403, "{path}");
     }
+}
+
+/// An expired token is refused at once; this one has to leave the list as well, by itself.
+#[test]
+fn leases_end_by_themselves_also_those_that_end_while_the_server_is_down() {
+    let server = TestServer::dev();
+    let gone = |server: &TestServer| {
+        for _ in 0..600 {
+            if listed(server, "auth/token/create").len() == 1 {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        false
+    };
+    server.token(r#"{"policies":["default"],"ttl":"1h"}"#);
+    server.token(r#"{"policies":["default"],"ttl":"1s"}"#);
+    assert!(gone(&server), "the server's hand moved past it");
+    server.token(r#"{"policies":["default"],"ttl":"1s"}"#);
+    let server = server.restart();
+    assert!(gone(&server), "a lease that ended across a restart");
 }
