@@ -10,6 +10,10 @@ use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Pairs, Response, Scalar};
 use crate::sys::CoreCall;
 
+/// What a list does not say of an alias.
+const LEFT_OUT: &[&str] =
+    &["id", "creation_time", "last_update_time", "namespace_id", "merged_from_canonical_ids"];
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Body {
@@ -76,7 +80,7 @@ pub(super) fn write_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiRes
         entry::id_of_alias_name(session, Kind::Entity, accessor, name)?
     } else {
         let owner = entry::id_of_alias(session, Kind::Entity, &body.id.0)?;
-        Some(owner.ok_or_else(|| ApiError::bad_request("invalid alias ID"))?)
+        Some(owner.ok_or_else(|| ApiError::bad_request("invalid alias ID provided"))?)
     };
     let before = match &owner {
         Some(id) => entry::entity(session, id)?,
@@ -89,6 +93,11 @@ pub(super) fn write_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiRes
             .find(|a| a.id == body.id.0 || (a.mount_accessor == *accessor && a.name == *name))
     });
     let wanted = body.canonical_id.0.clone();
+    // Whoever says again what is there already is told nothing.
+    let named = body.id.0.is_empty() && known.is_some();
+    let silent = named
+        && body.custom_metadata.is_none()
+        && (wanted.is_empty() || owner.as_ref() == Some(&wanted));
     let alias = body.alias(session, known, now)?;
     let taken = entry::id_of_alias_name(session, Kind::Entity, &alias.mount_accessor, &alias.name)?;
     if taken.is_some() && taken != owner {
@@ -97,9 +106,8 @@ pub(super) fn write_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiRes
         ));
     }
     let id = alias.id.clone();
-    let silent = known.is_some() && wanted.is_empty();
     let canonical = put(session, alias, before.as_deref(), &wanted, now)?;
-    if silent && core.call.param("id").is_empty() {
+    if silent {
         return Ok(Response::empty());
     }
     Response::data(&json!({ "id": id, "canonical_id": canonical }))
@@ -129,7 +137,11 @@ fn put(
     let mut entity = known.as_ref().map_or_else(|| Entity::new("", now), |e| (**e).clone());
     let clash = |a: &Alias| a.mount_accessor == alias.mount_accessor && a.id != alias.id;
     if entity.aliases.iter().any(clash) {
-        return Err(ApiError::bad_request("Entity already has an alias for this mount"));
+        return Err(ApiError::bad_request(if before.is_some() {
+            "Alias cannot be updated as the given entity already has an alias for this mount "
+        } else {
+            "Alias already exists for requested entity and mount accessor"
+        }));
     }
     entity.aliases.retain(|a| a.id != alias.id);
     entity.aliases.push(alias);
@@ -143,11 +155,18 @@ pub(super) fn write_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResu
     let mut body = Body::of(core)?;
     if !body.id.0.is_empty() && body.canonical_id.0.is_empty() {
         let owner = entry::id_of_alias(session, Kind::Group, &body.id.0)?;
-        body.canonical_id.0 = owner.ok_or_else(|| ApiError::bad_request("invalid alias ID"))?;
+        body.canonical_id.0 =
+            owner.ok_or_else(|| ApiError::bad_request("invalid alias ID provided"))?;
+    }
+    if body.id.0.is_empty() && body.name.0.is_empty() {
+        return Err(ApiError::bad_request("missing alias name"));
+    }
+    if body.id.0.is_empty() && body.mount_accessor.0.is_empty() {
+        return Err(ApiError::bad_request("missing mount_accessor"));
     }
     let canonical = body.canonical_id.0.clone();
     let before = entry::group(session, &canonical)?
-        .ok_or_else(|| ApiError::bad_request("invalid canonical ID"))?;
+        .ok_or_else(|| ApiError::bad_request("invalid group ID given in 'canonical_id'"))?;
     if !before.external {
         return Err(ApiError::bad_request("alias can't be set on an internal group"));
     }
@@ -207,13 +226,8 @@ fn list(session: &mut Session, kind: Kind) -> ApiResult<Response> {
     let mut info = Map::new();
     for id in body::keys_below(session, kind.alias_prefix()) {
         if let Some((alias, owner)) = find(session, kind, &id)? {
-            let mut shown = body::show_alias(session, &alias, &owner)?;
-            if let Some(fields) = shown.as_object_mut() {
-                for field in ["id", "creation_time", "last_update_time", "namespace_id"] {
-                    fields.remove(field);
-                }
-            }
-            info.insert(id, shown);
+            let shown = body::show_alias(session, &alias, &owner)?;
+            info.insert(id, body::without(shown, LEFT_OUT));
         }
     }
     body::list_with_info(&info)

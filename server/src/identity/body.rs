@@ -68,12 +68,30 @@ pub(super) fn show_alias(
         "mount_type": kind,
         "metadata": or_null(&alias.metadata),
         "custom_metadata": or_null(&alias.custom_metadata),
-        "merged_from_canonical_ids": null,
+        "merged_from_canonical_ids":
+            if alias.merged_from.is_empty() { Value::Null } else { json!(alias.merged_from) },
         "local": false,
         "namespace_id": "root",
         "creation_time": alias.created.rfc3339(),
         "last_update_time": alias.updated.rfc3339(),
     }))
+}
+
+/// An alias within the entity that has it.
+pub(super) fn show_inner_alias(
+    session: &mut Session,
+    alias: &Alias,
+    canonical_id: &str,
+) -> ApiResult<Value> {
+    Ok(without(show_alias(session, alias, canonical_id)?, &["namespace_id"]))
+}
+
+/// An object without some of its fields.
+pub(super) fn without(mut shown: Value, fields: &[&str]) -> Value {
+    if let Some(object) = shown.as_object_mut() {
+        object.retain(|name, _| !fields.contains(&name.as_str()));
+    }
+    shown
 }
 
 /// Null for no metadata.

@@ -7,12 +7,11 @@ use super::body::{self, LIST_MAX};
 use super::entry::{self, Entity, Kind};
 use super::subject::subject;
 use crate::barrier::Session;
-use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Flag, Pairs, Response, Scalar, Words};
 use crate::sys::CoreCall;
 
 /// Entities that one call merges or deletes at most.
-const BATCH_MAX: usize = 1000;
+pub(super) const BATCH_MAX: usize = 1000;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -114,7 +113,7 @@ fn show(session: &mut Session, id: &str) -> ApiResult<Option<Value>> {
     let Some(entity) = entry::entity(session, id)? else { return Ok(None) };
     let mut aliases = Vec::new();
     for alias in &entity.aliases {
-        aliases.push(body::show_alias(session, alias, &entity.id)?);
+        aliases.push(body::show_inner_alias(session, alias, &entity.id)?);
     }
     let Some(subject) = subject(session, id)? else { return Ok(None) };
     let (direct, inherited) = (subject.direct_group_ids(), subject.inherited_group_ids());
@@ -192,81 +191,21 @@ fn delete(session: &mut Session, id: &str) -> ApiResult<()> {
 #[serde(default)]
 struct Batch {
     entity_ids: Words,
-    from_entity_ids: Words,
-    to_entity_id: Scalar,
 }
 
 /// `identity/entity/batch-delete`.
 pub(super) fn delete_many(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let ids = core.call.parse::<Batch>()?.entity_ids.0;
-    if ids.is_empty() || ids.len() > BATCH_MAX {
-        return Err(ApiError::bad_request("entity_ids must be given, 1000 at most"));
+    if ids.is_empty() {
+        return Err(ApiError::bad_request("missing entity ids to delete"));
+    }
+    if ids.len() > BATCH_MAX {
+        return Err(ApiError::bad_request("too many entity ids to delete: 1000 is the limit"));
     }
     for id in ids {
         delete(session, &id)?;
     }
     Ok(Response::empty())
-}
-
-/// `identity/entity/merge`: aliases, policies and group memberships move to one entity.
-pub(super) fn merge(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let Batch { from_entity_ids, to_entity_id, .. } = core.call.parse()?;
-    if from_entity_ids.0.is_empty() {
-        return Err(ApiError::bad_request("missing entity ids to merge from"));
-    }
-    if from_entity_ids.0.len() > BATCH_MAX {
-        return Err(ApiError::bad_request("too many entity ids to merge from: 1000 is the limit"));
-    }
-    let before = entry::entity(session, &to_entity_id.0)?
-        .ok_or_else(|| ApiError::bad_request("entity id to merge to is invalid"))?;
-    let mut target = (*before).clone();
-    let now = Stamp::from(core.call.now);
-    for id in from_entity_ids.0 {
-        if id == target.id {
-            return Err(ApiError::bad_request(
-                "to_entity_id should not be present in from_entity_ids",
-            ));
-        }
-        let from = entry::entity(session, &id)?
-            .ok_or_else(|| ApiError::bad_request("entity id to merge from is invalid"))?;
-        take_over(session, &mut target, &from, now)?;
-    }
-    target.policies.sort_unstable();
-    target.policies.dedup();
-    target.updated = now;
-    entry::store_entity(session, &target, Some(&before))?;
-    Ok(Response::empty())
-}
-
-fn take_over(
-    session: &mut Session,
-    target: &mut Entity,
-    from: &Entity,
-    now: Stamp,
-) -> ApiResult<()> {
-    let clash =
-        |a: &entry::Alias| target.aliases.iter().any(|t| t.mount_accessor == a.mount_accessor);
-    if from.aliases.iter().any(clash) {
-        return Err(ApiError::bad_request(
-            "toEntity and at least one fromEntity have aliases with the same mount accessor; \
-             delete one of them first",
-        ));
-    }
-    for id in entry::groups_of(session, Kind::Entity, &from.id)?.iter() {
-        let Some(group) = entry::group(session, id)? else { continue };
-        if !group.member_entity_ids.contains(&target.id) {
-            let mut changed = (*group).clone();
-            changed.member_entity_ids.push(target.id.clone());
-            changed.modify_index += 1;
-            changed.updated = now;
-            entry::store_group(session, &changed, Some(&group))?;
-        }
-    }
-    entry::remove_entity(session, from)?;
-    target.aliases.extend(from.aliases.iter().cloned());
-    target.policies.extend(from.policies.iter().cloned());
-    target.merged.push(from.id.clone());
-    Ok(())
 }
 
 #[derive(Deserialize, Default)]
@@ -287,6 +226,13 @@ pub(super) fn looked_up(
 ) -> ApiResult<Option<String>> {
     let body: Lookup = core.call.parse()?;
     let given = |s: &Scalar| !s.0.is_empty();
+    let by_alias = given(&body.alias_name) || given(&body.alias_mount_accessor);
+    let ways = [given(&body.id), given(&body.name), given(&body.alias_id), by_alias];
+    if ways.iter().filter(|way| **way).count() > 1 {
+        return Err(ApiError::bad_request(
+            "query parameter conflict; please supply distinct set of query parameters",
+        ));
+    }
     if given(&body.id) {
         return Ok(Some(body.id.0));
     }
@@ -303,7 +249,7 @@ pub(super) fn looked_up(
         }
         (false, false) => Err(ApiError::bad_request("query parameter not supplied")),
         _ => Err(ApiError::bad_request(
-            "both 'alias_name' and 'alias_mount_accessor' need to be set",
+            "both 'alias_name' and 'alias_mount_accessor' needs to be set",
         )),
     }
 }

@@ -62,6 +62,9 @@ pub struct Alias {
     pub metadata: Metadata,
     /// As the operator gave it.
     pub custom_metadata: Metadata,
+    /// Ids of the entities that were merged away and had it.
+    #[serde(default)]
+    pub merged_from: Vec<String>,
     /// When it was made.
     pub created: Stamp,
     /// When it was changed.
@@ -125,6 +128,7 @@ impl Alias {
             name: name.to_owned(),
             metadata: Metadata::new(),
             custom_metadata: Metadata::new(),
+            merged_from: Vec::new(),
             created: now,
             updated: now,
         }

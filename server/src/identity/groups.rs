@@ -91,7 +91,7 @@ fn write_known(
     body: Body,
 ) -> ApiResult<Response> {
     let before = entry::group(session, id)?
-        .ok_or_else(|| ApiError::bad_request("group not found from id"))?;
+        .ok_or_else(|| ApiError::bad_request("invalid group ID"))?;
     let mut group = (*before).clone();
     let kind = if group.external { "external" } else { "internal" };
     if !body.r#type.0.is_empty() && body.r#type.0 != kind {
@@ -109,7 +109,7 @@ fn write_known(
     group.modify_index += 1;
     group.updated = core.call.now.into();
     entry::store_group(session, &group, Some(&before))?;
-    Response::data(&json!({ "id": group.id, "name": group.name }))
+    Ok(Response::empty())
 }
 
 fn change(session: &mut Session, group: &mut Group, body: Body) -> ApiResult<()> {
@@ -135,10 +135,12 @@ fn change(session: &mut Session, group: &mut Group, body: Body) -> ApiResult<()>
     if let Some(Words(ids)) = body.member_group_ids {
         for id in &ids {
             if entry::group(session, id)?.is_none() {
-                return Err(ApiError::listed(400, format!("invalid group ID {id:?}")));
+                return Err(ApiError::listed(400, format!("invalid member group ID {id:?}")));
             }
             if contains(session, id, &group.id)? {
-                return Err(ApiError::listed(400, "cyclic relationship detected for member group"));
+                return Err(ApiError::bad_request(format!(
+                    "cyclic relationship detected for member group ID {id:?}"
+                )));
             }
         }
         group.member_group_ids = once(ids)?;
@@ -192,7 +194,10 @@ pub(super) fn read_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiRes
 fn show(session: &mut Session, id: &str) -> ApiResult<Option<Value>> {
     let Some(group) = entry::group(session, id)? else { return Ok(None) };
     let alias = match &group.alias {
-        Some(alias) => body::show_alias(session, alias, &group.id)?,
+        Some(alias) => {
+            let shown = body::show_alias(session, alias, &group.id)?;
+            body::without(shown, &["custom_metadata", "local", "namespace_id"])
+        }
         None => json!({}),
     };
     let parents = entry::groups_of(session, Kind::Group, id)?;

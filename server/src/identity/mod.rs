@@ -6,6 +6,7 @@ mod entities;
 mod entry;
 mod groups;
 mod login;
+mod merge;
 mod routes;
 mod subject;
 mod takes;

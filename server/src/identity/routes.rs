@@ -1,7 +1,7 @@
 //! What `identity/` answers.
 
 use super::takes;
-use super::{aliases, entities, groups};
+use super::{aliases, entities, groups, merge};
 use crate::logical::{Method, Operation};
 use crate::sys::CoreRoute;
 
@@ -16,7 +16,7 @@ pub static ROUTES: &[CoreRoute] = &[
     CoreRoute::new(
         "entity/merge",
         "Merge entities into one",
-        &[Method::primary(Operation::Write, entities::merge)],
+        &[Method::primary(Operation::Write, merge::merge)],
     )
     .takes(takes::ENTITY_MERGE),
     CoreRoute::new(
@@ -151,4 +151,48 @@ pub static ROUTES: &[CoreRoute] = &[
         ],
     )
     .takes(takes::GROUP_ALIAS_ID),
+    CoreRoute::new(
+        "alias",
+        "Old form of entity-alias",
+        &[Method::primary(Operation::Write, aliases::write_entity)],
+    )
+    .takes(takes::ENTITY_ALIAS),
+    CoreRoute::new(
+        "alias/id",
+        "Old form of entity-alias/id",
+        &[Method::local(Operation::List, aliases::list_entity)],
+    )
+    .takes(&[]),
+    CoreRoute::new(
+        "alias/id/{id}",
+        "Old form of entity-alias/id/<id>",
+        &[
+            Method::local(Operation::Read, aliases::read_entity),
+            Method::primary(Operation::Write, aliases::write_entity),
+            Method::primary(Operation::Delete, aliases::delete_entity),
+        ],
+    )
+    .takes(takes::ENTITY_ALIAS_ID),
+    CoreRoute::new(
+        "persona",
+        "Old form of entity-alias",
+        &[Method::primary(Operation::Write, aliases::write_entity)],
+    )
+    .takes(takes::ENTITY_ALIAS),
+    CoreRoute::new(
+        "persona/id",
+        "Old form of entity-alias/id",
+        &[Method::local(Operation::List, aliases::list_entity)],
+    )
+    .takes(&[]),
+    CoreRoute::new(
+        "persona/id/{id}",
+        "Old form of entity-alias/id/<id>",
+        &[
+            Method::local(Operation::Read, aliases::read_entity),
+            Method::primary(Operation::Write, aliases::write_entity),
+            Method::primary(Operation::Delete, aliases::delete_entity),
+        ],
+    )
+    .takes(takes::ENTITY_ALIAS_ID),
 ];

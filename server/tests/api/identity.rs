@@ -171,7 +171,7 @@ fn aliases_move_and_entities_merge() {
         (json!({"name": "x", "mount_accessor": "nope"}), "invalid mount accessor"),
         (json!({"name": "x"}), "must be provided"),
         (json!({"name": "x", "mount_accessor": accessor, "canonical_id": "no"}), "canonical ID"),
-        (json!({"name": "x", "mount_accessor": accessor, "canonical_id": other}), "already has"),
+        (json!({"name": "x", "mount_accessor": accessor, "canonical_id": other}), "Alias already exists"),
     ] {
         let error = server.error("POST", "identity/entity-alias", ROOT, &body.to_string(), 400);
         assert!(error.contains(part), "{body}: {error}");
@@ -189,6 +189,57 @@ fn aliases_move_and_entities_merge() {
     }
 }
 
+/// A merge once gave the policies of what was merged away to the entity that stayed.
+#[test]
+fn a_merge_grants_nothing_and_keeps_one_alias_for_each_auth_method() {
+    let (server, accessor) = with_bob();
+    let entity = |name: &str, policy: &str| {
+        let id = made(
+            &server,
+            "identity/entity",
+            &json!({"name": name, "policies": [policy]}).to_string(),
+        );
+        let body = json!({"name": name, "mount_accessor": accessor, "canonical_id": id});
+        let alias = made(&server, "identity/entity-alias", &body.to_string());
+        (id, alias)
+    };
+    let ((stays, own), (goes, theirs)) = (entity("s", "a"), entity("g", "b"));
+    let body = json!({"name": "in", "member_entity_ids": [goes]}).to_string();
+    let group = made(&server, "identity/group", &body);
+    let mut merge = json!({"from_entity_ids": [goes], "to_entity_id": stays});
+    let (status, refused) =
+        server.call("POST", "identity/entity/merge", ROOT, &merge.to_string());
+    assert_eq!(status, 400);
+    assert!(refused["errors"][0].as_str().unwrap().contains("same mount accessor"), "{refused}");
+    assert_eq!(refused["data"][1]["alias_id"], json!(theirs));
+    merge["conflicting_alias_ids_to_keep"] = json!([theirs]);
+    server.root("POST", "identity/entity/merge", &merge.to_string(), 204);
+    let shown = server.root("GET", &format!("identity/entity/id/{stays}"), "", 200)["data"].clone();
+    assert_eq!(shown["policies"], json!(["a"]));
+    assert_eq!(shown["group_ids"], json!([group]));
+    assert_eq!(shown["aliases"].as_array().unwrap().len(), 1);
+    assert_eq!(shown["aliases"][0]["id"], json!(theirs));
+    assert_eq!(shown["aliases"][0]["merged_from_canonical_ids"], json!([goes]));
+    assert_eq!(server.call("GET", &format!("identity/entity-alias/id/{own}"), ROOT, "").0, 404);
+    server.root("GET", &format!("identity/persona/id/{theirs}"), "", 200);
+}
+
+#[test]
+fn who_says_again_what_is_there_is_told_nothing() {
+    let (server, accessor) = with_bob();
+    let alias = json!({"name": "x", "mount_accessor": accessor}).to_string();
+    let id = made(&server, "identity/entity-alias", &alias);
+    server.root("POST", "identity/entity-alias", &alias, 204);
+    server.root("POST", &format!("identity/entity-alias/id/{id}"), &alias, 200);
+    let group = made(&server, "identity/group", r#"{"name":"g"}"#);
+    for path in ["identity/group", "identity/group/name/g", &format!("identity/group/id/{group}")] {
+        server.root("POST", path, r#"{"name":"g","policies":["p"]}"#, 204);
+    }
+    let body = json!({"id": group, "name": "g"}).to_string();
+    let refused = server.error("POST", "identity/lookup/group", ROOT, &body, 400);
+    assert!(refused.contains("query parameter conflict"), "{refused}");
+}
+
 #[test]
 fn groups_are_internal_or_external() {
     let (server, accessor) = with_bob();
@@ -198,7 +249,7 @@ fn groups_are_internal_or_external() {
     for (body, part) in [
         (json!({"type": "odd"}), "invalid group type"),
         (json!({"member_entity_ids": ["nope"]}), "invalid entity ID"),
-        (json!({"member_group_ids": ["nope"]}), "invalid group ID"),
+        (json!({"member_group_ids": ["nope"]}), "invalid member group ID"),
         (json!({"type": "external", "member_entity_ids": [entity]}), "set manually"),
         (json!({"id": internal, "type": "external"}), "cannot be changed"),
     ] {
