@@ -91,6 +91,7 @@ pub struct Cluster {
     changing: tokio::sync::Mutex<()>,
     flights: Flights,
     meters: Meters,
+    stopping: tokio::sync::watch::Sender<bool>,
     me: Weak<Self>,
 }
 
@@ -112,6 +113,7 @@ impl Cluster {
             changing: tokio::sync::Mutex::new(()),
             flights: Flights::default(),
             meters: Meters::default(),
+            stopping: tokio::sync::watch::Sender::new(false),
             me: me.clone(),
         }))
     }
@@ -129,6 +131,16 @@ impl Cluster {
     /// Figures of requests.
     pub fn meters(&self) -> &Meters {
         &self.meters
+    }
+
+    /// Becomes true when the server stops: answers that go on and on end then.
+    pub(crate) fn stopping(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Ends answers that go on and on.
+    pub(crate) fn stop_following(&self) {
+        self.stopping.send_replace(true);
     }
 
     /// The unsealed cluster.

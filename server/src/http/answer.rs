@@ -12,19 +12,34 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::logical::{ApiError, ApiResult, Response};
+use super::body::Answer;
+use crate::logical::{ApiError, ApiResult, Lines, Response};
 
-pub(super) type HttpResponse = hyper::Response<Full<Bytes>>;
+pub(super) type HttpResponse = hyper::Response<Answer>;
 
 /// As Prometheus asks for it.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
+/// A log.
+const LOG: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
 /// The HTTP form of an answer.
 pub(super) fn respond(result: ApiResult<Response>, id: Uuid) -> HttpResponse {
     match result {
-        Ok(response) => success(&response, id),
+        Ok(mut response) => match response.lines.take() {
+            Some(lines) => followed(lines),
+            None => success(&response, id),
+        },
         Err(error) => failure(&error, id),
     }
+}
+
+/// Lines as they come.
+fn followed(lines: Lines) -> HttpResponse {
+    let mut response = build(200, Vec::new());
+    response.headers_mut().insert(CONTENT_TYPE, LOG);
+    *response.body_mut() = Answer::Lines(lines);
+    response
 }
 
 /// 307.
@@ -119,7 +134,7 @@ fn failure(error: &ApiError, id: Uuid) -> HttpResponse {
 }
 
 fn build(status: u16, body: Vec<u8>) -> HttpResponse {
-    let mut response = hyper::Response::new(Full::new(Bytes::from(body)));
+    let mut response = hyper::Response::new(Answer::Whole(Full::new(Bytes::from(body))));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -16,6 +16,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::time::timeout;
 
 use super::answer::{HttpResponse, redirect, request_id, respond};
+use super::body::Answer;
 use super::cors::Crossing;
 use super::proxy::forwarded_for;
 use super::request::{Taken, read};
@@ -69,7 +70,7 @@ pub(super) async fn serve(
         respond(Err(ApiError::internal("the request could not be completed")), request_id())
     });
     if head {
-        *response.body_mut() = http_body_util::Full::default();
+        *response.body_mut() = Answer::default();
     }
     Ok(response)
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod body;
 mod connection;
 mod cors;
 mod pace;

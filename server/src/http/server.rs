@@ -145,6 +145,7 @@ impl Server {
         stop.await;
         tracing::info!("stopping: no new requests are taken");
         drop(stopping);
+        self.cluster.stop_following();
         while listeners.join_next().await.is_some() {}
         self.cluster.shutdown().await?;
         tracing::info!("stopped");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     CoreHandler, SysCall, SysHandler, capabilities, config, generate_root, health, host, internal,
-    keys, locked, loggers, metrics, mounts, policies, rekey, remount, rotation, seal, tools, ui,
+    keys, locked, loggers, metrics, monitor, mounts, policies, rekey, remount, rotation, seal, tools, ui,
 };
 use crate::cluster::Cluster;
 use crate::dispatch::Request;
@@ -33,7 +33,7 @@ static CORE: [&[Route<CoreHandler>]; 15] = [
     quota::ROUTES,
 ];
 /// On the cluster itself.
-static WAITS: [&[Route<SysHandler>]; 9] = [
+static WAITS: [&[Route<SysHandler>]; 10] = [
     seal::ROUTES,
     health::ROUTES,
     keys::ROUTES,
@@ -43,6 +43,7 @@ static WAITS: [&[Route<SysHandler>]; 9] = [
     metrics::ROUTES,
     host::ROUTES,
     loggers::ROUTES,
+    monitor::ROUTES,
 ];
 
 /// A handler of `sys/`.

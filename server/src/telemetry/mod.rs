@@ -3,15 +3,17 @@
 
 pub(crate) mod levels;
 mod meters;
+mod tail;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use meters::{Meters, Timed, Timer};
+pub(crate) use tail::{Follow, Form};
 
 /// Changes the level of a running log.
 #[derive(Debug, Clone)]
@@ -38,9 +40,10 @@ pub fn start(level: &str) -> Result<LogHandle, LogError> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
+    let (tail, followed) = tail::layer();
+    // Each with a filter of its own: who follows at `trace` does not fill standard error.
     tracing_subscriber::registry()
-        .with(filter)
-        .with(lines)
+        .with(lines.with_filter(filter).and_then(tail.with_filter(followed)))
         .try_init()
         .map_err(|_| LogError::Twice)?;
     Ok(LogHandle(()))

@@ -1,8 +1,10 @@
 //! The `bao` client, unchanged, doing an operator's work.
 
+use std::process::Command;
+
 use serde_json::json;
 
-use crate::support::{ROOT, Server};
+use crate::support::{ROOT, Server, client, eventually};
 
 #[test]
 fn init_unseal_seal_with_five_shares() {
@@ -91,4 +93,29 @@ fn audit_root_token_and_new_key_shares() {
     assert_eq!(server.bao(ROOT, &["kv", "get", "-field=x", "team/a"]).ok().out, "c4n4ry");
     let help = server.bao(ROOT, &["path-help", "team/data/a"]).ok().out;
     assert!(help.contains("data/{path}"), "{help}");
+}
+
+#[test]
+fn the_log_is_followed_until_the_server_stops() {
+    let mut server = Server::configured();
+    let (keys, root) = server.init(1, 1);
+    server.unseal(&keys);
+    server.bao(&root, &["monitor", "-log-level=loud"]).fails(1, "loud");
+    let path = server.folder().join("followed");
+    let mut monitor = Command::new(client("bao"))
+        .args(["monitor", "-log-level=debug"])
+        .env("HOME", "/nonexistent")
+        .env("BAO_ADDR", server.url())
+        .env("BAO_TOKEN", &root)
+        .stdout(std::fs::File::create(&path).unwrap())
+        .spawn()
+        .unwrap();
+    let followed = || std::fs::read_to_string(&path).unwrap();
+    eventually("a line of the log", || {
+        server.signal("HUP");
+        followed().contains("[WARN]  strongroom_server::cli::server: the log level is").then_some(())
+    });
+    assert!(server.terminate().success());
+    monitor.wait().unwrap();
+    assert!(followed().contains("stopping: no new requests"), "{}", followed());
 }
