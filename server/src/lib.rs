@@ -15,6 +15,7 @@ pub mod identity;
 pub mod keyspace;
 pub mod logical;
 pub mod mount;
+mod password;
 pub mod policy;
 pub mod quota;
 pub mod replication;

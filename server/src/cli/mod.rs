@@ -11,6 +11,7 @@ mod error;
 mod generic;
 mod kv;
 mod login;
+mod memory;
 mod operator;
 mod output;
 mod policy;

@@ -130,10 +130,7 @@ fn configured(path: &Path, log_level: Option<&str>, env: Env) -> Result<(), CliE
         tracing::warn!("{warning}");
     }
     if !config.disable_mlock {
-        tracing::warn!(
-            "this version does not lock its memory: keep swap off or encrypted, and say so with \
-             disable_mlock = true"
-        );
+        super::memory::lock().map_err(|e| start_error(&e))?;
     }
     no_core_dumps();
     let hangup = on_hangup(path.to_owned(), log_level.map(str::to_owned), env, log);

@@ -8,7 +8,7 @@ use hcl::edit::structure::{Block, BlockLabel};
 use super::fields::{Fields, Lines};
 use super::{
     Config, ConfigError, DEFAULT_API_PORT, DEFAULT_LOG_RETENTION_BYTES, ForwardedFor, Limits,
-    Listener, Loaded, ProxyBehavior, ProxyProtocol, TlsFiles,
+    Listener, Loaded, Open, ProxyBehavior, ProxyProtocol, TlsFiles,
 };
 
 /// Levels of the log, quietest last.
@@ -82,6 +82,22 @@ fn listener(
     let limits = limits(&mut fields)?;
     let forwarded_for = forwarded_for(&mut fields)?;
     let proxy = proxy(&mut fields)?;
+    let open = Open {
+        metrics: opened(
+            &mut fields,
+            lines,
+            warnings,
+            "telemetry",
+            "unauthenticated_metrics_access",
+        )?,
+        in_flight: opened(
+            &mut fields,
+            lines,
+            warnings,
+            "inflight_requests_logging",
+            "unauthenticated_in_flight_requests_access",
+        )?,
+    };
     fields.finish(warnings);
     let tls = match (plain, cert_file, key_file) {
         (true, ..) => None,
@@ -96,7 +112,23 @@ fn listener(
         }),
         (false, ..) => return Err(ConfigError::TlsRequired { line: lines.of(block) }),
     };
-    Ok(Listener { address, cluster_address, tls, limits, forwarded_for, proxy })
+    Ok(Listener { address, cluster_address, tls, limits, forwarded_for, proxy, open })
+}
+
+/// The flag `key` of the listener's block `name`.
+fn opened(
+    listener: &mut Fields<'_>,
+    lines: &Lines<'_>,
+    warnings: &mut Vec<String>,
+    name: &'static str,
+    key: &'static str,
+) -> Result<bool, ConfigError> {
+    let blocks = listener.blocks(name);
+    let Some(block) = only(&blocks, lines, name)? else { return Ok(false) };
+    let mut fields = Fields::of("listener.", &block.body, lines)?;
+    let open = fields.flag(key)?.unwrap_or(false);
+    fields.finish(warnings);
+    Ok(open)
 }
 
 fn limits(fields: &mut Fields<'_>) -> Result<Limits, ConfigError> {

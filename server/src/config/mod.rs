@@ -64,6 +64,17 @@ pub struct Listener {
     pub forwarded_for: ForwardedFor,
     /// `None`: connections begin with HTTP or TLS.
     pub proxy: Option<ProxyProtocol>,
+    /// What it shows to anyone.
+    pub open: Open,
+}
+
+/// What a listener shows to anyone, without a token.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Open {
+    /// `sys/metrics`.
+    pub metrics: bool,
+    /// `sys/in-flight-req`.
+    pub in_flight: bool,
 }
 
 /// Bounds of the requests that come through a listener.
@@ -172,6 +183,7 @@ impl Config {
                 limits: Limits::default(),
                 forwarded_for: ForwardedFor::default(),
                 proxy: None,
+                open: Open::default(),
             }],
             data_path,
             api_addr: None,

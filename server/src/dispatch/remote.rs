@@ -103,6 +103,7 @@ pub async fn execute_forwarded(cluster: &Cluster, forwarded: ForwardRequest) -> 
         remote: forwarded.address.map(|ip| SocketAddr::new(ip, 0)),
         certificates: (!forwarded.certificates.is_empty())
             .then(|| Arc::new(forwarded.certificates)),
+        open: false,
         now: SystemTime::now(),
     };
     let from = forwarded.secondary_id;

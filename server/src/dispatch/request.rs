@@ -32,6 +32,8 @@ pub struct Request {
     pub remote: Option<SocketAddr>,
     /// What the client showed at the TLS handshake.
     pub certificates: Certificates,
+    /// The listener shows this path to anyone.
+    pub open: bool,
     /// When it came.
     pub now: SystemTime,
 }

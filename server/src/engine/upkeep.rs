@@ -89,6 +89,7 @@ mod tests {
             wrap_ttl: None,
             remote: None,
             certificates: None,
+            open: false,
             now: SystemTime::now(),
         };
         let answer = crate::dispatch::handle(cluster, &request).await.unwrap();

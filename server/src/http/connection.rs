@@ -21,9 +21,9 @@ use super::cors::Crossing;
 use super::proxy::forwarded_for;
 use super::request::{Taken, read};
 use crate::cluster::Cluster;
-use crate::config::Listener;
-use crate::dispatch;
-use crate::logical::{ApiError, ApiResult, Certificates, Response};
+use crate::config::{Listener, Open};
+use crate::dispatch::{self, Request};
+use crate::logical::{ApiError, ApiResult, Certificates, Operation, Response};
 
 /// A client that began a request and has not sent its headers by then is cut off.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,6 +109,7 @@ async fn same_origin(
     match read(parts, body, Some(remote), settings.limits.body_max).await {
         Ok(Taken::Call(mut call)) => {
             call.certificates = from.certificates;
+            call.open = shown_to_anyone(&call, settings.open);
             let handled = dispatch::handle(&cluster, &call);
             let result: ApiResult<Response> =
                 match timeout(settings.limits.duration_max, handled).await {
@@ -126,6 +127,16 @@ async fn same_origin(
         Ok(Taken::Redirect(to)) => redirect(&to),
         Err(e) => respond(Err(e), request_id()),
     }
+}
+
+/// Whether the listener says so.
+fn shown_to_anyone(call: &Request, open: Open) -> bool {
+    call.op == Operation::Read
+        && match call.path.as_str() {
+            "sys/metrics" => open.metrics,
+            "sys/in-flight-req" => open.in_flight,
+            _ => false,
+        }
 }
 
 /// Turns a panic into `None`. What a handler works on is dropped with it, and shared state is

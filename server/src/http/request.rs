@@ -77,6 +77,7 @@ pub(super) async fn read(
         headers: parts.headers,
         remote,
         certificates: None,
+        open: false,
         now: SystemTime::now(),
     }))
 }

@@ -90,8 +90,8 @@ fn write_known(
     id: &str,
     body: Body,
 ) -> ApiResult<Response> {
-    let before = entry::group(session, id)?
-        .ok_or_else(|| ApiError::bad_request("invalid group ID"))?;
+    let before =
+        entry::group(session, id)?.ok_or_else(|| ApiError::bad_request("invalid group ID"))?;
     let mut group = (*before).clone();
     let kind = if group.external { "external" } else { "internal" };
     if !body.r#type.0.is_empty() && body.r#type.0 != kind {

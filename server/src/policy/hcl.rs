@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 32;
 /// Why a text is not HCL.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("line {line}: {what}")]
-pub(super) struct SyntaxError {
+pub(crate) struct SyntaxError {
     /// From 1.
     pub line: usize,
     /// What is wrong there.
@@ -24,20 +24,20 @@ pub(super) struct SyntaxError {
 
 /// One item of a file or of a block.
 #[derive(Debug, PartialEq)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// The first word.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// What stands between it and the block.
-    pub(super) labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
     /// A block is an object; of a key that comes twice the last value counts.
-    pub(super) value: Value,
+    pub(crate) value: Value,
 }
 
 /// The items of a text, in its order.
 ///
 /// # Errors
 /// [`SyntaxError`].
-pub(super) fn parse(text: &str) -> Result<Vec<Item>, SyntaxError> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Item>, SyntaxError> {
     let mut parser = Parser { text, chars: text.char_indices().peekable(), depth: 0 };
     let items = parser.items()?;
     match parser.next_token()? {

@@ -9,10 +9,11 @@ mod builtin;
 mod capability;
 mod entry;
 mod grant;
-mod hcl;
+pub(crate) mod hcl;
 mod limits;
 mod matcher;
 mod parse;
+mod shown;
 mod template;
 
 use crate::barrier::{Session, ViewError};
@@ -27,6 +28,7 @@ pub use grant::Grant;
 pub use limits::{Limits, glob};
 pub use matcher::{Match, Policy};
 pub use parse::{ParseError, Rule, parse};
+pub use shown::patterns;
 
 /// Policies a token may have at most; more are refused when it is made.
 pub const POLICIES_PER_TOKEN_MAX: usize = 1024;

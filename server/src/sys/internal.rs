@@ -1,7 +1,5 @@
 //! `sys/internal`: what user interfaces ask.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::{CoreCall, CoreRoute};
@@ -10,7 +8,7 @@ use crate::identity;
 use crate::keyspace::LOCAL;
 use crate::logical::{ApiResult, Method, Operation, Response};
 use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, router};
-use crate::policy::{self, Capabilities};
+use crate::policy;
 
 /// The routes.
 pub(super) static ROUTES: &[CoreRoute] = &[
@@ -51,12 +49,12 @@ pub(super) static ROUTES: &[CoreRoute] = &[
 const TOKENS_MAX: usize = 10_000_000;
 
 fn resultant_acl(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let policies = &core.call.caller.policies;
-    if policies.iter().any(|p| p == policy::ROOT) {
+    let caller = core.call.caller;
+    if caller.policies.iter().any(|p| p == policy::ROOT) {
         return Response::data(&json!({ "root": true }));
     }
     let (mut exact, mut glob) = (Map::new(), Map::new());
-    for (pattern, capabilities) in rules(session, policies)? {
+    for (pattern, capabilities) in policy::patterns(session, caller)? {
         let shown = json!({ "capabilities": capabilities.names() });
         // What is not an exact path stands without its `*` among the prefixes.
         match pattern.strip_suffix('*') {
@@ -65,19 +63,6 @@ fn resultant_acl(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Respon
         };
     }
     Response::data(&json!({ "root": false, "exact_paths": exact, "glob_paths": glob }))
-}
-
-/// The patterns of all policies, united where they are the same.
-fn rules(session: &mut Session, names: &[String]) -> ApiResult<BTreeMap<String, Capabilities>> {
-    let mut all: BTreeMap<String, Capabilities> = BTreeMap::new();
-    for name in names {
-        let Some(entry) = policy::read(session, name)? else { continue };
-        for rule in policy::parse(&entry.text).unwrap_or_default() {
-            let slot = all.entry(rule.path).or_default();
-            *slot = slot.union(rule.capabilities);
-        }
-    }
-    Ok(all)
 }
 
 fn namespaces(_core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Response> {

@@ -191,6 +191,7 @@ fn read_place(place: &Place<'_>, session: &mut Session, missing: &str) -> ApiRes
 #[serde(default)]
 struct Body {
     r#type: Scalar,
+    plugin_name: Scalar,
     description: Option<Scalar>,
     local: Flag,
     seal_wrap: Flag,
@@ -198,6 +199,17 @@ struct Body {
     options: Option<BTreeMap<String, Scalar>>,
     /// Clients send null for what was not given.
     config: Option<Config>,
+}
+
+impl Body {
+    /// The type; the old form has it in `plugin_name`, with the type `plugin`.
+    fn kind(&self) -> ApiResult<&str> {
+        let kind = if self.r#type.0 == "plugin" { &self.plugin_name.0 } else { &self.r#type.0 };
+        if kind.is_empty() {
+            return Err(ApiError::bad_request("backend type must be specified as a string"));
+        }
+        Ok(kind)
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -297,11 +309,8 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
         return tune(core, session, &place);
     }
     let body: Body = core.call.parse()?;
-    if body.r#type.0.is_empty() {
-        return Err(ApiError::bad_request("backend type must be specified as a string"));
-    }
-    let description = body.description.unwrap_or_default().0;
-    let mut entry = MountEntry::new(&place.path, &body.r#type.0, &description);
+    let description = body.description.clone().unwrap_or_default().0;
+    let mut entry = MountEntry::new(&place.path, body.kind()?, &description);
     entry.local = body.local.0;
     entry.seal_wrap = body.seal_wrap.0;
     entry.external_entropy_access = body.external_entropy_access.0;
@@ -326,11 +335,8 @@ fn write_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response>
         return tune(core, session, &place);
     }
     let body: Body = core.call.parse()?;
-    if body.r#type.0.is_empty() {
-        return Err(ApiError::bad_request("backend type must be specified as a string"));
-    }
-    let description = body.description.unwrap_or_default().0;
-    let mut entry = MountEntry::new(&place.path, &body.r#type.0, &description);
+    let description = body.description.clone().unwrap_or_default().0;
+    let mut entry = MountEntry::new(&place.path, body.kind()?, &description);
     entry.accessor.insert_str(0, "auth_");
     entry.local = body.local.0;
     entry.seal_wrap = body.seal_wrap.0;

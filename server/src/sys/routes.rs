@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     CoreHandler, SysCall, SysHandler, capabilities, config, generate_root, health, host, internal,
-    keys, locked, loggers, metrics, monitor, mounts, policies, rekey, remount, rotation, seal, tools, ui,
+    keys, locked, loggers, metrics, monitor, mounts, namespaces, passwords, plugins, policies,
+    rekey, remount, rotation, seal, tools, ui,
 };
 use crate::cluster::Cluster;
 use crate::dispatch::Request;
@@ -15,9 +16,12 @@ use crate::logical::{
 use crate::{audit, describe, quota, replication, token, wrapping};
 
 /// On one transaction.
-static CORE: [&[Route<CoreHandler>]; 15] = [
+static CORE: [&[Route<CoreHandler>]; 18] = [
     mounts::ROUTES,
     policies::ROUTES,
+    passwords::ROUTES,
+    plugins::ROUTES,
+    namespaces::ROUTES,
     capabilities::ROUTES,
     locked::ROUTES,
     token::LEASE_ROUTES,

@@ -47,7 +47,11 @@ struct TuneBody {
 }
 
 /// Changes a mount; a KV mount of version 1 becomes one of version 2 when it is told to.
-pub(super) fn tune(core: &CoreCall<'_>, session: &mut Session, place: &Place<'_>) -> ApiResult<Response> {
+pub(super) fn tune(
+    core: &CoreCall<'_>,
+    session: &mut Session,
+    place: &Place<'_>,
+) -> ApiResult<Response> {
     let body: TuneBody = core.call.parse()?;
     if body.config.token_type.is_some() && !place.is_auth() {
         return Err(ApiError::bad_request("'token_type' can only be modified on auth mounts"));
@@ -97,7 +101,9 @@ fn tune_options(
     let before = entry.option("version").filter(|v| !v.is_empty()).unwrap_or("1").to_owned();
     let after = options.get("version").filter(|v| !v.is_empty()).cloned();
     let refused = match after.as_deref() {
-        Some("1") if kv && before == "2" => Some("cannot downgrade mount from version 2".to_owned()),
+        Some("1") if kv && before == "2" => {
+            Some("cannot downgrade mount from version 2".to_owned())
+        }
         Some(other) if kv && !["1", "2"].contains(&other) => {
             Some(format!("invalid version provided: {other}"))
         }

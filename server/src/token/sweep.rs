@@ -180,7 +180,8 @@ mod tests {
         let mut session = unsealed.session();
         for (n, millis) in [1_000, 1_999, 2_000].into_iter().enumerate() {
             let end = Stamp::from(start + Duration::from_millis(millis));
-            entry::store(&mut session, &format!("id-{n}"), &token(n, None, Some(end)), None).unwrap();
+            entry::store(&mut session, &format!("id-{n}"), &token(n, None, Some(end)), None)
+                .unwrap();
         }
         session.into_txn().commit().await.unwrap();
         for (seconds, gone) in [(1, 0), (2, 2), (3, 3)] {

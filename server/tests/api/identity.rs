@@ -171,7 +171,10 @@ fn aliases_move_and_entities_merge() {
         (json!({"name": "x", "mount_accessor": "nope"}), "invalid mount accessor"),
         (json!({"name": "x"}), "must be provided"),
         (json!({"name": "x", "mount_accessor": accessor, "canonical_id": "no"}), "canonical ID"),
-        (json!({"name": "x", "mount_accessor": accessor, "canonical_id": other}), "Alias already exists"),
+        (
+            json!({"name": "x", "mount_accessor": accessor, "canonical_id": other}),
+            "Alias already exists",
+        ),
     ] {
         let error = server.error("POST", "identity/entity-alias", ROOT, &body.to_string(), 400);
         assert!(error.contains(part), "{body}: {error}");
@@ -207,8 +210,7 @@ fn a_merge_grants_nothing_and_keeps_one_alias_for_each_auth_method() {
     let body = json!({"name": "in", "member_entity_ids": [goes]}).to_string();
     let group = made(&server, "identity/group", &body);
     let mut merge = json!({"from_entity_ids": [goes], "to_entity_id": stays});
-    let (status, refused) =
-        server.call("POST", "identity/entity/merge", ROOT, &merge.to_string());
+    let (status, refused) = server.call("POST", "identity/entity/merge", ROOT, &merge.to_string());
     assert_eq!(status, 400);
     assert!(refused["errors"][0].as_str().unwrap().contains("same mount accessor"), "{refused}");
     assert_eq!(refused["data"][1]["alias_id"], json!(theirs));
@@ -273,4 +275,20 @@ fn groups_are_internal_or_external() {
     assert_eq!(server.call("LIST", "identity/group-alias/id", ROOT, "").0, 404);
     let listed = server.root("LIST", "identity/group/name", "", 200);
     assert_eq!(listed["data"]["keys"], json!(["e", "i"]));
+}
+
+#[test]
+fn the_resultant_acl_has_what_identity_adds() {
+    let (server, _) = with_bob();
+    let (token, entity) = log_in(&server);
+    let policy = r#"path \"kv/{{identity.entity.id}}/*\" { capabilities = [\"read\"] }
+        path \"kv/{{identity.entity.metadata.none}}\" { capabilities = [\"read\"] }"#
+        .replace('\n', " ");
+    server.root("POST", "sys/policies/acl/mine", &format!(r#"{{"policy":"{policy}"}}"#), 204);
+    let body = json!({"policies": ["mine"]}).to_string();
+    server.root("POST", &format!("identity/entity/id/{entity}"), &body, 204);
+    let (_, acl) = server.call("GET", "sys/internal/ui/resultant-acl", &token, "");
+    let glob = &acl["data"]["glob_paths"];
+    assert_eq!(glob[format!("kv/{entity}/")]["capabilities"], json!(["read"]), "{acl}");
+    assert!(!acl.to_string().contains("{{"), "{acl}");
 }

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use strongroom_server::config::{ForwardedFor, Network, ProxyBehavior, ProxyProtocol};
+use strongroom_server::config::{ForwardedFor, Network, Open, ProxyBehavior, ProxyProtocol};
 
 use crate::support::{ROOT, TestServer};
 
@@ -70,4 +70,20 @@ fn the_proxy_protocol_names_the_client_in_both_its_versions() {
     assert_eq!(ask(&v2).unwrap(), "192.0.2.2:5000");
     assert!(ask(b"").unwrap().starts_with("127.0.0.1:"), "the proxy itself");
     assert_eq!(ask(b"PROXY NONSENSE\r\n"), None);
+}
+
+#[test]
+fn figures_are_shown_to_anyone_where_the_listener_says_so() {
+    let closed = TestServer::dev();
+    for path in ["sys/metrics", "sys/in-flight-req"] {
+        closed.error("GET", path, "", "", 403);
+    }
+    let server = TestServer::listening(|l| l.open = Open { metrics: true, in_flight: false });
+    for token in ["", "nope"] {
+        assert_eq!(server.call("GET", "sys/metrics", token, "").0, 200);
+    }
+    for path in ["sys/in-flight-req", "sys/host-info", "secret/config"] {
+        server.error("GET", path, "", "", 403);
+    }
+    server.error("POST", "sys/metrics", "", "", 403);
 }

@@ -4,6 +4,7 @@
 mod approle;
 mod audit;
 mod auth;
+mod catalog;
 mod cert;
 mod fields;
 mod http;

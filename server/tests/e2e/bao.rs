@@ -113,7 +113,9 @@ fn the_log_is_followed_until_the_server_stops() {
     let followed = || std::fs::read_to_string(&path).unwrap();
     eventually("a line of the log", || {
         server.signal("HUP");
-        followed().contains("[WARN]  strongroom_server::cli::server: the log level is").then_some(())
+        followed()
+            .contains("[WARN]  strongroom_server::cli::server: the log level is")
+            .then_some(())
     });
     assert!(server.terminate().success());
     monitor.wait().unwrap();

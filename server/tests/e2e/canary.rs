@@ -22,18 +22,54 @@ fn forms() -> Vec<Vec<u8>> {
 }
 
 fn betrayed(bytes: &[u8]) -> bool {
-    forms().iter().any(|form| bytes.windows(form.len()).any(|window| window == form))
+    forms().iter().any(|form| holds(bytes, form))
 }
 
-fn search(folder: &Path) {
+fn holds(bytes: &[u8], secret: &[u8]) -> bool {
+    bytes.windows(secret.len()).any(|window| window == secret)
+}
+
+/// Neither the canary nor one of these tokens is in the folder.
+fn search(folder: &Path, tokens: &[String]) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            search(&path);
-        } else {
-            assert!(!betrayed(&std::fs::read(&path).unwrap()), "found in {}", path.display());
+            search(&path, tokens);
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!betrayed(&bytes), "found in {}", path.display());
+        for token in tokens {
+            assert!(!holds(&bytes, token.as_bytes()), "a token was found in {}", path.display());
         }
     }
+}
+
+/// Wraps the canary: once to be fetched, once to lie there until the end. All tokens that came of it.
+fn wrap_it(server: &Server, root: &str) -> Vec<String> {
+    let secret = format!("k={CANARY}");
+    let wrap = || {
+        let words = ["write", "-wrap-ttl=1h", "-format=json", "sys/wrapping/wrap", &secret];
+        let answer = server.bao(root, &words).ok().json();
+        answer["wrap_info"]["token"].as_str().unwrap().to_owned()
+    };
+    let (first, left) = (wrap(), wrap());
+    let again = |path: &str, token: &str| {
+        let body = json!({ "token": token });
+        let (status, reply) =
+            server.call("POST", &format!("sys/wrapping/{path}"), root, Some(&body));
+        (status, reply)
+    };
+    let (_, reply) = again("rewrap", &first);
+    let second = reply["wrap_info"]["token"].as_str().unwrap().to_owned();
+    assert_eq!(again("lookup", &second).0, 200);
+    assert_eq!(again("unwrap", &second).1["data"]["k"], CANARY);
+    for (path, token) in [("unwrap", &second), ("rewrap", &first), ("lookup", &second)] {
+        let (status, reply) = again(path, token);
+        assert_eq!(status, 400, "{path}: {reply}");
+        assert!(!reply.to_string().contains(token.as_str()), "{path}: {reply}");
+    }
+    vec![first, second, left]
 }
 
 /// Calls that carry the canary and succeed.
@@ -111,6 +147,10 @@ fn a_secret_is_found_nowhere_but_where_it_was_asked_for() {
     for (at, (status, reply)) in use_it(&server, &root).into_iter().enumerate() {
         assert!(status < 300, "call {at}: {status} {reply}");
     }
+    let mut tokens = wrap_it(&server, &root);
+    let login = json!({ "password": CANARY });
+    let (_, reply) = server.call("POST", "auth/userpass/login/u", "", Some(&login));
+    tokens.extend([root.clone(), reply["auth"]["client_token"].as_str().unwrap().to_owned()]);
     for (at, (status, reply)) in misuse_it(&server, &root).into_iter().enumerate() {
         assert!((400..500).contains(&status), "call {at}: {status} {reply}");
         assert!(!betrayed(reply.to_string().as_bytes()), "call {at}: {reply}");
@@ -119,7 +159,7 @@ fn a_secret_is_found_nowhere_but_where_it_was_asked_for() {
     no_core_dump(&server);
     assert!(server.terminate().success());
     assert!(!betrayed(server.log().as_bytes()), "{}", server.log());
-    search(server.folder());
+    search(server.folder(), &tokens);
 }
 
 /// What is in memory stays there: the kernel writes no core file, whatever signal ends the server.

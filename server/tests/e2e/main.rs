@@ -17,6 +17,7 @@ mod launcher;
 mod lifecycle;
 mod limits;
 mod logins;
+mod memory;
 mod parity;
 mod replication;
 mod schemathesis;

@@ -3,5 +3,6 @@
 
 mod join;
 mod killed;
+mod logins;
 mod set;
 mod support;

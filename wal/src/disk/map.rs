@@ -34,6 +34,9 @@ impl<F: DiskFile> MappedFile<F> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let map = MmapOptions::new().len(len).map_raw_read_only(raw)?;
+        // A process that locks all of its memory would keep the whole log in it. Where nothing is
+        // locked this does nothing, and failing costs memory only.
+        let _ = map.unlock();
         Ok(Self { file, map })
     }
 }

@@ -1,0 +1,42 @@
+//! What a caller may do as a list of patterns, as user interfaces show it. What is asked of single calls
+//! (parameters, wrapping) is not in it.
+
+use std::collections::BTreeMap;
+
+use super::{Capabilities, parse, read, template};
+use crate::barrier::{Session, ViewError};
+use crate::identity::{self, Subject};
+use crate::logical::Caller;
+
+/// The patterns of all policies of a caller, those of its identity included, templates filled in; united
+/// where they are the same. Whoever's entity is disabled may do nothing.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn patterns(
+    session: &mut Session,
+    caller: &Caller,
+) -> Result<BTreeMap<String, Capabilities>, ViewError> {
+    let mut all: BTreeMap<String, Capabilities> = BTreeMap::new();
+    let subject = match caller.entity_id.as_str() {
+        "" => None,
+        id => identity::subject(session, id)?,
+    };
+    if subject.as_ref().is_some_and(Subject::disabled) {
+        return Ok(all);
+    }
+    let inherited = subject.as_ref().map_or(&[][..], |s| s.policies());
+    for name in
+        caller.policies.iter().chain(inherited.iter().filter(|n| !caller.policies.contains(n)))
+    {
+        let Some(entry) = read(session, name)? else { continue };
+        for rule in parse(&entry.text).unwrap_or_default() {
+            let value = |name: &str| subject.as_ref().and_then(|s| s.value(name));
+            // What is stored was checked when it was written; a template without a value grants nothing.
+            let Ok(Some(path)) = template::expand(&rule.path, value) else { continue };
+            let slot = all.entry(path).or_default();
+            *slot = slot.union(rule.capabilities);
+        }
+    }
+    Ok(all)
+}
