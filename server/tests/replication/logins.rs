@@ -129,9 +129,9 @@ fn a_certificate_logs_in_at_the_secondary() {
 
     let (status, first) = log_in(address, &server_ca, certificate(&client_ca, "bob"));
     assert_eq!(status, 200, "{first}");
-    let entity = check(&primary, &secondary, &first, "cert-bob");
+    let entity = check(&primary, &secondary, &first, "cert-web");
     let (_, second) = log_in(address, &server_ca, certificate(&client_ca, "bob"));
-    assert_eq!(check(&primary, &secondary, &second, "cert-bob"), entity);
+    assert_eq!(check(&primary, &secondary, &second, "cert-web"), entity);
     let (status, refused) = log_in(address, &server_ca, certificate(&server_ca, "bob"));
     assert_eq!(status, 400, "{refused}");
 }
