@@ -38,6 +38,20 @@ pub(super) fn head(
     out.finish()
 }
 
+/// As [`head`], for the answer to a login: who is on record is who came in.
+pub(super) fn arrival_head(
+    device: &Device,
+    request: &Request,
+    facts: &Facts,
+    headers: &BTreeMap<String, bool>,
+    new: &Auth,
+) -> Vec<u8> {
+    let mut out = Object::new(Vec::with_capacity(1024), device);
+    out.object("auth", |o| new_token(o, new));
+    out.object("request", |o| self::request(o, request, facts, headers));
+    out.finish()
+}
+
 /// The line of a request.
 pub(super) fn request_line(device: &Device, head: &[u8], now: Stamp, verdict: Verdict) -> Vec<u8> {
     let mut out = line(device, "request", head, now);
@@ -87,7 +101,12 @@ fn end(out: Object<'_>) -> Vec<u8> {
 
 fn auth(o: &mut Object<'_>, request: &Request, who: &Who, verdict: Verdict) {
     let caller = match who {
-        Who::Nobody => return o.text("token_type", "default"),
+        Who::Nobody => {
+            if verdict == Verdict::Allowed {
+                o.object("policy_results", |o| o.value("allowed", true));
+            }
+            return o.text("token_type", "default");
+        }
         Who::Token(token) => &token.caller,
         Who::Forwarded(caller) => caller,
     };

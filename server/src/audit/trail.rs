@@ -127,12 +127,19 @@ impl Trail {
         };
         let asked = self.asked;
         let facts = self.facts.get_or_insert_default();
+        let arrived = match (result, &facts.who) {
+            (Ok(Response { auth: Some(auth), .. }), Who::Nobody) => Some(auth),
+            _ => None,
+        };
         let lines = self.live.devices.iter().zip(&heads).map(|(device, head)| {
             let first = if asked {
                 Vec::new()
             } else {
                 record::request_line(device, head, request.now.into(), verdict)
             };
+            let own = arrived
+                .map(|new| record::arrival_head(device, request, facts, &self.live.headers, new));
+            let head = own.as_ref().unwrap_or(head);
             let second = record::response_line(device, head, now, (request, facts), result);
             (device, first, second)
         });

@@ -43,7 +43,7 @@ pub(super) fn authorise<'c>(
     };
     let caller = caller.ok_or_else(ApiError::permission_denied)?;
     needed = needed.union(Capabilities::needed(request.op, exists));
-    let granted = policy::granted(session, caller, request.op, &request.path)?;
+    let granted = policy::granted(session, caller, request.op, &request.path, request.now)?;
     let fits = || granted.fits(request.op, &request.body, request.wrap_ttl);
     if granted.capabilities.allows(needed) && fits() {
         Ok(caller)

@@ -18,6 +18,11 @@ impl Stamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000_000)))
     }
 
+    /// From whole seconds since the epoch; stops at the ends of the range.
+    pub fn from_unix(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000))
+    }
+
     /// Whole seconds since the epoch.
     pub fn unix(self) -> i64 {
         self.0.div_euclid(1_000_000_000)

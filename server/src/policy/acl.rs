@@ -1,10 +1,12 @@
 //! All that one caller may do: the policies of the token and of its identity, templates filled in.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::matcher::Match;
-use super::{Capabilities, Grant, Policy, ROOT, entry, key, template};
+use super::{Capabilities, Grant, Policy, ROOT, entry, key};
 use crate::barrier::{Session, ViewError};
+use crate::engine::stamp::Stamp;
 use crate::identity::{self, Subject};
 use crate::keyspace::CORE;
 use crate::logical::{Caller, Operation};
@@ -13,16 +15,16 @@ use crate::logical::{Caller, Operation};
 pub struct Acl {
     root: bool,
     policies: Vec<Arc<Policy>>,
-    /// Rules with templates, filled in for this caller.
+    /// Rules that hold for this caller at this time, templates filled in.
     own: Policy,
 }
 
 impl Acl {
-    /// Of a caller. Whoever's entity is disabled may do nothing.
+    /// Of a caller at a time. Whoever's entity is disabled may do nothing.
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn of(session: &mut Session, caller: &Caller) -> Result<Self, ViewError> {
+    pub fn of(session: &mut Session, caller: &Caller, now: SystemTime) -> Result<Self, ViewError> {
         let mut acl = Self { root: false, policies: Vec::new(), own: Policy::default() };
         if caller.policies.iter().any(|n| n == ROOT) {
             acl.root = true;
@@ -44,16 +46,13 @@ impl Acl {
         for name in inherited.iter().filter(|n| !caller.policies.contains(n)) {
             acl.policies.extend(core.cached(&key(name), entry::compile)?);
         }
-        if let Some(subject) = subject {
-            acl.fill_in(&subject);
-        }
+        acl.fill_in(subject.as_ref(), now.into());
         Ok(acl)
     }
 
-    fn fill_in(&mut self, subject: &Subject) {
-        for rule in self.policies.iter().flat_map(|p| p.templates()) {
-            // What is stored was checked when it was written.
-            if let Ok(Some(path)) = template::expand(&rule.path, |name| subject.value(name)) {
+    fn fill_in(&mut self, subject: Option<&Subject>, now: Stamp) {
+        for rule in self.policies.iter().flat_map(|p| p.conditional()) {
+            if let Some(path) = rule.pattern(subject, now) {
                 self.own.add(super::Rule { path, ..rule.clone() });
             }
         }

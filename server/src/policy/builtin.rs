@@ -46,7 +46,11 @@ path "sys/tools/hash/*" { capabilities = ["update"] }
 /// # Errors
 /// See [`ViewError`].
 pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
-    let entry = entry::PolicyEntry { text: DEFAULT_TEXT.to_owned() };
+    let entry = entry::PolicyEntry {
+        text: DEFAULT_TEXT.to_owned(),
+        version: 1,
+        ..entry::PolicyEntry::default()
+    };
     session.view(CORE).put_json(&key(DEFAULT), &entry)
 }
 

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ParseError, Policy, builtin, key, parse};
+use super::{ParseError, Policy, Rule, builtin, key, parse};
 use crate::barrier::{Session, ViewError};
+use crate::engine::stamp::Stamp;
 use crate::keyspace::CORE;
 
 /// Longest name of a policy, bytes.
@@ -12,16 +13,39 @@ pub const NAME_MAX: usize = 512;
 const LIST_MAX: usize = 1_000_000;
 
 /// CORE/`policy/<name>`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PolicyEntry {
     /// As it was written.
     pub text: String,
+    /// How often it was written; 0 for the root policy, which never was.
+    pub version: u64,
+    /// When that was last.
+    pub modified: Option<Stamp>,
+    /// It grants nothing from then on.
+    pub expires: Option<Stamp>,
+    /// Whoever writes it has to name the version that they replace.
+    pub cas_required: bool,
+}
+
+impl PolicyEntry {
+    /// Its rules, each with the earlier of its own end and the policy's.
+    ///
+    /// # Errors
+    /// [`ParseError`].
+    pub fn rules(&self) -> Result<Vec<Rule>, ParseError> {
+        let mut rules = parse(&self.text)?;
+        for rule in &mut rules {
+            rule.expires = [rule.expires, self.expires].into_iter().flatten().min();
+        }
+        Ok(rules)
+    }
 }
 
 /// The compiled form of a stored policy.
 pub(super) fn compile(stored: &[u8]) -> Option<Policy> {
     let entry: PolicyEntry = serde_json::from_slice(stored).ok()?;
-    parse(&entry.text).ok().map(Policy::new)
+    entry.rules().ok().map(Policy::new)
 }
 
 /// The policy of this name.
@@ -30,7 +54,7 @@ pub(super) fn compile(stored: &[u8]) -> Option<Policy> {
 /// See [`ViewError`].
 pub fn read(session: &mut Session, name: &str) -> Result<Option<PolicyEntry>, ViewError> {
     if name == builtin::ROOT {
-        return Ok(Some(PolicyEntry { text: String::new() }));
+        return Ok(Some(PolicyEntry::default()));
     }
     session.view(CORE).get_json(&key(name))
 }
@@ -50,9 +74,9 @@ pub enum WriteError {
 ///
 /// # Errors
 /// [`WriteError`]; nothing is written then.
-pub fn write(session: &mut Session, name: &str, text: String) -> Result<(), WriteError> {
-    parse(&text)?;
-    session.view(CORE).put_json(&key(name), &PolicyEntry { text })?;
+pub fn write(session: &mut Session, name: &str, entry: &PolicyEntry) -> Result<(), WriteError> {
+    parse(&entry.text)?;
+    session.view(CORE).put_json(&key(name), entry)?;
     Ok(())
 }
 

@@ -18,8 +18,8 @@ pub struct Policy {
     prefix: BTreeMap<Box<str>, Grant>,
     /// Patterns with `+`.
     segments: Vec<Segmented>,
-    /// Rules whose patterns depend on the caller; they match nothing as they stand.
-    templates: Vec<Rule>,
+    /// Rules that depend on the caller or on the time; they match nothing as they stand.
+    conditional: Vec<Rule>,
 }
 
 #[derive(Debug)]
@@ -43,8 +43,8 @@ impl Policy {
     pub fn new(rules: Vec<Rule>) -> Self {
         let mut policy = Self::default();
         for rule in rules {
-            if rule.template {
-                policy.templates.push(rule);
+            if rule.template || rule.expires.is_some() {
+                policy.conditional.push(rule);
             } else {
                 policy.add(rule);
             }
@@ -52,9 +52,9 @@ impl Policy {
         policy
     }
 
-    /// The rules with templates.
-    pub(super) fn templates(&self) -> &[Rule] {
-        &self.templates
+    /// The rules with templates or an end.
+    pub(super) fn conditional(&self) -> &[Rule] {
+        &self.conditional
     }
 
     /// Adds a rule whose pattern stands as it is.

@@ -13,8 +13,11 @@ pub(crate) mod hcl;
 mod limits;
 mod matcher;
 mod parse;
+mod rule;
 mod shown;
 mod template;
+
+use std::time::SystemTime;
 
 use crate::barrier::{Session, ViewError};
 use crate::logical::{Caller, Operation};
@@ -37,7 +40,7 @@ fn key(name: &str) -> String {
     format!("policy/{name}")
 }
 
-/// What the caller may do with a verb on a path.
+/// What the caller may do with a verb on a path at a time.
 ///
 /// # Errors
 /// See [`ViewError`].
@@ -46,6 +49,7 @@ pub fn granted(
     caller: &Caller,
     op: Operation,
     path: &str,
+    now: SystemTime,
 ) -> Result<Grant, ViewError> {
-    Ok(Acl::of(session, caller)?.granted(op, path))
+    Ok(Acl::of(session, caller, now)?.granted(op, path))
 }

@@ -10,6 +10,7 @@ use super::hcl::{self, Item};
 use super::limits::{Limits, Parameters};
 use super::template;
 use crate::engine::duration::parse_seconds;
+use crate::engine::stamp::Stamp;
 
 /// Why a text is not a policy.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Rule {
     pub limits: Limits,
     /// `path` holds templates.
     pub template: bool,
+    /// It grants nothing from then on.
+    pub expires: Option<Stamp>,
 }
 
 /// The rules of a policy text, in its order.
@@ -166,6 +169,7 @@ impl Draft {
                 self.0.limits.required =
                     names.ok_or_else(|| self.wrong("required_parameters is a list of names"))?;
             }
+            "expiration" => self.0.expires = self.time(value)?,
             "min_wrapping_ttl" => self.0.limits.min_wrapping_ttl = self.seconds(value)?,
             "max_wrapping_ttl" => self.0.limits.max_wrapping_ttl = self.seconds(value)?,
             _ => return Err(self.unknown(key)),
@@ -207,6 +211,21 @@ impl Draft {
         let seconds = seconds.and_then(|s| u64::try_from(s).ok());
         let seconds = seconds.ok_or_else(|| self.wrong("a wrapping TTL is a duration"))?;
         Ok((seconds > 0).then_some(seconds))
+    }
+
+    /// RFC 3339 or seconds since the epoch; nothing for never.
+    fn time(&self, value: &Value) -> Result<Option<Stamp>, ParseError> {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(n) => n.to_string(),
+            _ => return Err(self.wrong("expiration is a time such as 2030-01-31T12:00:00Z")),
+        };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let time = Stamp::parse(&text).or_else(|| text.parse().ok().map(Stamp::from_unix));
+        time.map(Some)
+            .ok_or_else(|| self.wrong("expiration is a time such as 2030-01-31T12:00:00Z"))
     }
 
     fn finish(self) -> Result<Rule, ParseError> {

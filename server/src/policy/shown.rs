@@ -2,9 +2,11 @@
 //! (parameters, wrapping) is not in it.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
-use super::{Capabilities, parse, read, template};
+use super::{Capabilities, read};
 use crate::barrier::{Session, ViewError};
+use crate::engine::stamp::Stamp;
 use crate::identity::{self, Subject};
 use crate::logical::Caller;
 
@@ -16,7 +18,9 @@ use crate::logical::Caller;
 pub fn patterns(
     session: &mut Session,
     caller: &Caller,
+    now: SystemTime,
 ) -> Result<BTreeMap<String, Capabilities>, ViewError> {
+    let now = Stamp::from(now);
     let mut all: BTreeMap<String, Capabilities> = BTreeMap::new();
     let subject = match caller.entity_id.as_str() {
         "" => None,
@@ -30,10 +34,8 @@ pub fn patterns(
         caller.policies.iter().chain(inherited.iter().filter(|n| !caller.policies.contains(n)))
     {
         let Some(entry) = read(session, name)? else { continue };
-        for rule in parse(&entry.text).unwrap_or_default() {
-            let value = |name: &str| subject.as_ref().and_then(|s| s.value(name));
-            // What is stored was checked when it was written; a template without a value grants nothing.
-            let Ok(Some(path)) = template::expand(&rule.path, value) else { continue };
+        for rule in entry.rules().unwrap_or_default() {
+            let Some(path) = rule.pattern(subject.as_ref(), now) else { continue };
             let slot = all.entry(path).or_default();
             *slot = slot.union(rule.capabilities);
         }

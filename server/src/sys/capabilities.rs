@@ -1,5 +1,7 @@
 //! `sys/capabilities`, `-self`, `-accessor`.
 
+use std::time::SystemTime;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -57,7 +59,7 @@ struct Body {
 
 fn of_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let body: Body = core.call.parse()?;
-    answer(session, core.call.caller, body)
+    answer(session, core.call.caller, body, core.call.now)
 }
 
 fn of_token(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
@@ -67,7 +69,7 @@ fn of_token(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     }
     let found = token::lookup(session, &body.token.0, core.call.now)?;
     let found = found.ok_or_else(|| ApiError::listed(400, "invalid token"))?;
-    answer(session, &found.caller, body)
+    answer(session, &found.caller, body, core.call.now)
 }
 
 fn of_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
@@ -81,10 +83,15 @@ fn of_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response
         None => None,
     };
     let found = found.ok_or_else(|| ApiError::listed(400, "invalid accessor"))?;
-    answer(session, &found.caller, body)
+    answer(session, &found.caller, body, core.call.now)
 }
 
-fn answer(session: &mut Session, caller: &Caller, body: Body) -> ApiResult<Response> {
+fn answer(
+    session: &mut Session,
+    caller: &Caller,
+    body: Body,
+    now: SystemTime,
+) -> ApiResult<Response> {
     let paths = body.paths.or(body.path).unwrap_or_default().0;
     if paths.is_empty() {
         return Err(ApiError::bad_request("paths must be supplied"));
@@ -92,7 +99,7 @@ fn answer(session: &mut Session, caller: &Caller, body: Body) -> ApiResult<Respo
     if paths.len() > PATHS_MAX {
         return Err(ApiError::bad_request("too many paths: 4096 is the limit"));
     }
-    let acl = policy::Acl::of(session, caller)?;
+    let acl = policy::Acl::of(session, caller, now)?;
     let mut data = Map::new();
     for path in &paths {
         let names = if acl.is_root() {

@@ -54,7 +54,7 @@ fn resultant_acl(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Respon
         return Response::data(&json!({ "root": true }));
     }
     let (mut exact, mut glob) = (Map::new(), Map::new());
-    for (pattern, capabilities) in policy::patterns(session, caller)? {
+    for (pattern, capabilities) in policy::patterns(session, caller, core.call.now)? {
         let shown = json!({ "capabilities": capabilities.names() });
         // What is not an exact path stands without its `*` among the prefixes.
         match pattern.strip_suffix('*') {

@@ -3,12 +3,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
-use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
-use crate::policy;
+use crate::engine::stamp::Stamp;
+use crate::logical::{
+    ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response, Scalar, Seconds,
+};
+use crate::policy::{self, PolicyEntry};
 
 /// Longest text of a policy, bytes.
 const TEXT_MAX: usize = 1 << 20;
@@ -16,12 +19,14 @@ const TEXT_MAX: usize = 1 << 20;
 const POLICIES_ACL: &[Field] = &[
     Field::integer("cas", "Version that it replaces"),
     Field::flag("cas_required", "Whether writes have to name the version that they replace"),
+    Field::text("expiration", "When it ends"),
     Field::text("policy", "Text of the policy"),
     Field::seconds("ttl", "How long it lives"),
 ];
 const POLICY: &[Field] = &[
     Field::integer("cas", "Version that it replaces"),
     Field::flag("cas_required", "Whether writes have to name the version that they replace"),
+    Field::text("expiration", "When it ends"),
     Field::text("policy", "Text of the policy"),
     Field::text("rules", "Old name of `policy`"),
     Field::seconds("ttl", "How long it lives"),
@@ -75,14 +80,31 @@ fn list_old(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> 
 fn read_acl(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let name = name(core)?;
     let entry = policy::read(session, &name)?.ok_or_else(ApiError::not_found)?;
-    Response::data(&json!({ "name": name, "policy": entry.text }))
+    let mut data = about(&entry);
+    data["name"] = name.into();
+    data["policy"] = entry.text.into();
+    Response::data(&data)
 }
 
 fn read_old(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let name = name(core)?;
     let entry = policy::read(session, &name)?.ok_or_else(ApiError::not_found)?;
-    let response = Response::data(&json!({ "name": name, "rules": entry.text }))?;
+    let mut data = about(&entry);
+    data["name"] = name.into();
+    data["rules"] = entry.text.into();
+    let response = Response::data(&data)?;
     Ok(Response { flatten: true, ..response })
+}
+
+/// What is known of a policy beside its text.
+fn about(entry: &PolicyEntry) -> Value {
+    let mut data = json!({ "cas_required": entry.cas_required, "version": entry.version });
+    for (name, time) in [("modified", entry.modified), ("expiration", entry.expires)] {
+        if let Some(time) = time {
+            data[name] = time.rfc3339().into();
+        }
+    }
+    data
 }
 
 #[derive(Deserialize, Default)]
@@ -91,12 +113,63 @@ struct Body {
     policy: Scalar,
     /// The old name of `policy`.
     rules: Scalar,
+    cas: Option<Integer>,
+    cas_required: Option<Flag>,
+    ttl: Option<Seconds>,
+    expiration: Option<Scalar>,
+}
+
+impl Body {
+    /// When the policy ends; `ttl` counts from now.
+    fn end(&self, now: Stamp) -> ApiResult<Option<Stamp>> {
+        let end = match (&self.ttl, &self.expiration) {
+            (Some(_), Some(_)) => {
+                Err(ApiError::bad_request("cannot supply both 'expiration' and 'ttl' for policies"))
+            }
+            (Some(Seconds(ttl)), None) => {
+                let ttl = i64::try_from(*ttl).unwrap_or(i64::MAX);
+                Ok(Some(now.plus_seconds(ttl)))
+            }
+            (None, Some(Scalar(time))) if !time.is_empty() => {
+                let end = Stamp::parse(time)
+                    .ok_or_else(|| ApiError::bad_request("expiration is no time in RFC 3339"))?;
+                Ok(Some(end))
+            }
+            _ => Ok(None),
+        }?;
+        if end.is_some_and(|end| end <= now) {
+            return Err(ApiError::bad_request(
+                "refusing to update policy as expiration time has already elapsed",
+            ));
+        }
+        Ok(end)
+    }
+
+    /// Whether the version that is replaced is the one that the client has seen.
+    fn check_and_set(&self, before: &PolicyEntry) -> ApiResult<()> {
+        let version = i64::try_from(before.version).unwrap_or(i64::MAX);
+        let required = before.cas_required || self.cas_required.as_ref().is_some_and(|f| f.0);
+        match &self.cas {
+            None if required => {
+                Err(ApiError::bad_request("check-and-set parameter required for this call"))
+            }
+            Some(Integer(-1)) if version > 0 => {
+                Err(ApiError::bad_request("check-and-set parameter set to -1 on existing entry"))
+            }
+            Some(Integer(cas)) if *cas != -1 && *cas != version => {
+                Err(ApiError::bad_request(format!(
+                    "check-and-set parameter {cas} did not match the current version {version}"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let name = name(core)?;
     let body: Body = core.call.parse()?;
-    let given = if body.policy.0.is_empty() { body.rules.0 } else { body.policy.0 };
+    let given = if body.policy.0.is_empty() { &body.rules.0 } else { &body.policy.0 };
     if given.is_empty() {
         return Err(ApiError::bad_request("'policy' parameter not supplied or empty"));
     }
@@ -106,7 +179,17 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     if [policy::ROOT, WRAPPING].contains(&name.as_str()) {
         return Err(ApiError::bad_request(format!("cannot update {name:?} policy")));
     }
-    policy::write(session, &name, plain_text(given)).map_err(|e| match e {
+    let now = Stamp::from(core.call.now);
+    let before = policy::read(session, &name)?.unwrap_or_default();
+    body.check_and_set(&before)?;
+    let entry = PolicyEntry {
+        text: plain_text(given.clone()),
+        version: before.version + 1,
+        modified: Some(now),
+        expires: body.end(now)?,
+        cas_required: body.cas_required.is_some_and(|f| f.0),
+    };
+    policy::write(session, &name, &entry).map_err(|e| match e {
         policy::WriteError::Parse(_) => ApiError::bad_request(e.to_string()),
         policy::WriteError::View(e) => e.into(),
     })?;

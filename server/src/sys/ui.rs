@@ -31,7 +31,7 @@ pub(super) static ROUTES: &[CoreRoute] = &[
 ];
 
 fn all(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let acl = policy::Acl::of(session, core.call.caller)?;
+    let acl = policy::Acl::of(session, core.call.caller, core.call.now)?;
     if !core.token.is_empty() && core.call.caller.is_nobody() {
         return Err(ApiError::permission_denied());
     }
@@ -60,7 +60,7 @@ fn one(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let path = core.call.param("path");
     let folder = format!("{}/", path.trim_end_matches('/'));
     let found = route(session, Scope::Here, path)?;
-    let acl = policy::Acl::of(session, core.call.caller)?;
+    let acl = policy::Acl::of(session, core.call.caller, core.call.now)?;
     if let Some((mount, _)) = found
         && acl.touches(&mount.info.path)
     {

@@ -225,7 +225,7 @@ fn check_batch(batch: bool, body: &Body, policies: &[String]) -> ApiResult<()> {
 /// Whether the caller has `sudo` on the path, root included.
 fn is_privileged(call: &Call<'_>, session: &mut Session) -> ApiResult<bool> {
     let path = format!("{}{}", call.mount.path, call.path);
-    let granted = policy::granted(session, call.caller, Operation::Write, &path)?;
+    let granted = policy::granted(session, call.caller, Operation::Write, &path, call.now)?;
     Ok(granted.capabilities.allows(Capabilities::SUDO))
 }
 

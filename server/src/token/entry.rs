@@ -137,7 +137,8 @@ pub(super) fn token_key(id: &str) -> String {
     format!("token/{id}")
 }
 
-pub(super) fn accessor_key(accessor: &str) -> String {
+/// Where the storage id of an accessor stands in LOCAL.
+pub(crate) fn accessor_key(accessor: &str) -> String {
     format!("accessor/{accessor}")
 }
 

@@ -12,6 +12,7 @@ pub mod sweep;
 mod takes;
 
 pub use create::create_root;
+pub(crate) use entry::accessor_key;
 pub use entry::{
     Token, TokenEntry, create_salt, generate_accessor, generate_id, id_of_accessor, load, lookup,
     storage_id,

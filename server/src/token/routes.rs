@@ -13,6 +13,7 @@ use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
 use crate::logical::{ApiError, ApiResult, Method, Operation, Response, Scalar, Seconds};
 use crate::sys::{CoreCall, CoreRoute};
+use crate::wrapping;
 
 /// Accessors that one LIST answers at most.
 const LIST_MAX: usize = 1_000_000;
@@ -141,6 +142,11 @@ fn lookup(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
         return lookup_self(core, session);
     }
     let found = entry::lookup(session, token, core.call.now)?;
+    if found.is_none()
+        && let Some(wrapped) = wrapping::lookup(session, token, core.call.now)?
+    {
+        return Response::data(&wrapping::shown(&wrapped, token, core.call.now.into()));
+    }
     show(core, session, found.as_deref(), token)
 }
 
@@ -148,6 +154,11 @@ fn lookup_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Resp
     let id = id_by_accessor(core, session)?;
     let now = Stamp::from(core.call.now);
     let found = entry::load(session, &id)?.filter(|t| t.entry.valid(now));
+    if found.is_none()
+        && let Some(wrapped) = wrapping::by_id(session, &id, core.call.now)?
+    {
+        return Response::data(&wrapping::shown(&wrapped, "", now));
+    }
     show(core, session, found.as_deref(), "")
 }
 
@@ -281,6 +292,7 @@ fn revoke_self(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response
 fn revoke(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let id = id_in_body(core, session)?;
     lifetime::revoke(session, &id)?;
+    wrapping::forget(session, &id)?;
     Ok(Response::empty())
 }
 
@@ -289,6 +301,7 @@ fn revoke_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Resp
         return Ok(Response::empty().warn("No token found with this accessor"));
     };
     lifetime::revoke(session, &id)?;
+    wrapping::forget(session, &id)?;
     Ok(Response::empty())
 }
 

@@ -105,7 +105,7 @@ pub(super) fn sweep(session: &mut Session, now: SystemTime) -> Result<usize, Vie
     }
     super::lifetime::revoke_all(session, tokens, &done)?;
     for id in wrapped {
-        wrapping::forget(session, &id);
+        wrapping::forget(session, &id)?;
     }
     Ok(done.len())
 }

@@ -1,13 +1,15 @@
 //! Wrapped answers: an answer is kept and a single-use token is given out in its place.
 //!
 //! LOCAL/`wrap/<id>` holds the answer; `<id>` is the salted hash of the wrapping token. An entry is
-//! removed by the transaction that hands the answer out, so of two that ask one gets it.
+//! removed by the transaction that hands the answer out, so of two that ask one gets it. Its accessor stands
+//! among those of tokens: whoever looks up or revokes tokens can do so with it.
 
 mod routes;
 
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::barrier::{Session, ViewError};
@@ -75,6 +77,7 @@ pub fn wrap(
     };
     let mut local = session.view(LOCAL);
     local.put_json(&key(&id), &wrapped)?;
+    local.put(&token::accessor_key(&wrapped.accessor), id.as_bytes())?;
     local.put(&expiry_key(&wrapped, &id), b"")?;
     Ok(WrapInfo {
         token: wrapping_token.to_string(),
@@ -96,7 +99,19 @@ pub fn lookup(
     now: SystemTime,
 ) -> Result<Option<Wrapped>, ViewError> {
     let id = token::storage_id(session, wrapping_token)?;
-    let wrapped: Option<Wrapped> = session.view(LOCAL).get_json(&key(&id))?;
+    by_id(session, &id, now)
+}
+
+/// As [`lookup`], by the token's storage id.
+///
+/// # Errors
+/// See [`ViewError`].
+pub(crate) fn by_id(
+    session: &mut Session,
+    id: &str,
+    now: SystemTime,
+) -> Result<Option<Wrapped>, ViewError> {
+    let wrapped: Option<Wrapped> = session.view(LOCAL).get_json(&key(id))?;
     Ok(wrapped.filter(|w| Stamp::from(now) < end(w)))
 }
 
@@ -110,15 +125,46 @@ pub fn unwrap(
     now: SystemTime,
 ) -> Result<Option<Wrapped>, ViewError> {
     let found = lookup(session, wrapping_token, now)?;
-    if let Some(wrapped) = &found {
+    if found.is_some() {
         let id = token::storage_id(session, wrapping_token)?;
-        session.view(LOCAL).delete(&expiry_key(wrapped, &id));
-        forget(session, &id);
+        forget(session, &id)?;
     }
     Ok(found)
 }
 
-/// Removes what the storage id `id` stands for.
-pub(crate) fn forget(session: &mut Session, id: &str) {
-    session.view(LOCAL).delete(&key(id));
+/// Removes what the storage id `id` stands for, if there is something.
+///
+/// # Errors
+/// See [`ViewError`].
+pub(crate) fn forget(session: &mut Session, id: &str) -> Result<(), ViewError> {
+    let mut local = session.view(LOCAL);
+    let Some(wrapped) = local.get_json::<Wrapped>(&key(id))? else { return Ok(()) };
+    local.delete(&key(id));
+    local.delete(&token::accessor_key(&wrapped.accessor));
+    local.delete(&expiry_key(&wrapped, id));
+    Ok(())
+}
+
+/// A wrapping token as lookups of tokens show it.
+pub(crate) fn shown(wrapped: &Wrapped, wrapping_token: &str, now: Stamp) -> Value {
+    let end = end(wrapped);
+    json!({
+        "id": wrapping_token,
+        "accessor": wrapped.accessor,
+        "policies": ["response-wrapping"],
+        "path": wrapped.creation_path,
+        "meta": Value::Null,
+        "display_name": "token",
+        "num_uses": 1,
+        "orphan": true,
+        "creation_time": wrapped.created.unix(),
+        "creation_ttl": wrapped.ttl,
+        "expire_time": end.rfc3339(),
+        "explicit_max_ttl": wrapped.ttl,
+        "issue_time": wrapped.created.rfc3339(),
+        "ttl": end.unix().saturating_sub(now.unix()),
+        "renewable": false,
+        "entity_id": "",
+        "type": "service",
+    })
 }

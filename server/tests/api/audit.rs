@@ -73,6 +73,13 @@ fn records_tell_making_from_changing_and_who_counts_as_one_client() {
     assert_eq!(users[0]["auth"]["token_type"], "service");
     let [login] = &told("auth/userpass/login/bob")[..] else { panic!("{records:?}") };
     assert_eq!(login["request"].get("client_id"), None);
+    assert_eq!(login["auth"]["entity_id"], auth["entity_id"], "who came in is on record");
+    assert_eq!(login["auth"], login["response"]["auth"]);
+    let asked = records.iter().find(|r| r["request"]["path"] == "auth/userpass/login/bob").unwrap();
+    assert_eq!(
+        asked["auth"],
+        json!({"policy_results": {"allowed": true}, "token_type": "default"})
+    );
     let [read] = &told("secret/data/a")[..] else { panic!("{records:?}") };
     assert_eq!(read["auth"]["token_type"], "batch");
     assert_eq!(read["request"]["client_id"], auth["entity_id"]);

@@ -15,7 +15,8 @@ fn policies_are_written_read_listed_and_deleted() {
     let text = r#"path "a/*" { capabilities = ["read"] }"#;
     write(&server, "Foo", text);
     let new = server.root("GET", "sys/policies/acl/foo", "", 200);
-    assert_eq!(new["data"], json!({ "name": "foo", "policy": text }));
+    assert_eq!((&new["data"]["name"], &new["data"]["policy"]), (&json!("foo"), &json!(text)));
+    assert_eq!(new["data"]["version"], 1);
     let old = server.root("GET", "sys/policy/FOO", "", 200);
     assert_eq!((&old["rules"], &old["data"]["rules"]), (&json!(text), &json!(text)));
     let names = json!(["default", "foo", "root"]);
@@ -157,4 +158,58 @@ fn parameters_and_wrapping_are_limited_as_the_policy_says() {
         let headers = format!("X-Vault-Token: {token}\r\n{wrap}");
         assert_eq!(server.raw("GET", "/v1/kv/a", &headers, b"").status, want, "{ttl}");
     }
+}
+
+#[test]
+fn rules_and_policies_end_when_they_say_so() {
+    let server = TestServer::dev();
+    let write = |name: &str, body: &serde_json::Value, status| {
+        server.root("POST", &format!("sys/policies/acl/{name}"), &body.to_string(), status)
+    };
+    let text = r#"path "kv/a" { capabilities = ["read"] expiration = "2020-01-01T00:00:00Z" }
+        path "kv/a" { capabilities = ["list"] expiration = "2999-01-01T00:00:00Z" }
+        path "kv/b" { capabilities = ["read"] expiration = 4102444800 }
+        path "kv/c" { capabilities = ["read"] expiration = "" }"#;
+    write("p", &json!({ "policy": text }), 204);
+    let all = r#"path "kv/d" { capabilities = ["read"] }"#;
+    write("ended", &json!({"policy": all, "expiration": "2020-01-01T00:00:00Z"}), 400);
+    let token = server.token(r#"{"policies":["p","ended"]}"#);
+    let can = |path: &str| {
+        let body = json!({ "path": path }).to_string();
+        server.call("POST", "sys/capabilities-self", &token, &body).1["data"][path].clone()
+    };
+    assert_eq!(can("kv/a"), json!(["list"]));
+    assert_eq!((can("kv/b"), can("kv/c")), (json!(["read"]), json!(["read"])));
+    assert_eq!(can("kv/d"), json!(["deny"]));
+    write("ended", &json!({"policy": all, "ttl": "1h"}), 204);
+    assert_eq!(can("kv/d"), json!(["read"]));
+    let shown = server.root("GET", "sys/policies/acl/ended", "", 200)["data"].clone();
+    assert!(shown["expiration"].is_string() && shown["version"] == 1, "{shown}");
+    for (text, part) in [
+        (r#"path "a" { capabilities = ["read"] expiration = "soon" }"#, "expiration"),
+        (r#"path "a" { capabilities = ["list"] pagination_limit = 5 }"#, "pagination_limit"),
+    ] {
+        let body = json!({ "policy": text }).to_string();
+        let error = server.error("POST", "sys/policies/acl/q", ROOT, &body, 400);
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_policy_is_replaced_only_by_whoever_knows_its_version() {
+    let server = TestServer::dev();
+    let text = r#"path "a" { capabilities = ["read"] }"#;
+    let write = |more: serde_json::Value, status| {
+        let mut body = json!({ "policy": text });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        server.call("POST", "sys/policies/acl/p", ROOT, &body.to_string()).0 == status
+    };
+    assert!(write(json!({"cas": 1}), 400) && write(json!({"cas": 0}), 204));
+    assert!(write(json!({"cas": 0}), 400) && write(json!({"cas": 1}), 204));
+    assert!(write(json!({}), 204) && write(json!({"cas_required": true}), 400));
+    assert!(write(json!({"cas": 3, "cas_required": true}), 204));
+    assert!(write(json!({}), 400) && write(json!({"cas": -1}), 400));
+    let shown = server.root("GET", "sys/policies/acl/p", "", 200)["data"].clone();
+    assert_eq!((&shown["version"], &shown["cas_required"]), (&json!(4), &json!(true)));
+    assert!(write(json!({"cas": 4}), 204) && write(json!({}), 204));
 }

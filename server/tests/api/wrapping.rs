@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::TestServer;
+use crate::support::{ROOT, TestServer};
 
 fn wrapped(server: &TestServer, method: &str, path: &str, ttl: &str, body: &str) -> Value {
     let headers = format!("X-Vault-Token: root\r\nX-Vault-Wrap-TTL: {ttl}\r\n");
@@ -81,4 +81,52 @@ fn a_wrapped_answer_ends_with_its_ttl() {
         assert!(std::time::Instant::now() < deadline, "a wrapped answer outlived its TTL");
     }
     server.error("POST", "sys/wrapping/unwrap", "", &body, 400);
+}
+
+/// Whoever suspects that a wrapping token was stolen revokes it as any other; that once did nothing.
+#[test]
+fn wrapping_tokens_are_looked_up_and_revoked_as_tokens() {
+    let server = TestServer::dev();
+    let wrap = || {
+        let headers = format!("X-Vault-Token: {ROOT}\r\nX-Vault-Wrap-TTL: 60\r\n");
+        let answer = server.raw("POST", "/v1/sys/wrapping/wrap", &headers, br#"{"a":"b"}"#);
+        let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        let info = &answer["wrap_info"];
+        let text = |name: &str| info[name].as_str().unwrap().to_owned();
+        (text("token"), text("accessor"))
+    };
+    let (token, accessor) = wrap();
+    let by_token = json!({ "token": token }).to_string();
+    let by_accessor = json!({ "accessor": accessor }).to_string();
+    for (path, body, id) in
+        [("lookup", &by_token, token.as_str()), ("lookup-accessor", &by_accessor, "")]
+    {
+        let shown = server.root("POST", &format!("auth/token/{path}"), body, 200)["data"].clone();
+        assert_eq!(shown["policies"], json!(["response-wrapping"]), "{shown}");
+        assert_eq!((&shown["id"], &shown["num_uses"]), (&json!(id), &json!(1)), "{shown}");
+        assert_eq!(
+            (&shown["accessor"], &shown["path"]),
+            (&json!(accessor), &json!("sys/wrapping/wrap"))
+        );
+    }
+    let listed = |accessor: &str| {
+        let all = server.root("LIST", "auth/token/accessors", "", 200);
+        all["data"]["keys"].as_array().unwrap().contains(&json!(accessor))
+    };
+    assert!(listed(&accessor));
+    // Looking is not using.
+    server.root("POST", "sys/wrapping/unwrap", &by_token, 200);
+    assert!(!listed(&accessor));
+    server.error("POST", "auth/token/lookup-accessor", ROOT, &by_accessor, 400);
+
+    let (first, _) = wrap();
+    server.root("POST", "auth/token/revoke", &json!({ "token": first }).to_string(), 204);
+    let (second, accessor) = wrap();
+    let body = json!({ "accessor": accessor }).to_string();
+    server.root("POST", "auth/token/revoke-accessor", &body, 204);
+    assert!(!listed(&accessor));
+    for token in [first, second] {
+        let body = json!({ "token": token }).to_string();
+        server.error("POST", "sys/wrapping/unwrap", ROOT, &body, 400);
+    }
 }
