@@ -36,10 +36,11 @@ impl Stamp {
             .unwrap_or_default()
     }
 
-    /// From RFC 3339.
+    /// From RFC 3339; stops at the ends of the range.
     pub fn parse(text: &str) -> Option<Self> {
         let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
-        i64::try_from(nanos).ok().map(Self)
+        let end = if nanos < 0 { i64::MIN } else { i64::MAX };
+        Some(Self(i64::try_from(nanos).unwrap_or(end)))
     }
 }
 
