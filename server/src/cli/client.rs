@@ -1,6 +1,7 @@
 //! The HTTP client of the command line.
 
 use std::fmt::Write as _;
+use std::io::Write;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -99,6 +100,25 @@ impl Client {
         self.call(Verb::Write, path, &[], Some(body))
     }
 
+    /// Reads a path whose answer is a stream of bytes, for as long as it takes.
+    pub(super) fn download(&self, path: &str, out: &mut dyn Write) -> Result<(), CliError> {
+        let url = format!("{}/v1/{}", self.address, encoded(path, true));
+        let mut request = Request::builder().uri(&url).header("x-vault-request", "true");
+        if let Some(token) = &self.token {
+            request = request.header("x-vault-token", token.as_str());
+        }
+        let request = request.body(()).map_err(|_| bad_request())?;
+        let request = self.agent.configure_request(request).timeout_global(None).build();
+        let answer = self.agent.run(request).map_err(|e| unreachable(&url, &e))?;
+        if answer.status().as_u16() >= 300 {
+            read_answer(Verb::Read, &url, answer)?;
+            return Err(CliError::NoValue(path.to_owned()));
+        }
+        let mut bytes = answer.into_body().into_reader();
+        std::io::copy(&mut bytes, out).map_err(|e| unreachable(&url, &ureq::Error::Io(e)))?;
+        Ok(())
+    }
+
     /// One call; `path` is without `/v1/`.
     pub(super) fn call(
         &self,
@@ -120,19 +140,18 @@ impl Client {
             Some(body) => Zeroizing::new(body.to_string().into_bytes()),
             None => Zeroizing::default(),
         };
-        let bad_request = |_| {
-            CliError::Usage(
-                "the address or the token has characters that HTTP does not allow".into(),
-            )
-        };
         let sent = if body.is_some() {
-            self.agent.run(request.body(bytes.as_slice()).map_err(bad_request)?)
+            self.agent.run(request.body(bytes.as_slice()).map_err(|_| bad_request())?)
         } else {
-            self.agent.run(request.body(()).map_err(bad_request)?)
+            self.agent.run(request.body(()).map_err(|_| bad_request())?)
         };
         let answer = sent.map_err(|e| unreachable(&url, &e))?;
         read_answer(verb, &url, answer)
     }
+}
+
+fn bad_request() -> CliError {
+    CliError::Usage("the address or the token has characters that HTTP does not allow".into())
 }
 
 fn read_answer(

@@ -5,6 +5,7 @@
 //! may have one dash or two.
 
 mod args;
+mod backup;
 mod client;
 mod data;
 mod error;

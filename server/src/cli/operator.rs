@@ -1,4 +1,4 @@
-//! `operator`: initialise, unseal, seal, rotate.
+//! `operator`: initialise, unseal, seal, rotate, back up.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::backup::{self, BackupArgs, RestoreArgs};
 use super::error::CliError;
 use super::prompt;
 use super::session::Session;
@@ -24,6 +25,10 @@ pub(super) enum OperatorCommand {
     Rotate,
     /// Show the term of the encryption key
     KeyStatus,
+    /// Write a backup of the running server to a file
+    Backup(BackupArgs),
+    /// Make a data folder from a backup; the server must not be running
+    Restore(RestoreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +67,8 @@ pub(super) fn run(command: OperatorCommand, session: &mut Session) -> Result<Exi
             let status = session.client.read("sys/key-status")?;
             session.out.answer(&status)
         }
+        OperatorCommand::Backup(args) => backup::back_up(&args, session),
+        OperatorCommand::Restore(args) => backup::restore(&args, session),
         OperatorCommand::KeyStatus => {
             let status = session.client.read("sys/key-status")?;
             session.out.answer(&status)

@@ -14,6 +14,7 @@ mod lifecycle;
 mod rekey;
 mod remote;
 mod replace;
+mod restore;
 mod root_token;
 mod rotation;
 mod shares;
@@ -36,6 +37,7 @@ use data_dir::{DataDir, DataDirError};
 
 pub use lifecycle::{InitReply, InitRequest, SealStatus, ShutdownError, UnsealRequest};
 pub use rekey::{RekeyPlan, RekeyReply, RekeyStatus, RekeyStep, VerifyStatus};
+pub use restore::{RestoreFailed, restore};
 pub use root_token::RootStatus;
 pub use rotation::{OPERATIONS_MAX, RotateConfig};
 pub use unsealed::{Identity, Unsealed};

@@ -13,32 +13,29 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::body::Answer;
-use crate::logical::{ApiError, ApiResult, Lines, Response};
+use crate::logical::{ApiError, ApiResult, Parts, Response};
 
 pub(super) type HttpResponse = hyper::Response<Answer>;
 
 /// As Prometheus asks for it.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// A log.
-const LOG: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-
 /// The HTTP form of an answer.
 pub(super) fn respond(result: ApiResult<Response>, id: Uuid) -> HttpResponse {
     match result {
-        Ok(mut response) => match response.lines.take() {
-            Some(lines) => followed(lines),
+        Ok(mut response) => match response.parts.take() {
+            Some(parts) => in_parts(parts),
             None => success(&response, id),
         },
         Err(error) => failure(&error, id),
     }
 }
 
-/// Lines as they come.
-fn followed(lines: Lines) -> HttpResponse {
+/// Parts as they come.
+fn in_parts(parts: Parts) -> HttpResponse {
     let mut response = build(200, Vec::new());
-    response.headers_mut().insert(CONTENT_TYPE, LOG);
-    *response.body_mut() = Answer::Lines(lines);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(parts.kind));
+    *response.body_mut() = Answer::Parts(parts);
     response
 }
 

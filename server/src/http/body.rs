@@ -1,14 +1,14 @@
-//! The body of an answer: all of it at once, or lines as they come.
+//! The body of an answer: all of it at once, or parts as they come.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::logical::Lines;
+use crate::logical::Parts;
 
 /// What hyper sends.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) enum Answer {
     /// Most of them.
     Whole(Full<Bytes>),
     /// Ends when there are no more.
-    Lines(Lines),
+    Parts(Parts),
 }
 
 impl Default for Answer {
@@ -27,16 +27,20 @@ impl Default for Answer {
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(context),
-            Self::Lines(lines) => {
-                lines.0.poll_recv(context).map(|line| line.map(|line| Ok(Frame::data(line))))
+            Self::Whole(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(context));
+                Poll::Ready(frame.map(|whole| whole.map_err(|never| match never {})))
+            }
+            Self::Parts(parts) => {
+                let part = ready!(parts.rest.poll_recv(context));
+                Poll::Ready(part.map(|part| part.map(Frame::data)))
             }
         }
     }
@@ -44,14 +48,14 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_end_stream(),
-            Self::Lines(_) => false,
+            Self::Parts(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Lines(_) => SizeHint::default(),
+            Self::Parts(_) => SizeHint::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ mod call;
 mod error;
 mod field;
 mod input;
-mod lines;
+mod parts;
 mod response;
 mod route;
 
@@ -18,7 +18,8 @@ pub use error::{ApiError, ApiResult};
 pub use field::{Field, Kind, Takes};
 pub(crate) use input::parse_flag;
 pub use input::{Flag, Integer, Pairs, Scalar, Seconds, Secret, Words};
-pub use lines::Lines;
+pub(crate) use parts::PartSender;
+pub use parts::Parts;
 pub use response::{Auth, Response, WrapInfo};
 pub use route::{
     Access, Described, EngineHandler, EngineRoute, Exists, Method, Params, Route, Served,

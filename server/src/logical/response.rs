@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ApiError, ApiResult, Lines};
+use super::{ApiError, ApiResult, Parts};
 use crate::auth::Login;
 
 /// A successful answer. No data, auth, wrap information or warnings means 204.
@@ -32,7 +32,7 @@ pub struct Response {
     pub text: Option<String>,
     /// The whole body as it comes, in place of all of the above; never forwarded.
     #[serde(skip)]
-    pub lines: Option<Lines>,
+    pub parts: Option<Parts>,
     /// Who has logged in; dispatch makes the token and `auth` of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Box<Login>>,

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+mod backup;
 mod capabilities;
 mod config;
 mod generate_root;

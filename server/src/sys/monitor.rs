@@ -1,7 +1,7 @@
 //! `sys/monitor`: the server's log as it is written, until the client goes or the server stops.
 
 use super::{SysCall, SysFuture, SysRoute};
-use crate::logical::{ApiError, ApiResult, Field, Lines, Method, Operation, Response};
+use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Parts, Response};
 use crate::telemetry::{self, Follow, Form};
 
 const MONITOR: &[Field] = &[
@@ -21,7 +21,7 @@ fn monitor(call: SysCall) -> SysFuture {
     Box::pin(async move {
         let mut log = follow(&call)?;
         let mut stopping = call.cluster.stopping();
-        let (sender, lines) = Lines::channel();
+        let (sender, parts) = Parts::channel("text/plain; charset=utf-8");
         tokio::spawn(async move {
             loop {
                 // What was written before the stop still gets through.
@@ -32,12 +32,12 @@ fn monitor(call: SysCall) -> SysFuture {
                     _ = stopping.wait_for(|stopping| *stopping) => return,
                 };
                 let Some(line) = line else { return };
-                if sender.send(line.into()).await.is_err() {
+                if sender.send(Ok(line.into())).await.is_err() {
                     return;
                 }
             }
         });
-        Ok(Response { lines: Some(lines), ..Response::empty() })
+        Ok(Response { parts: Some(parts), ..Response::empty() })
     })
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    CoreHandler, SysCall, SysHandler, capabilities, config, generate_root, health, host, internal,
-    keys, locked, loggers, metrics, monitor, mounts, namespaces, passwords, plugins, policies,
-    rekey, remount, rotation, seal, tools, ui,
+    CoreHandler, SysCall, SysHandler, backup, capabilities, config, generate_root, health, host,
+    internal, keys, locked, loggers, metrics, monitor, mounts, namespaces, passwords, plugins,
+    policies, rekey, remount, rotation, seal, tools, ui,
 };
 use crate::cluster::Cluster;
 use crate::dispatch::Request;
@@ -37,7 +37,7 @@ static CORE: [&[Route<CoreHandler>]; 18] = [
     quota::ROUTES,
 ];
 /// On the cluster itself.
-static WAITS: [&[Route<SysHandler>]; 10] = [
+static WAITS: [&[Route<SysHandler>]; 11] = [
     seal::ROUTES,
     health::ROUTES,
     keys::ROUTES,
@@ -48,6 +48,7 @@ static WAITS: [&[Route<SysHandler>]; 10] = [
     host::ROUTES,
     loggers::ROUTES,
     monitor::ROUTES,
+    backup::ROUTES,
 ];
 
 /// A handler of `sys/`.

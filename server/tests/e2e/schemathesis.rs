@@ -9,7 +9,7 @@ use crate::support::{ROOT, Server, client};
 
 /// Paths after which nothing is left to ask, or that other tests call with more care.
 const LEFT_OUT: &str = "^/sys/(seal|step-down|init|unseal|rekey|rotate|generate-root|replication|\
-                        audit|quotas|remount|mounts|auth|monitor|loggers)|\
+                        audit|quotas|remount|mounts|auth|monitor|storage|loggers)|\
                         ^/sys/(leases/)?revoke|^/auth/token/revoke";
 
 #[test]
