@@ -11,6 +11,7 @@ mod glob;
 mod jwt;
 mod lockout;
 mod login;
+mod named;
 mod params;
 mod renewal;
 mod userpass;

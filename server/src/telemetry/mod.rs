@@ -41,11 +41,10 @@ pub fn start(level: &str) -> Result<LogHandle, LogError> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let (tail, followed) = tail::layer();
-    // Each with a filter of its own: who follows at `trace` does not fill standard error.
-    tracing_subscriber::registry()
-        .with(lines.with_filter(filter).and_then(tail.with_filter(followed)))
-        .try_init()
-        .map_err(|_| LogError::Twice)?;
+    // Each with a filter of its own: who follows at `trace` does not fill standard error. A list, for of two
+    // layers that are joined by `and_then` right above the registry only the outer one's level counts.
+    let both = vec![lines.with_filter(filter).boxed(), tail.with_filter(followed).boxed()];
+    tracing_subscriber::registry().with(both).try_init().map_err(|_| LogError::Twice)?;
     Ok(LogHandle(()))
 }
 

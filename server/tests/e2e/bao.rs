@@ -119,5 +119,7 @@ fn the_log_is_followed_until_the_server_stops() {
     });
     assert!(server.terminate().success());
     monitor.wait().unwrap();
+    // While nobody followed, the server's own log once was empty.
+    assert!(server.log().contains("the API listens on"), "{}", server.log());
     assert!(followed().contains("stopping: no new requests"), "{}", followed());
 }

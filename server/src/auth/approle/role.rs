@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use strongroom_storage::KeyspaceId;
 use uuid::Uuid;
 
+use crate::auth::named::Named;
 use crate::auth::{TokenFields, TokenParams, parse_cidrs};
 use crate::barrier::{Session, View, ViewError};
 use crate::logical::{ApiError, ApiResult, Call, Flag, Integer, Response, Scalar, Seconds, Words};
@@ -18,6 +19,7 @@ use crate::sys::CoreCall;
 
 use super::secret::{self, Secrets};
 
+const ROLES: Named = Named("role/");
 /// Roles that one LIST answers at most.
 const LIST_MAX: usize = 1_000_000;
 /// Bytes of a role's name.
@@ -61,17 +63,13 @@ struct Body {
     fields: TokenFields,
 }
 
-fn key(name: &str) -> String {
-    format!("role/{}", name.to_lowercase())
-}
-
 fn id_key(role_id: &str) -> String {
     format!("role-id/{role_id}")
 }
 
 /// Whether there is such a role.
 pub(super) fn exists(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<bool> {
-    Ok(view.exists(&key(call.param("role")))?)
+    ROLES.exists(view, call.param("role"))
 }
 
 /// The role that the call's path names, if there is one.
@@ -85,7 +83,7 @@ pub(super) fn by_name(
     session: &mut Session,
     name: &str,
 ) -> Result<Option<Role>, ViewError> {
-    session.view(keyspace).get_json(&key(name))
+    ROLES.load(keyspace, session, name)
 }
 
 /// The role that the call's path names.
@@ -107,13 +105,13 @@ pub(super) fn by_id(
     let mut view = session.view(core.keyspace);
     let Some(name) = view.get(&id_key(role_id))? else { return Ok(None) };
     let name = String::from_utf8_lossy(&name).into_owned();
-    let role = view.get_json(&key(&name))?;
+    let role = view.get_json(&ROLES.key(&name))?;
     Ok(role.map(|role| (name, role)))
 }
 
 /// `role`.
 pub(super) fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    Response::list(&session.view(core.keyspace).list("role/", None, LIST_MAX))
+    Response::list(&ROLES.names(core.keyspace, session, LIST_MAX))
 }
 
 /// `role/<role>`.
@@ -162,7 +160,7 @@ pub(super) fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Re
         Secrets::of(core, &role).remove_all(session, &role);
         let mut view = session.view(core.keyspace);
         view.delete(&id_key(&role.id));
-        view.delete(&key(core.call.param("role")));
+        view.delete(&ROLES.key(core.call.param("role")));
     }
     Ok(Response::empty())
 }
@@ -216,7 +214,7 @@ pub(super) fn store(
         let name = core.call.param("role").to_lowercase();
         view.put(&id_key(&role.id), name.as_bytes())?;
     }
-    view.put_json(&key(core.call.param("role")), role)?;
+    view.put_json(&ROLES.key(core.call.param("role")), role)?;
     Ok(Response::empty())
 }
 

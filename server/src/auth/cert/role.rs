@@ -9,12 +9,13 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::client::is_for_clients;
 use super::rules::{RuleFields, Rules};
 use super::trust;
+use crate::auth::named::Named;
 use crate::auth::{TokenFields, TokenParams};
 use crate::barrier::{Session, View, ViewError};
 use crate::logical::{ApiError, ApiResult, Call, Flag, Response, Scalar};
 use crate::sys::CoreCall;
 
-const PREFIX: &str = "cert/";
+const ROLES: Named = Named("cert/");
 /// Roles of one mount at most; a login without a name tries them all.
 const ROLES_MAX: usize = 4096;
 /// Bytes of a role's name.
@@ -47,13 +48,9 @@ struct Body {
     fields: TokenFields,
 }
 
-fn key(name: &str) -> String {
-    format!("{PREFIX}{}", name.to_lowercase())
-}
-
 /// Whether there is such a role.
 pub(super) fn exists(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<bool> {
-    Ok(view.exists(&key(call.param("name")))?)
+    ROLES.exists(view, call.param("name"))
 }
 
 /// The role of a name.
@@ -62,12 +59,12 @@ pub(super) fn load(
     session: &mut Session,
     name: &str,
 ) -> Result<Option<Role>, ViewError> {
-    session.view(keyspace).get_json(&key(name))
+    ROLES.load(keyspace, session, name)
 }
 
 /// All names.
 pub(super) fn names(keyspace: KeyspaceId, session: &mut Session) -> Vec<String> {
-    session.view(keyspace).list(PREFIX, None, ROLES_MAX)
+    ROLES.names(keyspace, session, ROLES_MAX)
 }
 
 /// `certs`.
@@ -129,15 +126,13 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     }
     body.rules.apply(&mut role.rules)?;
     body.fields.apply(&mut role.params)?;
-    session.view(core.keyspace).put_json(&key(&name), &role)?;
+    session.view(core.keyspace).put_json(&ROLES.key(&name), &role)?;
     Ok(Response::empty())
 }
 
 /// `certs/<name>`.
-#[expect(clippy::unnecessary_wraps, reason = "the type of every handler")]
 pub(super) fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    session.view(core.keyspace).delete(&key(core.call.param("name")));
-    Ok(Response::empty())
+    ROLES.delete(core, session, core.call.param("name"))
 }
 
 /// Whether the role's certificates can be read and may vouch for clients.

@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 use strongroom_storage::KeyspaceId;
 
 use super::times::Leeways;
+use crate::auth::named::Named;
 use crate::auth::{TokenFields, TokenParams};
 use crate::barrier::{Session, View, ViewError};
 use crate::engine::duration::parse_seconds;
 use crate::logical::{ApiError, ApiResult, Call, Flag, Pairs, Response, Scalar, Words};
 use crate::sys::CoreCall;
 
-const PREFIX: &str = "role/";
+const ROLES: Named = Named("role/");
 /// Roles that one LIST answers at most.
 const LIST_MAX: usize = 1_000_000;
 /// Bytes of a role's name.
@@ -80,13 +81,9 @@ impl<'de> Deserialize<'de> for Leeway {
     }
 }
 
-fn key(name: &str) -> String {
-    format!("{PREFIX}{}", name.to_lowercase())
-}
-
 /// Whether there is such a role.
 pub(super) fn exists(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<bool> {
-    Ok(view.exists(&key(call.param("name")))?)
+    ROLES.exists(view, call.param("name"))
 }
 
 /// The role of a name.
@@ -95,12 +92,12 @@ pub(super) fn load(
     session: &mut Session,
     name: &str,
 ) -> Result<Option<Role>, ViewError> {
-    session.view(keyspace).get_json(&key(name))
+    ROLES.load(keyspace, session, name)
 }
 
 /// `role`.
 pub(super) fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    Response::list(&session.view(core.keyspace).list(PREFIX, None, LIST_MAX))
+    Response::list(&ROLES.names(core.keyspace, session, LIST_MAX))
 }
 
 /// `role/<name>`.
@@ -122,15 +119,13 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     if serde_json::to_vec(&role).map_err(ApiError::internal)?.len() > ROLE_MAX {
         return Err(ApiError::bad_request("the role is too large: 1 MiB is the limit"));
     }
-    session.view(core.keyspace).put_json(&key(name), &role)?;
+    session.view(core.keyspace).put_json(&ROLES.key(name), &role)?;
     Ok(Response::empty())
 }
 
 /// `role/<name>`.
-#[expect(clippy::unnecessary_wraps, reason = "the type of every handler")]
 pub(super) fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    session.view(core.keyspace).delete(&key(core.call.param("name")));
-    Ok(Response::empty())
+    ROLES.delete(core, session, core.call.param("name"))
 }
 
 impl Body {
