@@ -3,6 +3,9 @@
 //! In this order: who calls, may they, which mount answers, and where: here or on the primary. A
 //! handler runs on a transaction; what it wrote is durable before the answer leaves. When another
 //! transaction came in between, everything is run again, the check of the token included.
+//!
+//! A read or an encryption waits for nothing on its way. Futures of what others may wait for are
+//! boxed, so that its own stays small enough to be moved about cheaply.
 
 mod authorise;
 mod flight;
@@ -59,7 +62,7 @@ fn verb(op: Operation) -> usize {
 
 async fn carry_out(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Response> {
     if let Some((run, call)) = sys::find_always(cluster, request)? {
-        return to_the_end(run, call).await;
+        return Box::pin(to_the_end(run, call)).await;
     }
     let unsealed = cluster.unsealed()?;
     unsealed.quotas.admit(request)?;
@@ -68,7 +71,7 @@ async fn carry_out(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Respo
     if let (Some(ttl), Ok(answer)) = (request.wrap_ttl, &mut result)
         && answer.wrap_info.is_none()
     {
-        result = wrap::wrap(&unsealed, request, ttl, std::mem::take(answer)).await;
+        result = Box::pin(wrap::wrap(&unsealed, request, ttl, std::mem::take(answer))).await;
     }
     record::answer(&unsealed, request, trail, result).await
 }
@@ -95,35 +98,36 @@ async fn answer(
         let step = run::attempt(&context, &mut session, used != Use::Unlimited);
         record::creates(trail, &context);
         if record::has_effect(&step, &mut session) {
-            record::request(trail, request).await?;
+            Box::pin(record::request(trail, request)).await?;
         }
         let done = match step {
             Ok(Step::Spend(id)) => {
-                used = spend(unsealed, &id).await?;
+                used = Box::pin(spend(unsealed, &id)).await?;
                 continue;
             }
-            Ok(Step::Answer(response)) => match finish(session, role).await {
+            Ok(Step::Answer(response)) if session.txn().is_read_only() => Ok(response),
+            Ok(Step::Answer(response)) => match Box::pin(finish(session, role)).await {
                 Ok(Finished::Here) => Ok(response),
-                Ok(Finished::Elsewhere) => remote::forward_again(unsealed, request).await,
+                Ok(Finished::Elsewhere) => Box::pin(remote::forward_again(unsealed, request)).await,
                 Err(CommitError::Conflict) => continue,
                 Err(e) => Err(commit_error(&e)),
             },
             Ok(Step::Wait(run, call)) => {
                 drop(session);
-                to_the_end(run, call).await
+                Box::pin(to_the_end(run, call)).await
             }
             Ok(Step::Forward(caller)) => {
                 drop(session);
-                remote::forward(unsealed, request, caller).await
+                Box::pin(remote::forward(unsealed, request, caller)).await
             }
             Ok(Step::Login(caller)) => {
                 drop(session);
-                remote::login(unsealed, request, caller).await
+                Box::pin(remote::login(unsealed, request, caller)).await
             }
             Err(e) => Err(e),
         };
         if let Use::Last(id) = used {
-            revoke(unsealed, &id).await;
+            Box::pin(revoke(unsealed, &id)).await;
         }
         return done;
     }
@@ -151,16 +155,13 @@ enum Use {
 }
 
 enum Finished {
-    /// Durable, or nothing was written.
+    /// Durable.
     Here,
     /// It would have written what only the primary may write; nothing was.
     Elsewhere,
 }
 
 async fn finish(mut session: Session, role: Role) -> Result<Finished, CommitError> {
-    if session.txn().is_read_only() {
-        return Ok(Finished::Here);
-    }
     if matches!(role, Role::Secondary { .. }) && session.txn().writes_replicated() {
         return Ok(Finished::Elsewhere);
     }

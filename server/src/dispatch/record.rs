@@ -81,7 +81,7 @@ pub(super) async fn answer(
         know(&mut trail, &mut unsealed.session(), request)?;
     }
     if let Some(trail) = &mut trail {
-        trail.answer(request, &result).await?;
+        Box::pin(trail.answer(request, &result)).await?;
     }
     result
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -110,7 +110,7 @@ async fn same_origin(
         Ok(Taken::Call(mut call)) => {
             call.certificates = from.certificates;
             call.open = shown_to_anyone(&call, settings.open);
-            let handled = dispatch::handle(&cluster, &call);
+            let handled = pin!(dispatch::handle(&cluster, &call));
             let result: ApiResult<Response> =
                 match timeout(settings.limits.duration_max, handled).await {
                     Ok(result) => result,
