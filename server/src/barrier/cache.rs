@@ -5,8 +5,8 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use strongroom_storage::{KeyspaceId, Version};
 
@@ -15,13 +15,16 @@ const SHARDS: usize = 16;
 const SHARD_MAX: usize = 8192;
 
 type Decoded = Arc<dyn Any + Send + Sync>;
-type Entries = HashMap<Box<[u8]>, (Version, Decoded)>;
-/// By keyspace and then by key, so that a look-up borrows the key.
-#[derive(Default)]
-struct Shard {
-    entries: HashMap<KeyspaceId, Entries>,
-    count: usize,
+
+struct Kept {
+    keyspace: KeyspaceId,
+    key: Box<[u8]>,
+    version: Version,
+    decoded: Decoded,
 }
+
+/// By the hash of keyspace and key: of two that collide the later one is kept.
+type Shard = HashMap<u64, Kept, BuildHasherDefault<Hashed>>;
 
 /// A bounded map from entry and version to its decoded form.
 #[derive(Default)]
@@ -38,12 +41,13 @@ impl DecodeCache {
         key: &[u8],
         version: Version,
     ) -> Option<Arc<T>> {
-        let shard = self.shard(keyspace, key).lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, decoded) = shard.entries.get(&keyspace)?.get(key)?;
-        if *known != version {
+        let hash = self.hasher.hash_one((keyspace, key));
+        let shard = self.shard(hash);
+        let kept = shard.get(&hash)?;
+        if kept.version != version || kept.keyspace != keyspace || *kept.key != *key {
             return None;
         }
-        Arc::clone(decoded).downcast().ok()
+        Arc::clone(&kept.decoded).downcast().ok()
     }
 
     /// Keeps a decoded form.
@@ -54,18 +58,37 @@ impl DecodeCache {
         version: Version,
         decoded: Arc<T>,
     ) {
-        let mut shard = self.shard(keyspace, key).lock().unwrap_or_else(PoisonError::into_inner);
-        if shard.count >= SHARD_MAX {
-            *shard = Shard::default();
+        let hash = self.hasher.hash_one((keyspace, key));
+        let mut shard = self.shard(hash);
+        if shard.len() >= SHARD_MAX {
+            shard.clear();
         }
-        let entries = shard.entries.entry(keyspace).or_default();
-        if entries.insert(Box::from(key), (version, decoded)).is_none() {
-            shard.count += 1;
+        shard.insert(hash, Kept { keyspace, key: Box::from(key), version, decoded });
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        let at = usize::try_from(hash % SHARDS as u64).unwrap_or(0);
+        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes what is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
     }
 
-    fn shard(&self, keyspace: KeyspaceId, key: &[u8]) -> &Mutex<Shard> {
-        let hash = self.hasher.hash_one((keyspace, key));
-        &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
+    fn write_u64(&mut self, hash: u64) {
+        // Its low bits have chosen the shard.
+        self.0 = hash.rotate_right(4);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }

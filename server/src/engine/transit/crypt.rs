@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::super::fields::{Integer, Text};
 use super::batch::{answer, answer_with_failures, items, message, partial_status};
@@ -109,20 +108,31 @@ impl Item<'_> {
 /// The result of one message: a range of the common text, and the key version it is under.
 type Done = ApiResult<(Range<usize>, u32)>;
 
-/// Where messages are worked on, zeroed when done.
+/// Where messages are worked on, zeroed when done, and the results: ciphertexts, or messages that
+/// are zeroed too.
 struct Bench {
     buffer: Zeroizing<Vec<u8>>,
-    text: Zeroizing<String>,
+    text: String,
+    opens: bool,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if self.opens {
+            self.text.zeroize();
+        }
+    }
 }
 
 impl Bench {
     /// With room enough that no secret is left behind by growing.
-    fn for_items(items: &[Item<'_>]) -> Self {
+    fn for_items(items: &[Item<'_>], opens: bool) -> Self {
         let longest = items.iter().map(Item::room).max().unwrap_or(0).max(RSA_ROOM);
         let total: usize = items.iter().map(|item| item.room() / 3 * 4 + 32).sum();
         Self {
             buffer: Zeroizing::new(Vec::with_capacity(longest)),
-            text: Zeroizing::new(String::with_capacity(total)),
+            text: String::with_capacity(total),
+            opens,
         }
     }
 
@@ -222,7 +232,7 @@ pub(super) fn encrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
         None => create(call, view, &request, contexts > 0)?,
     };
     usable(&key, "encryption")?;
-    let mut bench = Bench::for_items(&items);
+    let mut bench = Bench::for_items(&items, false);
     let done: Vec<Done> = with_generator(|generator| {
         Ok(items.iter().map(|item| bench.encrypt(&key, item, generator)).collect())
     })?;
@@ -235,7 +245,7 @@ pub(super) fn decrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
     let (items, batch) = request.take_items()?;
     let key = Key::of_call(call, view, "encryption")?;
     usable(&key, "decryption")?;
-    let mut bench = Bench::for_items(&items);
+    let mut bench = Bench::for_items(&items, true);
     let done: Vec<Done> = items.iter().map(|item| bench.decrypt(&key, item)).collect();
     respond_opened(&items, batch, done, &bench, partial)
 }
@@ -245,7 +255,7 @@ pub(super) fn rewrap(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
     let (items, batch) = request.take_items()?;
     let key = Key::of_call(call, view, "encryption")?;
     usable(&key, "decryption")?;
-    let mut bench = Bench::for_items(&items);
+    let mut bench = Bench::for_items(&items, false);
     let done: Vec<Done> = with_generator(|generator| {
         Ok(items.iter().map(|item| bench.rewrap(&key, item, generator)).collect())
     })?;
@@ -289,6 +299,13 @@ fn create(
     Ok(Arc::new(Key::new(stored)))
 }
 
+/// The answer to one message.
+#[derive(Serialize)]
+struct OneSealed<'a> {
+    ciphertext: &'a str,
+    key_version: u32,
+}
+
 #[derive(Serialize)]
 struct Sealed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -319,8 +336,7 @@ fn respond_sealed(
 ) -> ApiResult<Response> {
     if !batch {
         let (range, key_version) = only(done)?;
-        let ciphertext = &bench.text[range];
-        return Response::data(&json!({ "ciphertext": ciphertext, "key_version": key_version }));
+        return Response::data(&OneSealed { ciphertext: &bench.text[range], key_version });
     }
     let failed = done.iter().filter(|result| result.is_err()).count();
     let results: Vec<Sealed<'_>> = std::iter::zip(items, done)
@@ -348,6 +364,12 @@ fn respond_sealed(
     }
 }
 
+/// The answer to one message.
+#[derive(Serialize)]
+struct OneOpened<'a> {
+    plaintext: &'a str,
+}
+
 #[derive(Serialize)]
 struct Opened<'a> {
     plaintext: &'a str,
@@ -365,7 +387,7 @@ fn respond_opened(
 ) -> ApiResult<Response> {
     if !batch {
         let (range, _) = only(done)?;
-        return Response::data(&json!({ "plaintext": &bench.text[range] }));
+        return Response::data(&OneOpened { plaintext: &bench.text[range] });
     }
     let failed = done.iter().filter(|result| result.is_err()).count();
     let results: Vec<Opened<'_>> = std::iter::zip(items, done)
