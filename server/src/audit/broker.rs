@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::task::AbortHandle;
 
 use super::entry::{DeviceEntry, Table};
-use super::{Device, HEADERS_KEY, TABLE_KEY};
+use super::{Counted, Device, HEADERS_KEY, TABLE_KEY};
 use crate::barrier::{Session, ViewError};
 use crate::cluster::Unsealed;
 use crate::dispatch::Request;
@@ -63,6 +63,11 @@ impl Broker {
     pub fn on(&self) -> bool {
         let live = self.live.load();
         !live.devices.is_empty() || live.missing > 0
+    }
+
+    /// What the devices at work have written so far.
+    pub fn counted(&self) -> Vec<Counted> {
+        self.live.load().devices.iter().map(|device| device.counted()).collect()
     }
 
     /// Starts what is stored and not at work, drops what is at work and not stored any more.

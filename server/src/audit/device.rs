@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::counts::{Counted, Counts};
 use super::entry::{DeviceEntry, Place, Settings};
 use super::hash::Hasher;
 use super::sink::{self, Sink};
@@ -43,6 +44,7 @@ pub struct Device {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    counts: Counts,
 }
 
 #[derive(Default)]
@@ -130,6 +132,11 @@ impl Device {
         );
     }
 
+    /// What it has written so far.
+    pub(super) fn counted(&self) -> Counted {
+        self.shared.counts.read(&self.entry.path, self.settings.place.is_durable())
+    }
+
     /// What it writes to is opened anew before the next write.
     pub(super) fn reopen(&self) {
         self.shared.lock().reopen = true;
@@ -168,6 +175,11 @@ impl Shared {
         Some(std::mem::take(&mut queue.reopen))
     }
 
+    /// Something that may hang begins, and nobody waits for it yet.
+    fn begin(&self) {
+        self.lock().since = Some(Instant::now());
+    }
+
     /// Ends a write: those who still wait, whether it was given up before, and what was lost.
     fn done(&self) -> (Vec<oneshot::Sender<()>>, bool, u64) {
         let mut queue = self.lock();
@@ -189,6 +201,13 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
+        if self.place.is_durable() {
+            // What a crash kept from the file comes into it before anything else.
+            self.shared.begin();
+            let opened = self.sink().map(drop);
+            let (_, was_stuck, dropped) = self.shared.done();
+            self.report(&opened, was_stuck, dropped);
+        }
         let mut batch = Batch::default();
         while let Some(reopen) = self.shared.next(&mut batch) {
             if reopen && let Some(sink) = &mut self.sink {
@@ -198,6 +217,7 @@ impl Writer {
             let (waiting, was_stuck, dropped) = self.shared.done();
             match &written {
                 Ok(()) => {
+                    self.shared.counts.batch(batch.ends.len(), batch.text.len());
                     for waiting in waiting {
                         // Whoever asked may have gone away.
                         let _ = waiting.send(());
@@ -213,11 +233,14 @@ impl Writer {
     }
 
     fn write(&mut self, batch: &Batch) -> std::io::Result<()> {
-        let sink = match &mut self.sink {
-            Some(sink) => sink,
-            none => none.insert(sink::open(&self.place)?),
-        };
-        sink.write(&batch.text, &batch.ends)
+        self.sink()?.write(&batch.text, &batch.ends)
+    }
+
+    fn sink(&mut self) -> std::io::Result<&mut dyn Sink> {
+        Ok(match &mut self.sink {
+            Some(sink) => sink.as_mut(),
+            none => none.insert(sink::open(&self.place)?).as_mut(),
+        })
     }
 
     fn report(&mut self, written: &std::io::Result<()>, was_stuck: bool, dropped: u64) {

@@ -57,6 +57,13 @@ pub(super) enum Place {
     Socket { kind: SocketKind, address: String, timeout: Duration },
 }
 
+impl Place {
+    /// Whether what is written there is on a disk.
+    pub(super) fn is_durable(&self) -> bool {
+        matches!(self, Self::File { durable: true, .. })
+    }
+}
+
 /// Kinds of sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SocketKind {

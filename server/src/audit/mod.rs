@@ -19,11 +19,15 @@
 //! looked for without being shown; `log_raw` switches that off.
 
 mod broker;
+mod counts;
 mod device;
+mod durable;
 mod entry;
 mod file;
+mod follow;
 mod hash;
 mod headers;
+mod journal;
 mod probe;
 mod record;
 mod routes;
@@ -34,6 +38,7 @@ mod trail;
 
 pub use broker::Broker;
 pub(crate) use broker::spawn;
+pub use counts::Counted;
 pub use device::{BACKLOG_MAX, Device, STUCK_AFTER};
 pub use entry::DeviceEntry;
 pub use routes::ROUTES;

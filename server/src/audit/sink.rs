@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::durable::DurableSink;
 use super::entry::Place;
 use super::file::FileSink;
 use super::socket::SocketSink;
@@ -27,9 +28,10 @@ pub(super) trait Sink: Send {
 pub(super) fn open(place: &Place) -> io::Result<Box<dyn Sink>> {
     Ok(match place {
         Place::Discard => Box::new(Discard),
-        Place::File { path, mode, durable } => {
-            Box::new(FileSink::open(path.clone(), *mode, *durable)?)
+        Place::File { path: Some(path), mode, durable: true } => {
+            Box::new(DurableSink::open(path.clone(), *mode)?)
         }
+        Place::File { path, mode, .. } => Box::new(FileSink::open(path.clone(), *mode)?),
         Place::Syslog { facility, tag } => Box::new(SyslogSink::open(*facility, tag)?),
         Place::Socket { kind, address, timeout } => {
             Box::new(SocketSink::open(*kind, address, *timeout)?)

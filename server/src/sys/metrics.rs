@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::{SysCall, SysFuture, SysRoute};
+use crate::audit::Counted;
 use crate::cluster::{Cluster, Unsealed};
 use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response};
@@ -91,6 +92,7 @@ fn collect(cluster: &Cluster) -> ApiResult<Figures> {
     standing(&mut figures, &unsealed);
     mounts(&mut figures, &unsealed)?;
     store(&mut figures, &unsealed);
+    audit(&mut figures, &unsealed);
     process(&mut figures);
     Ok(figures)
 }
@@ -163,6 +165,19 @@ fn store(figures: &mut Figures, unsealed: &Unsealed) {
         ("strongroom.store.conflicts", stats.conflicts, none()),
         ("strongroom.wal.bytes", stats.log_bytes, none()),
     ]);
+}
+
+fn audit(figures: &mut Figures, unsealed: &Unsealed) {
+    let all = unsealed.audit.counted();
+    // One name after the other, as the format for Prometheus asks for it.
+    let counters = &mut figures.counters;
+    let mut add = |name, of: fn(&Counted) -> u64| {
+        counters.extend(all.iter().map(|c| (name, of(c), vec![("device", c.device.clone())])));
+    };
+    add("strongroom.audit.records", |c| c.records);
+    add("strongroom.audit.bytes", |c| c.bytes);
+    add("strongroom.audit.batches", |c| c.batches);
+    add("strongroom.audit.syncs", |c| if c.durable { c.batches } else { 0 });
 }
 
 /// What the operating system knows of this process.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod agent;
+mod audit;
 mod backup;
 mod bao;
 mod canary;
