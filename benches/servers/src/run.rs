@@ -13,6 +13,9 @@ use crate::servers::{Audit, Grounds, Kind, Server, again};
 use crate::stat::Summary;
 use crate::work::{BATCH, Op, Work};
 
+/// CPU of a request to hyper on the machine that the bars were set on, us.
+const BARE_US: f64 = 11.0;
+
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Row {
@@ -99,17 +102,28 @@ impl Row {
 
     fn bars(self, audit: Audit) -> Vec<Bar> {
         match (self, audit) {
-            (Self::Encrypt, Audit::Off) => vec![Bar::CpuUs(18.0)],
-            (Self::Encrypt, Audit::File) => vec![Bar::CpuUs(24.0)],
-            (Self::Batch, Audit::Off) => vec![Bar::CpuUs(0.8)],
-            (Self::Batch, Audit::File) => vec![Bar::CpuUs(2.0)],
-            (Self::Sign, Audit::Off) => vec![Bar::CpuUs(30.0)],
-            (Self::KvRead, Audit::Off) => vec![Bar::CpuUs(20.0)],
-            (Self::KvWrite, Audit::Off) => vec![Bar::CpuUs(80.0), Bar::Times(10.0)],
+            (Self::Encrypt, Audit::Off) => cpu_bars(1, 18.0, 184.0),
+            (Self::Encrypt, Audit::File) => cpu_bars(1, 24.0, 305.0),
+            (Self::Batch, Audit::Off) => cpu_bars(BATCH, 0.8, 5.1),
+            (Self::Batch, Audit::File) => cpu_bars(BATCH, 2.0, 26.0),
+            (Self::Sign, Audit::Off) => cpu_bars(1, 30.0, 202.0),
+            (Self::KvRead, Audit::Off) => cpu_bars(1, 20.0, 263.0),
+            (Self::KvWrite, Audit::Off) => {
+                let mut bars = cpu_bars(1, 80.0, 843.0);
+                bars.push(Bar::Times(10.0));
+                bars
+            }
             (Self::Mix, Audit::Durable) => vec![Bar::Part(0.8)],
             _ => Vec::new(),
         }
     }
+}
+
+/// The bars for CPU: at most so many us an item, on a machine on which `bao` took so many and a
+/// request to hyper [`BARE_US`]; and as ratios, which mean the same on any machine.
+fn cpu_bars(items: usize, most_us: f64, bao_us: f64) -> Vec<Bar> {
+    let of_bare = most_us * items as f64 / BARE_US;
+    vec![Bar::CpuUs(most_us), Bar::OfBare(of_bare), Bar::UnderBao(bao_us / most_us)]
 }
 
 impl Run {
@@ -194,19 +208,20 @@ impl Run {
         series: &BTreeMap<(Kind, Audit), Series>,
     ) -> Vec<Line> {
         let line = |audit: &Audit| {
-            let bare = series.get(&(Kind::Bare, Audit::Off)).filter(|_| row != Row::Mix);
+            let bare = series.get(&(Kind::Bare, Audit::Off));
             let without = series.get(&(Kind::Strongroom, Audit::Off));
-            Some(Line {
+            let line = Line {
                 work: row.words(),
                 tls,
                 connections,
                 items: row.op().map_or(1, Op::items),
                 ours: series.get(&(Kind::Strongroom, *audit))?.clone(),
                 bao: series.get(&(Kind::Bao, nearest(*audit))).cloned(),
-                bare: bare.cloned().filter(|_| row.op().is_some_and(|op| op.items() == 1)),
+                bare: bare.cloned(),
                 without: without.cloned().filter(|_| *audit != Audit::Off),
-                bars: if tls { Vec::new() } else { row.bars(*audit) },
-            })
+                bars: Vec::new(),
+            };
+            Some(if tls { line } else { line.held_against(&row.bars(*audit)) })
         };
         self.settings.audits.iter().filter_map(line).collect()
     }

@@ -37,12 +37,28 @@ impl Series {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bar {
-    /// CPU of an item at most, us.
+    /// CPU of an item at most, us. It was set on one machine; the two bars below say the same of
+    /// whatever machine this is.
     CpuUs(f64),
+    /// CPU of a request at most, as many times as hyper alone takes for one.
+    OfBare(f64),
+    /// CPU of the other server at least, as many times as ours.
+    UnderBao(f64),
     /// Requests a second, as many times as the other server.
     Times(f64),
     /// Throughput at least, as a part of that without audit.
     Part(f64),
+}
+
+/// A bar, and what was found.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Judged {
+    /// The bar.
+    pub bar: Bar,
+    /// The median of what it is about.
+    pub found: Option<f64>,
+    /// `None` when it cannot be said: a server that it needs did not take part.
+    pub reached: Option<bool>,
 }
 
 /// The servers of a row that stand beside each other.
@@ -64,23 +80,41 @@ pub struct Line {
     pub bare: Option<Series>,
     /// Ours without a device.
     pub without: Option<Series>,
-    /// What is to be reached.
-    pub bars: Vec<Bar>,
+    /// What is to be reached, and was or was not.
+    pub bars: Vec<Judged>,
 }
 
 impl Line {
-    /// Whether a bar is reached; `None` when that cannot be said.
-    pub fn reached(&self, bar: Bar) -> Option<bool> {
-        let median = |s: Option<Summary>| s.map(|s| s.median);
-        Some(match bar {
-            Bar::CpuUs(most) => median(self.ours.of(|s| s.cpu_us))? / self.items as f64 <= most,
-            Bar::Times(least) => {
-                median(self.ours.over(self.bao.as_ref()?, |s| s.per_second))? >= least
-            }
-            Bar::Part(least) => {
-                median(self.ours.over(self.without.as_ref()?, |s| s.per_second))? >= least
-            }
-        })
+    /// The same, held against bars.
+    #[must_use]
+    pub fn held_against(mut self, bars: &[Bar]) -> Self {
+        let judge = |bar: &Bar| {
+            let found = self.found(*bar);
+            Judged { bar: *bar, found, reached: found.map(|found| bar.is_reached(found)) }
+        };
+        self.bars = bars.iter().map(judge).collect();
+        self
+    }
+
+    /// The figure that a bar is about.
+    fn found(&self, bar: Bar) -> Option<f64> {
+        let found = match bar {
+            Bar::CpuUs(_) => self.ours.of(|s| s.cpu_us / self.items as f64),
+            Bar::OfBare(_) => self.ours.over(self.bare.as_ref()?, |s| s.cpu_us),
+            Bar::UnderBao(_) => self.bao.as_ref()?.over(&self.ours, |s| s.cpu_us),
+            Bar::Times(_) => self.ours.over(self.bao.as_ref()?, |s| s.per_second),
+            Bar::Part(_) => self.ours.over(self.without.as_ref()?, |s| s.per_second),
+        };
+        found.map(|summary| summary.median)
+    }
+}
+
+impl Bar {
+    fn is_reached(self, found: f64) -> bool {
+        match self {
+            Self::CpuUs(most) | Self::OfBare(most) => found <= most,
+            Self::UnderBao(least) | Self::Times(least) | Self::Part(least) => found >= least,
+        }
     }
 }
 

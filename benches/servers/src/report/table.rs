@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Bar, Line, Report, Series};
+use super::{Bar, Judged, Line, Report, Series};
 use crate::servers::{Audit, Kind};
 use crate::stat::Summary;
 
@@ -29,9 +29,10 @@ pub fn markdown(report: &Report) -> String {
     }
     if !report.lines.is_empty() {
         text.push_str(
-            "| work | audit | TLS | connections | CPU, us | `bao` | hyper | `bao` over ours | \
+            "| work | audit | TLS | connections | CPU, us | `bao` | hyper, a request | a request over \
+             hyper's | `bao` over ours | \
              requests/s | `bao` | p50, p99, us | `bao` | of that without audit | a sync: records, \
-             bytes | bars |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+             bytes | bars |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
         );
     }
     for line in &report.lines {
@@ -50,7 +51,8 @@ fn name(kind: Kind) -> &'static str {
 
 fn row(text: &mut String, line: &Line) {
     let items = line.items as f64;
-    let cpu = |s: Option<&Series>| spread(s.and_then(|s| s.of(|s| s.cpu_us)), items);
+    let cpu =
+        |s: Option<&Series>, items| spread(s.and_then(|s| s.of(|s| s.cpu_us)), items);
     let rate = |s: Option<&Series>| median(s.and_then(|s| s.of(|s| s.per_second)));
     let latency = |s: Option<&Series>| {
         s.map_or("–".to_owned(), |s| {
@@ -58,6 +60,7 @@ fn row(text: &mut String, line: &Line) {
         })
     };
     let (ours, bao, bare) = (Some(&line.ours), line.bao.as_ref(), line.bare.as_ref());
+    let load = bare.and_then(|bare| line.ours.over(bare, |s| s.cpu_us));
     let times = bao.and_then(|bao| bao.over(&line.ours, |s| s.cpu_us));
     let part = line.without.as_ref().and_then(|w| line.ours.over(w, |s| s.per_second));
     let audit = match line.ours.audit {
@@ -70,9 +73,10 @@ fn row(text: &mut String, line: &Line) {
         audit.to_owned(),
         if line.tls { "on" } else { "off" }.to_owned(),
         line.connections.to_string(),
-        cpu(ours),
-        cpu(bao),
-        cpu(bare),
+        cpu(ours, items),
+        cpu(bao, items),
+        cpu(bare, 1.0),
+        spread(load, 1.0),
         spread(times, 1.0),
         rate(ours),
         rate(bao),
@@ -94,23 +98,24 @@ fn syncs(series: &Series) -> String {
 }
 
 fn bars(line: &Line) -> String {
-    let words: Vec<String> = line
-        .bars
-        .iter()
-        .map(|bar| {
-            let what = match bar {
-                Bar::CpuUs(most) => format!("CPU ≤ {most}"),
-                Bar::Times(least) => format!("requests ≥ {least} × `bao`"),
-                Bar::Part(least) => format!("≥ {least} of that without audit"),
-            };
-            match line.reached(*bar) {
-                Some(true) => format!("{what}: reached"),
-                Some(false) => format!("{what}: **missed**"),
-                None => what,
-            }
-        })
-        .collect();
+    let words: Vec<String> = line.bars.iter().map(bar).collect();
     words.join("; ")
+}
+
+fn bar(judged: &Judged) -> String {
+    let what = match judged.bar {
+        Bar::CpuUs(most) => format!("CPU ≤ {} us", short(most)),
+        Bar::OfBare(most) => format!("CPU ≤ {} × hyper", short(most)),
+        Bar::UnderBao(least) => format!("`bao` ≥ {} × our CPU", short(least)),
+        Bar::Times(least) => format!("requests ≥ {} × `bao`", short(least)),
+        Bar::Part(least) => format!("≥ {} of that without audit", short(least)),
+    };
+    let found = judged.found.map(short).unwrap_or_default();
+    match judged.reached {
+        Some(true) => format!("{what}: {found}, reached"),
+        Some(false) => format!("{what}: {found}, **missed**"),
+        None => what,
+    }
 }
 
 fn median(summary: Option<Summary>) -> String {
