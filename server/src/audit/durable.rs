@@ -5,6 +5,7 @@
 //! closes both; the next write opens them again, and completes the file.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,7 @@ pub(super) struct DurableSink {
 }
 
 struct AtWork {
+    path: PathBuf,
     file: Followed,
     syncer: Syncer,
     journal: Option<Journal>,
@@ -82,7 +84,8 @@ impl AtWork {
         }
         let journal = Journal::open(&folder_of(path))?;
         journal.complete(opened, path)?;
-        Ok(Self { file, syncer: Syncer::start()?, journal: Some(journal) })
+        sync_name(path)?;
+        Ok(Self { path: path.to_owned(), file, syncer: Syncer::start()?, journal: Some(journal) })
     }
 
     fn write(&mut self, batch: &[u8]) -> io::Result<()> {
@@ -90,7 +93,10 @@ impl AtWork {
             self.turn()?;
         }
         let journal = self.journal.as_mut().ok_or_else(closed)?;
-        let (file, _) = self.file.current()?;
+        let (file, fresh) = self.file.current()?;
+        if fresh {
+            sync_name(&self.path)?;
+        }
         if let Some(synced) = self.syncer.ended()? {
             journal.synced(synced);
         }
@@ -132,6 +138,12 @@ fn folder_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".journal");
     PathBuf::from(name)
+}
+
+/// A file that was just made has its name on the disk.
+fn sync_name(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn closed() -> io::Error {
@@ -247,6 +259,33 @@ mod tests {
         write(&mut sink, "y\n");
         let segments = fs::read_dir(folder_of(&case.path())).unwrap().count();
         assert!(segments <= 5, "a lock, the segment in use, spares: {segments}");
+    }
+
+    /// What was left of a batch that the journal does not have was glued to the next line.
+    #[test]
+    fn a_torn_end_gets_its_own_line() {
+        let case = Case::new();
+        let mut sink = case.open();
+        write(&mut sink, "one\n");
+        kill(sink);
+        fs::write(case.path(), "one\n{\"torn").unwrap();
+        let mut sink = case.open();
+        write(&mut sink, "two\n");
+        assert_eq!(case.text(), "one\n{\"torn\ntwo\n");
+    }
+
+    /// The second part of a large batch began a line of its own in another file.
+    #[test]
+    fn a_line_that_was_cut_for_the_journal_is_whole_in_another_file() {
+        let case = Case::new();
+        let mut sink = case.open();
+        let line = format!("{}\n", "x".repeat(9 << 20));
+        write(&mut sink, &line);
+        kill(sink);
+        fs::rename(case.path(), case.folder.path().join("audit.log.1")).unwrap();
+        let sink = case.open();
+        assert!(case.text() == line);
+        drop(sink);
     }
 
     #[test]

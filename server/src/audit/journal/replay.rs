@@ -1,11 +1,13 @@
 //! After a crash: what the journal has and the file lacks.
 //!
-//! Lines whose place in the file holds them are passed over; the rest is appended. Where the file is
-//! not the one that they were written to (it was renamed, or cut short by hand) they are appended
-//! whole: a line may then be in two files, and none is missing.
+//! What the place of lines holds of them is written there once more: a sync that failed leaves pages
+//! that look written and are not on the disk. The rest is appended. Where the file is not the one
+//! that they were written to (it was renamed, or cut short by hand) they are appended whole: a line
+//! may then be in two files, and none is missing.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use strongroom_wal::{LogReader, Lsn};
@@ -34,11 +36,19 @@ pub(super) fn complete(
     file: &mut File,
     path: &Path,
 ) -> io::Result<()> {
-    let mut written = File::open(path)?;
-    each(reader, |lsn, entry| match entry {
-        Entry::Lines(place, lines) if lsn >= synced => add(&mut written, file, &place, lines),
-        _ => Ok(()),
-    })
+    let in_place = OpenOptions::new().read(true).write(true).open(path)?;
+    // A batch in several parts is cut anywhere.
+    let mut begins_line = true;
+    each(reader, |lsn, entry| {
+        let Entry::Lines(place, lines) = entry else { return Ok(()) };
+        if lsn >= synced {
+            add(&in_place, file, &place, lines, begins_line)?;
+        }
+        begins_line = lines.ends_with(b"\n");
+        Ok(())
+    })?;
+    // Part of a batch that was never acknowledged may be there.
+    end_line(&in_place, file)
 }
 
 fn each(
@@ -57,34 +67,47 @@ fn each(
     Ok(())
 }
 
-/// Appends of `lines` what their place does not hold.
-fn add(written: &mut File, file: &mut File, place: &Place, lines: &[u8]) -> io::Result<()> {
+/// Writes `lines` to their place as far as it holds them, and appends the rest.
+fn add(
+    in_place: &File,
+    file: &mut File,
+    place: &Place,
+    lines: &[u8],
+    begins_line: bool,
+) -> io::Result<()> {
     let end = Place::end_of(&file.metadata()?);
     if end.same_file(place) && end.offset >= place.offset {
         let there = usize::try_from(end.offset - place.offset).unwrap_or(usize::MAX);
         let there = there.min(lines.len());
         let whole = there == lines.len();
         let at_end = place.offset + there as u64 == end.offset;
-        if (whole || at_end) && holds(written, place.offset, &lines[..there])? {
+        if (whole || at_end) && holds(in_place, place.offset, &lines[..there])? {
+            in_place.write_all_at(&lines[..there], place.offset)?;
             return file.write_all(&lines[there..]);
         }
     }
-    // Whatever the file ends with, these begin a line.
-    if end.offset > 0 && !holds(written, end.offset - 1, b"\n")? {
-        file.write_all(b"\n")?;
+    if begins_line {
+        end_line(in_place, file)?;
     }
     file.write_all(lines)
 }
 
-fn holds(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<bool> {
-    file.seek(SeekFrom::Start(offset))?;
+/// Whatever the file ends with, what is appended next begins a line.
+fn end_line(in_place: &File, file: &mut File) -> io::Result<()> {
+    let end = file.metadata()?.len();
+    if end > 0 && !holds(in_place, end - 1, b"\n")? { file.write_all(b"\n") } else { Ok(()) }
+}
+
+fn holds(file: &File, offset: u64, bytes: &[u8]) -> io::Result<bool> {
     let mut buffer = vec![0; COMPARED.min(bytes.len())];
+    let mut at = offset;
     for part in bytes.chunks(COMPARED) {
         let buffer = &mut buffer[..part.len()];
-        file.read_exact(buffer)?;
+        file.read_exact_at(buffer, at)?;
         if buffer != part {
             return Ok(false);
         }
+        at += part.len() as u64;
     }
     Ok(true)
 }
