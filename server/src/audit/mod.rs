@@ -27,6 +27,7 @@ mod file;
 mod follow;
 mod hash;
 mod headers;
+mod hmac;
 mod journal;
 mod probe;
 mod record;
