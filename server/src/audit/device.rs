@@ -6,6 +6,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::counts::{Counted, Counts};
@@ -83,6 +84,7 @@ impl Device {
             place: settings.place.clone(),
             sink: None,
             failing: false,
+            runtime: Handle::try_current().ok(),
             shared: Arc::clone(&shared),
         };
         std::thread::Builder::new()
@@ -196,6 +198,8 @@ struct Writer {
     sink: Option<Box<dyn Sink>>,
     /// The last batch was not written.
     failing: bool,
+    /// Where those run who wait.
+    runtime: Option<Handle>,
     shared: Arc<Shared>,
 }
 
@@ -218,10 +222,7 @@ impl Writer {
             match &written {
                 Ok(()) => {
                     self.shared.counts.batch(batch.ends.len(), batch.text.len());
-                    for waiting in waiting {
-                        // Whoever asked may have gone away.
-                        let _ = waiting.send(());
-                    }
+                    self.tell(waiting);
                 }
                 Err(_) => drop(waiting),
             }
@@ -229,6 +230,16 @@ impl Writer {
             if batch.text.capacity() > BACKLOG_MAX / 8 {
                 batch = Batch::default();
             }
+        }
+    }
+
+    /// Tells those who wait. A wake-up from outside of the runtime takes a lock and often a system
+    /// call, so several are handed to the runtime as one.
+    fn tell(&self, mut waiting: Vec<oneshot::Sender<()>>) {
+        if let (Some(runtime), true) = (&self.runtime, waiting.len() > 1) {
+            runtime.spawn(async move { told(&mut waiting) });
+        } else {
+            told(&mut waiting);
         }
     }
 
@@ -253,6 +264,13 @@ impl Writer {
             _ => {}
         }
         self.failing = written.is_err();
+    }
+}
+
+fn told(waiting: &mut Vec<oneshot::Sender<()>>) {
+    for waiting in waiting.drain(..) {
+        // Whoever asked may have gone away.
+        let _ = waiting.send(());
     }
 }
 

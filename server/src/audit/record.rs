@@ -3,10 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::Device;
 use super::hash::{Style, json, number, quoted};
 use super::trail::{Facts, Who};
@@ -14,6 +10,9 @@ use crate::dispatch::Request;
 use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Auth, Operation, Response, WrapInfo};
 use crate::token::Token;
+
+/// Bytes that most heads fit into.
+const HEAD: usize = 2048;
 
 /// Whether the request was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +31,10 @@ pub(super) fn head(
     headers: &BTreeMap<String, bool>,
     verdict: Verdict,
 ) -> Vec<u8> {
-    let mut out = Object::new(Vec::with_capacity(1024), device);
-    out.object("auth", |o| auth(o, request, &facts.who, verdict));
-    out.object("request", |o| self::request(o, request, facts, headers));
+    let mut out = Object::new(Vec::with_capacity(HEAD), device);
+    let named = Named::of(&out, request, &facts.who);
+    out.object("auth", |o| auth(o, &facts.who, &named, verdict));
+    out.object("request", |o| self::request(o, request, facts, &named, headers));
     out.finish()
 }
 
@@ -46,30 +46,47 @@ pub(super) fn arrival_head(
     headers: &BTreeMap<String, bool>,
     new: &Auth,
 ) -> Vec<u8> {
-    let mut out = Object::new(Vec::with_capacity(1024), device);
+    let mut out = Object::new(Vec::with_capacity(HEAD), device);
+    let named = Named::of(&out, request, &facts.who);
     out.object("auth", |o| new_token(o, new));
-    out.object("request", |o| self::request(o, request, facts, headers));
+    out.object("request", |o| self::request(o, request, facts, &named, headers));
     out.finish()
 }
 
-/// The line of a request.
-pub(super) fn request_line(device: &Device, head: &[u8], now: Stamp, verdict: Verdict) -> Vec<u8> {
-    let mut out = line(device, "request", head, now);
-    if verdict == Verdict::Denied {
-        out.text("error", "permission denied");
-    }
-    end(out)
+/// Appends the line of a request.
+pub(super) fn request_line(
+    to: &mut Vec<u8>,
+    device: &Device,
+    head: &[u8],
+    now: Stamp,
+    verdict: Verdict,
+) {
+    line(to, device, "request", head, now, |out| {
+        if verdict == Verdict::Denied {
+            out.text("error", "permission denied");
+        }
+    });
 }
 
-/// The line of an answer.
+/// Appends the line of an answer.
 pub(super) fn response_line(
+    to: &mut Vec<u8>,
     device: &Device,
     head: &[u8],
     now: Stamp,
     (request, facts): (&Request, &Facts),
     result: &ApiResult<Response>,
-) -> Vec<u8> {
-    let mut out = line(device, "response", head, now);
+) {
+    line(to, device, "response", head, now, |out| {
+        response(out, (request, facts), result);
+    });
+}
+
+fn response(
+    out: &mut Object<'_>,
+    (request, facts): (&Request, &Facts),
+    result: &ApiResult<Response>,
+) {
     out.object("response", |o| match result {
         Ok(response) => answer(o, request, facts, response),
         Err(e) => failure(o, facts, e),
@@ -79,27 +96,52 @@ pub(super) fn response_line(
     {
         out.text("error", &e.errors.join("; "));
     }
-    end(out)
 }
 
-fn line<'d>(device: &'d Device, kind: &str, head: &[u8], now: Stamp) -> Object<'d> {
-    let mut out = Vec::with_capacity(head.len() + 512);
+fn line(
+    to: &mut Vec<u8>,
+    device: &Device,
+    kind: &str,
+    head: &[u8],
+    now: Stamp,
+    rest: impl FnOnce(&mut Object<'_>),
+) {
+    let mut out = std::mem::take(to);
+    out.reserve(2 * head.len());
     out.extend_from_slice(device.settings.prefix.as_bytes());
     out.push(b'{');
     let mut out = Object::new(out, device);
     out.text("time", &now.rfc3339());
     out.text("type", kind);
     out.raw(head);
-    out
+    rest(&mut out);
+    *to = out.finish();
+    to.extend_from_slice(b"}\n");
 }
 
-fn end(out: Object<'_>) -> Vec<u8> {
-    let mut out = out.finish();
-    out.extend_from_slice(b"}\n");
-    out
+/// The caller's token and accessor as they go on record: several times, and hashed once.
+struct Named {
+    token: Option<Vec<u8>>,
+    accessor: Option<Vec<u8>>,
 }
 
-fn auth(o: &mut Object<'_>, request: &Request, who: &Who, verdict: Verdict) {
+impl Named {
+    fn of(o: &Object<'_>, request: &Request, who: &Who) -> Self {
+        let token = request.token.as_ref().filter(|t| !t.is_empty());
+        let accessor = match who {
+            Who::Nobody => "",
+            Who::Token(token) => &token.caller.accessor,
+            Who::Forwarded(caller) => &caller.accessor,
+        };
+        Self {
+            token: token.map(|token| o.shown(token, true)),
+            accessor: (!accessor.is_empty())
+                .then(|| o.shown(accessor, o.device.settings.hmac_accessor)),
+        }
+    }
+}
+
+fn auth(o: &mut Object<'_>, who: &Who, named: &Named, verdict: Verdict) {
     let caller = match who {
         Who::Nobody => {
             if verdict == Verdict::Allowed {
@@ -110,10 +152,8 @@ fn auth(o: &mut Object<'_>, request: &Request, who: &Who, verdict: Verdict) {
         Who::Token(token) => &token.caller,
         Who::Forwarded(caller) => caller,
     };
-    if let Some(token) = &request.token {
-        o.secret("client_token", token);
-    }
-    o.accessor("accessor", &caller.accessor);
+    o.ready("client_token", named.token.as_deref());
+    o.ready("accessor", named.accessor.as_deref());
     o.text("display_name", &caller.display_name);
     o.value("policies", &caller.policies);
     o.value("token_policies", &caller.policies);
@@ -140,18 +180,22 @@ fn lifetime(o: &mut Object<'_>, token: &Token) {
     o.text("token_issue_time", &token.entry.created.rfc3339());
 }
 
-fn request(o: &mut Object<'_>, request: &Request, facts: &Facts, headers: &BTreeMap<String, bool>) {
+fn request(
+    o: &mut Object<'_>,
+    request: &Request,
+    facts: &Facts,
+    named: &Named,
+    headers: &BTreeMap<String, bool>,
+) {
     o.value("id", request.id);
     o.text("operation", operation(request.op, facts.creates));
     if let Some(id) = client_id(&facts.who) {
         o.text("client_id", &id);
     }
     mount(o, facts, "mount_running_version");
-    if let Some(token) = request.token.as_ref().filter(|t| !t.is_empty()) {
-        o.secret("client_token", token);
-        if let Who::Token(token) = &facts.who {
-            o.accessor("client_token_accessor", &token.caller.accessor);
-        }
+    o.ready("client_token", named.token.as_deref());
+    if matches!(facts.who, Who::Token(_)) && named.token.is_some() {
+        o.ready("client_token_accessor", named.accessor.as_deref());
     }
     o.raw(br#""namespace":{"id":"root"}"#);
     o.text("path", &request.path);
@@ -169,20 +213,13 @@ fn request(o: &mut Object<'_>, request: &Request, facts: &Facts, headers: &BTree
     }
 }
 
-/// Who a client is for those who count clients: an entity, or all tokens of the same policies.
+/// Who a client is for those who count clients.
 fn client_id(who: &Who) -> Option<Cow<'_, str>> {
-    let caller = match who {
-        Who::Nobody => return None,
-        Who::Token(token) => &token.caller,
-        Who::Forwarded(caller) => caller,
-    };
-    if !caller.entity_id.is_empty() {
-        return Some(Cow::Borrowed(&caller.entity_id));
+    match who {
+        Who::Nobody => None,
+        Who::Token(token) => Some(Cow::Borrowed(token.client_id())),
+        Who::Forwarded(caller) => Some(Cow::Owned(caller.client_id())),
     }
-    let mut policies = caller.policies.clone();
-    policies.sort_unstable();
-    let text = format!("{}\0root", policies.join("\x7f"));
-    Some(Cow::Owned(STANDARD.encode(digest(&SHA256, text.as_bytes()))))
 }
 
 fn operation(op: Operation, creates: bool) -> &'static str {
@@ -323,16 +360,36 @@ impl<'d> Object<'d> {
         }
     }
 
+    /// The name of a field: one of ours, or one that was checked; none needs an escape.
     fn name(&mut self, name: &str) {
         self.separate();
-        quoted(&mut self.out, name);
-        self.out.push(b':');
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
     }
 
     /// Fields that are ready.
     fn raw(&mut self, fields: &[u8]) {
         self.separate();
         self.out.extend_from_slice(fields);
+    }
+
+    /// A value that is ready, if there is one.
+    fn ready(&mut self, name: &str, value: Option<&[u8]>) {
+        let Some(value) = value else { return };
+        self.name(name);
+        self.out.extend_from_slice(value);
+    }
+
+    /// A text as a value, hashed if it is asked for and the device does not show everything.
+    fn shown(&self, text: &str, hmac: bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(text.len() + 80);
+        if hmac && !self.device.settings.log_raw {
+            self.device.hasher.string(&mut out, text);
+        } else {
+            quoted(&mut out, text);
+        }
+        out
     }
 
     fn text(&mut self, name: &str, text: &str) {

@@ -64,6 +64,11 @@ impl Trail {
         }
     }
 
+    /// Whether it was said already what is known of the request.
+    pub fn knows(&self) -> bool {
+        self.facts.is_some()
+    }
+
     /// Says what is known of the request; the first word counts.
     ///
     /// # Errors
@@ -96,7 +101,9 @@ impl Trail {
         let heads = self.heads(request, Verdict::Allowed);
         let now = SystemTime::now().into();
         let lines = live.devices.iter().zip(&heads).map(|(device, head)| {
-            (device, record::request_line(device, head, now, Verdict::Allowed), Vec::new())
+            let mut text = Vec::new();
+            record::request_line(&mut text, device, head, now, Verdict::Allowed);
+            (device, 0, text)
         });
         written(lines).await?;
         self.heads = Some(heads);
@@ -132,16 +139,16 @@ impl Trail {
             _ => None,
         };
         let lines = self.live.devices.iter().zip(&heads).map(|(device, head)| {
-            let first = if asked {
-                Vec::new()
-            } else {
-                record::request_line(device, head, request.now.into(), verdict)
-            };
+            let mut text = Vec::with_capacity(3 * head.len());
+            if !asked {
+                record::request_line(&mut text, device, head, request.now.into(), verdict);
+            }
+            let first = text.len();
             let own = arrived
                 .map(|new| record::arrival_head(device, request, facts, &self.live.headers, new));
             let head = own.as_ref().unwrap_or(head);
-            let second = record::response_line(device, head, now, (request, facts), result);
-            (device, first, second)
+            record::response_line(&mut text, device, head, now, (request, facts), result);
+            (device, first, text)
         });
         written(lines).await
     }
@@ -155,19 +162,15 @@ impl Trail {
     }
 }
 
-/// Hands each device its lines and waits until each has them or is given up.
+/// Hands each device its lines, of which the first ends where another one follows, and waits until
+/// each has them or is given up.
 async fn written<'d>(
-    lines: impl Iterator<Item = (&'d Arc<Device>, Vec<u8>, Vec<u8>)>,
+    lines: impl Iterator<Item = (&'d Arc<Device>, usize, Vec<u8>)>,
 ) -> ApiResult<()> {
     let waiting: Vec<_> = lines
-        .filter_map(|(device, mut text, second)| {
-            let first = text.len();
-            text.extend_from_slice(&second);
-            if first == 0 || second.is_empty() {
-                device.submit(&text, &[text.len()])
-            } else {
-                device.submit(&text, &[first, text.len()])
-            }
+        .filter_map(|(device, first, text)| {
+            let ends = [first, text.len()];
+            device.submit(&text, if first == 0 { &ends[1..] } else { &ends })
         })
         .collect();
     let mut logged = 0;

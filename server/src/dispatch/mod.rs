@@ -86,7 +86,7 @@ async fn answer(
     let mut used = Use::Unlimited;
     for _ in 0..TRIES {
         let mut session = unsealed.session();
-        record::know(trail, &mut session, request)?;
+        let found = record::know(trail, &mut session, request)?;
         let context = run::Context {
             cluster,
             lockout: &unsealed.lockout,
@@ -95,7 +95,7 @@ async fn answer(
             scope: Scope::Here,
             creates: Cell::new(false),
         };
-        let step = run::attempt(&context, &mut session, used != Use::Unlimited);
+        let step = run::attempt(&context, &mut session, found, used != Use::Unlimited);
         record::creates(trail, &context);
         if record::has_effect(&step, &mut session) {
             Box::pin(record::request(trail, request)).await?;

@@ -1,5 +1,7 @@
 //! Where a call meets its audit trail.
 
+use std::sync::Arc;
+
 use super::authorise::identify;
 use super::run::Context;
 use super::{Request, Step};
@@ -7,20 +9,31 @@ use crate::audit::{Facts, Trail, Who};
 use crate::barrier::Session;
 use crate::cluster::Unsealed;
 use crate::logical::{ApiResult, Caller, Response};
-use crate::mount::{self, Scope};
+use crate::mount::{self, Mount, Scope};
+use crate::token::Token;
 
-/// Tells the trail who calls and what answers, as the store says in this transaction.
+/// What was looked up for the trail in a transaction; the attempt in it need not do it again.
+pub(super) struct LookedUp {
+    pub(super) token: Option<Arc<Token>>,
+    pub(super) mount: Option<Arc<Mount>>,
+}
+
+/// Tells the trail who calls and what answers, as the store says in this transaction; once.
 pub(super) fn know(
     trail: &mut Option<Trail>,
     session: &mut Session,
     request: &Request,
-) -> ApiResult<()> {
-    let Some(trail) = trail else { return Ok(()) };
+) -> ApiResult<Option<LookedUp>> {
+    let mut found = None;
+    let Some(trail) = trail else { return Ok(found) };
     trail.know(|| {
-        let who = identify(session, request)?.map_or(Who::Nobody, Who::Token);
+        let token = identify(session, request)?;
         let mount = mount::route(session, Scope::Here, &request.path)?.map(|(mount, _)| mount);
+        let who = token.clone().map_or(Who::Nobody, Who::Token);
+        found = Some(LookedUp { token, mount: mount.clone() });
         Ok(Facts { who, mount, forwarded_from: None, creates: false })
-    })
+    })?;
+    Ok(found)
 }
 
 /// As [`know`], for a call that a secondary forwarded.
@@ -77,7 +90,7 @@ pub(super) async fn answer(
     unsealed.audit.after(request, unsealed);
     unsealed.quotas.after(request, unsealed);
     let mut trail = Trail::resume(trail, &unsealed.audit);
-    if trail.is_some() {
+    if trail.as_ref().is_some_and(|trail| !trail.knows()) {
         know(&mut trail, &mut unsealed.session(), request)?;
     }
     if let Some(trail) = &mut trail {

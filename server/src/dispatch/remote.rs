@@ -138,7 +138,7 @@ async fn execute(
         };
         let step = match request.path.strip_prefix("sys/") {
             Some(rest) => run::system(&context, &mut session, Some(caller), rest),
-            None => run::mounted(&context, &mut session, Some(caller)),
+            None => run::mounted(&context, &mut session, Some(caller), None),
         };
         record::creates(trail, &context);
         if record::has_effect(&step, &mut session) {

@@ -7,6 +7,7 @@ use strongroom_storage::KeyspaceId;
 
 use super::Request;
 use super::authorise::{authorise, identify};
+use super::record::LookedUp;
 use crate::auth::{self, Lockout, Login};
 use crate::barrier::Session;
 use crate::cluster::Cluster;
@@ -45,10 +46,11 @@ pub(super) struct Context<'a> {
     pub(super) creates: Cell<bool>,
 }
 
-/// Runs a client's request.
+/// Runs a client's request. `found` was looked up in this transaction.
 pub(super) fn attempt(
     context: &Context<'_>,
     session: &mut Session,
+    found: Option<LookedUp>,
     spent: bool,
 ) -> ApiResult<Step> {
     let Context { request, role, .. } = *context;
@@ -58,7 +60,10 @@ pub(super) fn attempt(
             "this secondary is still receiving its first copy of the primary's data; try again soon",
         ));
     }
-    let known = identify(session, request)?;
+    let (known, mount) = match found {
+        Some(LookedUp { token, mount }) => (token, mount),
+        None => (identify(session, request)?, None),
+    };
     if let Some(found) = &known
         && found.entry.num_uses != 0
         && !spent
@@ -74,7 +79,7 @@ pub(super) fn attempt(
     if let Some(rest) = request.path.strip_prefix("sys/") {
         return system(context, session, caller, rest);
     }
-    mounted(context, session, caller)
+    mounted(context, session, caller, mount)
 }
 
 /// `sys/`.
@@ -116,14 +121,23 @@ pub(super) fn system(
     }
 }
 
-/// A path of a mount.
+/// A path of a mount, which may be known already.
 pub(super) fn mounted(
     context: &Context<'_>,
     session: &mut Session,
     caller: Option<&Caller>,
+    mount: Option<Arc<Mount>>,
 ) -> ApiResult<Step> {
     let request = context.request;
-    let Some((mount, rest)) = mount::route(session, context.scope, &request.path)? else {
+    let routed = match mount {
+        Some(mount) => {
+            // A path may lack the slash that ends its mount's.
+            let rest = request.path.get(mount.info.path.len()..).unwrap_or("");
+            Some((mount, rest))
+        }
+        None => mount::route(session, context.scope, &request.path)?,
+    };
+    let Some((mount, rest)) = routed else {
         authorise(session, request, Access::Token, caller, true)?;
         return Err(ApiError::new(
             404,

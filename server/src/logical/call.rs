@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -53,6 +56,17 @@ impl Caller {
     /// Whether there is no token of this cluster behind the call.
     pub fn is_nobody(&self) -> bool {
         self.token_id.is_empty() && !self.batch
+    }
+
+    /// Who calls, for those who count clients: an entity, or all tokens of the same policies.
+    pub fn client_id(&self) -> String {
+        if !self.entity_id.is_empty() {
+            return self.entity_id.clone();
+        }
+        let mut policies = self.policies.clone();
+        policies.sort_unstable();
+        let text = format!("{}\0root", policies.join("\x7f"));
+        STANDARD.encode(digest(&SHA256, text.as_bytes()))
     }
 }
 

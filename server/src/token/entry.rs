@@ -13,7 +13,7 @@
 //! The token itself is stored nowhere.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,7 @@ pub struct Token {
     pub entry: TokenEntry,
     /// Ready for calls.
     pub caller: Caller,
+    client_id: OnceLock<String>,
 }
 
 impl Token {
@@ -111,7 +112,12 @@ impl Token {
             metadata: entry.meta.clone().unwrap_or_default(),
             batch: entry.batch,
         };
-        Self { entry, caller }
+        Self { entry, caller, client_id: OnceLock::new() }
+    }
+
+    /// As [`Caller::client_id`], made once.
+    pub fn client_id(&self) -> &str {
+        self.client_id.get_or_init(|| self.caller.client_id())
     }
 }
 
