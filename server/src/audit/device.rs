@@ -300,6 +300,19 @@ mod tests {
         assert!(dead.submit(b"line\n", &[5]).unwrap().await.is_err());
     }
 
+    #[tokio::test]
+    async fn all_who_wait_for_one_write_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let device = device(path.to_str().unwrap());
+        let waiting: Vec<_> = (0..100).map(|_| device.submit(b"line\n", &[5]).unwrap()).collect();
+        for waiting in waiting {
+            waiting.await.unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 100);
+        assert_eq!(device.counted().records, 100);
+    }
+
     /// A pipe that nobody reads hung every request of another server for good.
     #[tokio::test]
     async fn a_device_that_hangs_is_given_up_and_taken_back_when_it_moves() {

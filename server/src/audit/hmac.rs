@@ -58,7 +58,7 @@ fn hex(mac: Hmac<Sha256>) -> [u8; HEX_LEN] {
 mod tests {
     use super::*;
 
-    /// RFC 4231, cases 2 and 6; an empty text under the first key.
+    /// RFC 4231, cases 2 and 6.
     #[test]
     fn tags_are_those_of_the_standard() {
         let tag = |key: &[u8], text: &[u8]| String::from_utf8(Key::new(key).tag(text).to_vec());
@@ -76,9 +76,10 @@ mod tests {
         ] {
             assert_eq!(tag(key, text).unwrap(), want);
         }
-        let reference = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"Jefe");
-        let reference = aws_lc_rs::hmac::sign(&reference, b"");
-        let want: String = reference.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(tag(b"Jefe", b"").unwrap(), want);
+        // Of an empty text under an empty key.
+        assert_eq!(
+            tag(b"", b"").unwrap(),
+            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"
+        );
     }
 }

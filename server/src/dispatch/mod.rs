@@ -5,7 +5,8 @@
 //! transaction came in between, everything is run again, the check of the token included.
 //!
 //! A read or an encryption waits for nothing on its way. Futures of what others may wait for are
-//! boxed, so that its own stays small enough to be moved about cheaply.
+//! boxed, and those that it goes through stay where they were made (`pin!`): a future that is awaited
+//! as it is gets copied whole, twice.
 
 mod authorise;
 mod flight;
@@ -16,6 +17,7 @@ mod run;
 mod wrap;
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::sync::Arc;
 
 use strongroom_storage::CommitError;
@@ -43,7 +45,7 @@ const TRIES: usize = 128;
 /// The answer, as an error.
 pub async fn handle(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Response> {
     let flight = cluster.flights().enter(request);
-    let result = carry_out(cluster, request).await;
+    let result = pin!(carry_out(cluster, request)).await;
     let status = result.as_ref().map_or_else(|e| e.status, |answer| answer.status.unwrap_or(200));
     cluster.meters().handled(verb(request.op), flight.began.elapsed(), status);
     result
@@ -67,13 +69,16 @@ async fn carry_out(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Respo
     let unsealed = cluster.unsealed()?;
     unsealed.quotas.admit(request)?;
     let mut trail = Trail::begin(&unsealed.audit);
-    let mut result = answer(cluster, &unsealed, request, &mut trail).await;
+    let mut result = pin!(answer(cluster, &unsealed, request, &mut trail)).await;
     if let (Some(ttl), Ok(answer)) = (request.wrap_ttl, &mut result)
         && answer.wrap_info.is_none()
     {
         result = Box::pin(wrap::wrap(&unsealed, request, ttl, std::mem::take(answer))).await;
     }
-    record::answer(&unsealed, request, trail, result).await
+    if let Some(mut trail) = record::resume(&unsealed, request, trail)? {
+        Box::pin(trail.answer(request, &result)).await?;
+    }
+    result
 }
 
 async fn answer(

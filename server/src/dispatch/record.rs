@@ -80,21 +80,30 @@ pub(super) async fn request(trail: &mut Option<Trail>, request: &Request) -> Api
     }
 }
 
-/// Puts the answer on record before it leaves; without a record it does not.
-pub(super) async fn answer(
+/// The trail that the answer goes on record by, if it has to.
+pub(super) fn resume(
     unsealed: &Unsealed,
     request: &Request,
     trail: Option<Trail>,
-    result: ApiResult<Response>,
-) -> ApiResult<Response> {
+) -> ApiResult<Option<Trail>> {
     unsealed.audit.after(request, unsealed);
     unsealed.quotas.after(request, unsealed);
     let mut trail = Trail::resume(trail, &unsealed.audit);
     if trail.as_ref().is_some_and(|trail| !trail.knows()) {
         know(&mut trail, &mut unsealed.session(), request)?;
     }
-    if let Some(trail) = &mut trail {
-        Box::pin(trail.answer(request, &result)).await?;
+    Ok(trail)
+}
+
+/// Puts the answer on record before it leaves; without a record it does not.
+pub(super) async fn answer(
+    unsealed: &Unsealed,
+    request: &Request,
+    trail: Option<Trail>,
+    result: &ApiResult<Response>,
+) -> ApiResult<()> {
+    match resume(unsealed, request, trail)? {
+        Some(mut trail) => trail.answer(request, result).await,
+        None => Ok(()),
     }
-    result
 }

@@ -113,7 +113,8 @@ pub async fn execute_forwarded(cluster: &Cluster, forwarded: ForwardRequest) -> 
         Ok((response, lsn)) => (Ok(response), lsn),
         Err(e) => (Err(e), unsealed.store.position().0),
     };
-    ForwardReply { result: record::answer(&unsealed, &request, trail, result).await, lsn }
+    let recorded = record::answer(&unsealed, &request, trail, &result).await;
+    ForwardReply { result: recorded.and(result), lsn }
 }
 
 async fn execute(

@@ -309,7 +309,7 @@ fn issued(
     call: &Call<'_>,
 ) -> ApiResult<Response> {
     let (made, warnings) = auth::issue(session, login, call)?;
-    response.auth = Some(made);
+    response.auth = Some(Box::new(made));
     response.warnings.extend(warnings);
     Ok(response)
 }

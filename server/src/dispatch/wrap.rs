@@ -28,7 +28,7 @@ pub(super) async fn wrap(
             Ok(_) => {
                 let accessor = answer.auth.as_ref().map(|auth| &auth.accessor);
                 info.wrapped_accessor.clone_from(accessor.unwrap_or(&answer.wrapped_accessor));
-                return Ok(Response { wrap_info: Some(info), ..Response::empty() });
+                return Ok(Response { wrap_info: Some(Box::new(info)), ..Response::empty() });
             }
             Err(CommitError::Conflict) => {}
             Err(e) => return Err(commit_error(&e)),

@@ -81,17 +81,18 @@ async fn answer(
     request: hyper::Request<Incoming>,
 ) -> HttpResponse {
     let crossing = match Crossing::of(&cluster, request.headers()) {
-        Ok(None) => return same_origin(cluster, from, request).await,
-        Ok(Some(crossing)) => crossing,
+        Ok(crossing) => crossing,
         Err(e) => return respond(Err(e), request_id()),
     };
     let asked = request.method() == Method::OPTIONS;
-    let mut response = if asked {
+    let mut response = if asked && crossing.is_some() {
         respond(Ok(Response::empty()), request_id())
     } else {
-        same_origin(cluster, from, request).await
+        pin!(same_origin(cluster, from, request)).await
     };
-    crossing.mark(response.headers_mut(), asked);
+    if let Some(crossing) = crossing {
+        crossing.mark(response.headers_mut(), asked);
+    }
     response
 }
 
@@ -106,7 +107,7 @@ async fn same_origin(
         Ok(remote) => remote,
         Err(e) => return respond(Err(e), request_id()),
     };
-    match read(parts, body, Some(remote), settings.limits.body_max).await {
+    match pin!(read(parts, body, Some(remote), settings.limits.body_max)).await {
         Ok(Taken::Call(mut call)) => {
             call.certificates = from.certificates;
             call.open = shown_to_anyone(&call, settings.open);

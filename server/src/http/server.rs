@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -259,7 +260,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         pace.request(request.version() == hyper::Version::HTTP_2);
         let (cluster, pace, from) = (Arc::clone(&cluster), pace.clone(), from.clone());
         async move {
-            let answer = serve(cluster, from, request).await;
+            let answer = pin!(serve(cluster, from, request)).await;
             pace.answered();
             answer
         }

@@ -6,15 +6,16 @@ use serde_json::value::RawValue;
 use super::{ApiError, ApiResult, Parts};
 use crate::auth::Login;
 
-/// A successful answer. No data, auth, wrap information or warnings means 204.
+/// A successful answer. No data, auth, wrap information or warnings means 204. It is moved about
+/// often, so what is rare and large is boxed.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Response {
     /// The `data` object, already serialised.
     pub data: Option<Box<RawValue>>,
     /// The `auth` object of logins and token creation.
-    pub auth: Option<Auth>,
+    pub auth: Option<Box<Auth>>,
     /// Where a wrapped answer can be fetched.
-    pub wrap_info: Option<WrapInfo>,
+    pub wrap_info: Option<Box<WrapInfo>>,
     /// Hints for the client.
     pub warnings: Vec<String>,
     /// `lease_duration` in seconds (advisory for KV version 1).

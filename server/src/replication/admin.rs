@@ -113,7 +113,7 @@ async fn try_issue(
     }
     primary.registry.admit(id, &fingerprint);
     let info = WrapInfo { token, ..info };
-    Ok(Some(Response { wrap_info: Some(info), ..Response::empty() }))
+    Ok(Some(Response { wrap_info: Some(Box::new(info)), ..Response::empty() }))
 }
 
 fn sign(primary: &Primary, info: &WrapInfo, ttl: u64, now: SystemTime) -> ApiResult<String> {

@@ -160,7 +160,7 @@ fn make(
         }
     }
     let auth = issue(session, new, now)?;
-    Ok(Response { auth: Some(auth), warnings, ..Response::empty() })
+    Ok(Response { auth: Some(Box::new(auth)), warnings, ..Response::empty() })
 }
 
 fn chosen_id(body: &Body, session: &mut Session) -> ApiResult<Option<Zeroizing<String>>> {

@@ -262,7 +262,7 @@ fn prolong(
     let renewed = lifetime::renew(session, id, &wish).map_err(renew_error)?;
     let auth = issue::auth(session, token, &renewed.entry, core.call.now.into())?;
     let left = auth.lease_duration;
-    let response = Response { auth: Some(auth), ..Response::empty() };
+    let response = Response { auth: Some(Box::new(auth)), ..Response::empty() };
     Ok(if renewed.capped {
         let (asked, left) = (format_short(wish.increment), format_short(left));
         response.warn(format!(

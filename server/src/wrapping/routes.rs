@@ -97,5 +97,5 @@ fn rewrap(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let token = given(core, session)?;
     let found = unwrap(session, &token, core.call.now)?.ok_or_else(invalid)?;
     let info = super::wrap(session, found.payload, found.ttl, &found.creation_path, core.call.now)?;
-    Ok(Response { wrap_info: Some(info), ..Response::empty() })
+    Ok(Response { wrap_info: Some(Box::new(info)), ..Response::empty() })
 }

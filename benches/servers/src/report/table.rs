@@ -51,8 +51,7 @@ fn name(kind: Kind) -> &'static str {
 
 fn row(text: &mut String, line: &Line) {
     let items = line.items as f64;
-    let cpu =
-        |s: Option<&Series>, items| spread(s.and_then(|s| s.of(|s| s.cpu_us)), items);
+    let cpu = |s: Option<&Series>, items| spread(s.and_then(|s| s.of(|s| s.cpu_us)), items);
     let rate = |s: Option<&Series>| median(s.and_then(|s| s.of(|s| s.per_second)));
     let latency = |s: Option<&Series>| {
         s.map_or("–".to_owned(), |s| {
