@@ -139,7 +139,7 @@ fn look_up_and_prove(c: &mut Criterion) {
     group.bench_function("get", |b| {
         b.iter_batched(
             || random.pick(&keys),
-            |key| view.get(&key.hash, &key.key).unwrap().is_some(),
+            |key| view.get(&key.hash).unwrap().is_some(),
             BatchSize::LargeInput,
         );
     });

@@ -41,20 +41,20 @@ impl<P: Pages> View<P> {
         self.trie.root()
     }
 
-    /// Digest and value of a key, given with its hash.
+    /// Digest and value of the key that has this hash.
     ///
     /// # Errors
     /// When the page cannot be loaded.
-    pub fn get(&self, hash: &KeyHash, key: &[u8]) -> Result<Option<(Digest, P::Value)>, P::Error> {
-        self.trie.get(&self.pages, hash, key)
+    pub fn get(&self, hash: &KeyHash) -> Result<Option<(Digest, P::Value)>, P::Error> {
+        self.trie.get(&self.pages, hash)
     }
 
     /// The leaf whose key has this hash.
     ///
     /// # Errors
     /// When the page cannot be loaded.
-    pub fn get_by_hash(&self, hash: &KeyHash) -> Result<Option<Held<P::Value>>, P::Error> {
-        self.trie.get_by_hash(&self.pages, hash)
+    pub fn leaf_of(&self, hash: &KeyHash) -> Result<Option<Held<P::Value>>, P::Error> {
+        self.trie.leaf_of(&self.pages, hash)
     }
 
     /// All leaves in ascending key hash order.

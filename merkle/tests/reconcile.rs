@@ -241,7 +241,7 @@ fn applied_differences_make_the_roots_equal() {
     let (found, _) = reconcile(&one(here.clone()), &one(there.clone()));
     let diff = &found.keyspaces[&[1; 16]];
     let edit = |side: &Mem, hash: &KeyHash, fetch: bool| {
-        let held = side.get_by_hash(hash).unwrap().unwrap();
+        let held = side.leaf_of(hash).unwrap().unwrap();
         let put = fetch.then(|| (held.digest(), held.value()));
         Edit { hash: *hash, key: held.key().to_vec(), put }
     };

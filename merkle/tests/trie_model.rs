@@ -59,9 +59,8 @@ proptest! {
             prop_assert_eq!(view.root(), reference_root(&model));
             for edit in &batch {
                 let there = model.get(&edit.hash).copied();
-                prop_assert_eq!(view.get(&edit.hash, &edit.key).unwrap(), there);
-                prop_assert_eq!(view.get(&edit.hash, b"other").unwrap(), None);
-                let held = view.get_by_hash(&edit.hash).unwrap();
+                prop_assert_eq!(view.get(&edit.hash).unwrap(), there);
+                let held = view.leaf_of(&edit.hash).unwrap();
                 prop_assert_eq!(held.map(|held| (held.digest(), held.value())), there);
             }
         }
@@ -206,7 +205,7 @@ fn the_last_of_several_changes_of_a_key_counts() {
     let mut view = mem();
     let at = |put: Option<u64>| Edit::at(hash, put);
     apply(&mut view, &[at(Some(1)), at(None), at(Some(3))]);
-    assert_eq!(view.get(&hash, &hash.0).unwrap(), Some(entry(3)));
+    assert_eq!(view.get(&hash).unwrap(), Some(entry(3)));
     assert_eq!(apply(&mut view, &[at(Some(4)), at(None)]), [Some(entry(3)); 2]);
     assert!(view.is_empty());
 }

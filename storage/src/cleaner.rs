@@ -126,7 +126,7 @@ fn live_in(shared: &Shared, state: &State, frame: &Frame) -> Vec<Move> {
         };
         let at = Lsn(lsn.0 + offset as u64);
         // An entry whose page cannot be read keeps its value, and so its segment.
-        let entry = state.get_committed(&shared.pool, handle, &KeyHash::of(key), key);
+        let entry = state.get_committed(&shared.pool, handle, &KeyHash::of(key));
         if let Ok(Some(entry)) = entry
             && entry.slot.at == at
         {

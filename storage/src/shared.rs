@@ -76,6 +76,12 @@ impl Shared {
         self.published.load_full()
     }
 
+    /// As [`state`](Self::state), for one short look: a holder is counted only if a state that comes
+    /// after it is published meanwhile, so that readers do not fight for the count.
+    pub(crate) fn glance(&self) -> arc_swap::Guard<Arc<State>> {
+        self.published.load()
+    }
+
     /// What reads go by before the published state, while history is being repeated.
     pub(crate) fn tail(&self) -> arc_swap::Guard<Option<Arc<Tail>>> {
         self.tail.load()
@@ -92,8 +98,8 @@ impl Shared {
         self.tail.store(None);
     }
 
-    /// Makes a state visible.
-    pub(crate) fn publish(&self, state: Arc<State>) {
+    /// Makes a state visible, and answers the one that was: to let go of it may mean to free much.
+    pub(crate) fn publish(&self, state: Arc<State>) -> Arc<State> {
         let mut retired = lock(&self.retired);
         while retired.front().is_some_and(|weak| weak.strong_count() == 0) {
             retired.pop_front();
@@ -104,8 +110,9 @@ impl Shared {
         retired.push_back(Arc::downgrade(&state));
         drop(retired);
         let published = Published { lsn: state.lsn, replicated_root: state.replicated_root };
-        self.published.store(state);
+        let before = self.published.swap(state);
         self.watch.send_replace(published);
+        before
     }
 
     /// Position of the oldest state that anyone still reads.

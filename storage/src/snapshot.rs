@@ -80,9 +80,7 @@ impl Snapshot {
         let Some(keyspace) = self.state.keyspaces.get(&keyspace) else { return Ok(None) };
         let Some(cell) = keyspace.trie.page_of(hash) else { return Ok(None) };
         let page = self.values.pool.load(cell)?;
-        let Some(leaf) = page.iter().find(|leaf| KeyHash::of(leaf.key) == *hash) else {
-            return Ok(None);
-        };
+        let Some(leaf) = page.get(hash) else { return Ok(None) };
         let entry = Indexed { digest: leaf.digest, slot: leaf.value };
         Ok(Some((leaf.key.to_vec(), self.values.read(leaf.key, &entry)?)))
     }

@@ -203,7 +203,8 @@ impl Store {
                 return said.map(entry).transpose();
             }
         }
-        let state = shared.state();
+        // Held to the end: what it needs of the log is kept as long.
+        let state = shared.glance();
         let Some(entry) = values.entry(&state, keyspace, key)? else { return Ok(None) };
         Ok(Some(Entry { value: values.read(key, &entry)?, version: entry.slot.version() }))
     }
@@ -213,7 +214,7 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn version(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Version>, ReadError> {
-        let entry = self.inner.values.entry(&self.shared().state(), keyspace, key)?;
+        let entry = self.inner.values.entry(&self.shared().glance(), keyspace, key)?;
         Ok(entry.map(|entry| entry.slot.version()))
     }
 

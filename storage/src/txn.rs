@@ -26,7 +26,7 @@ use crate::commit::job::{Answer, Job, Made, Owner, Prepared, ReadSet, Spilled, S
 use crate::directory::Directory;
 use crate::error::{CommitError, ReadError};
 use crate::id::{Class, Committed, KeyspaceId, Version};
-use crate::index::{DELETED, State};
+use crate::index::{DELETED, Keyspace, State};
 use crate::shared::Shared;
 use crate::values::Values;
 
@@ -39,7 +39,8 @@ const FRAME_MAX: usize = 4 << 20;
 
 /// A transaction. Dropping it takes it back.
 pub struct Txn {
-    state: Arc<State>,
+    /// What is read; handed to the committer with the writes, which lets go of it when it has time.
+    state: Option<Arc<State>>,
     shared: Arc<Shared>,
     values: Values,
     submit: Submit,
@@ -76,7 +77,7 @@ impl Txn {
         let state = shared.state();
         let reads = ReadSet { at: state.lsn, ..ReadSet::default() };
         Self {
-            state,
+            state: Some(state),
             shared,
             values,
             submit,
@@ -92,6 +93,11 @@ impl Txn {
         }
     }
 
+    /// A keyspace as it was when this transaction began.
+    fn seen(&self, keyspace: KeyspaceId) -> Option<&Arc<Keyspace>> {
+        self.state.as_ref()?.keyspaces.get(&keyspace)
+    }
+
     /// The value: what this transaction wrote, or else what was committed when it began.
     ///
     /// # Errors
@@ -105,8 +111,8 @@ impl Txn {
             return if *kept { self.get_logged(keyspace, key) } else { Ok(None) };
         }
         let hash = KeyHash::of(key);
-        let entry = match self.state.keyspaces.get(&keyspace) {
-            Some(k) => k.get(&self.values.pool, &hash, key)?,
+        let entry = match self.seen(keyspace) {
+            Some(k) => k.get(&self.values.pool, &hash)?,
             None => None,
         };
         self.reads.entries.push((keyspace, hash, entry.map(|e| e.slot.version())));
@@ -119,7 +125,7 @@ impl Txn {
         let Some(handle) = spilled.and_then(|s| s.handles.get(&keyspace)) else { return Ok(None) };
         let state = self.shared.state();
         let hash = KeyHash::of(key);
-        let entry = state.get_pending(&self.values.pool, *handle, &hash, key)?;
+        let entry = state.get_pending(&self.values.pool, *handle, &hash)?;
         let entry = entry.filter(|entry| entry.slot.len != DELETED);
         entry.map(|entry| self.values.read(key, &entry)).transpose()
     }
@@ -134,8 +140,8 @@ impl Txn {
         key: &[u8],
     ) -> Result<Option<Version>, ReadError> {
         let hash = KeyHash::of(key);
-        let entry = match self.state.keyspaces.get(&keyspace) {
-            Some(k) => k.get(&self.values.pool, &hash, key)?,
+        let entry = match self.seen(keyspace) {
+            Some(k) => k.get(&self.values.pool, &hash)?,
             None => None,
         };
         let version = entry.map(|e| e.slot.version());
@@ -161,8 +167,8 @@ impl Txn {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Vec<Vec<u8>> {
-        self.reads.lists.push((keyspace, self.state.keyspaces.contains_key(&keyspace)));
-        match self.state.keyspaces.get(&keyspace) {
+        self.reads.lists.push((keyspace, self.seen(keyspace).is_some()));
+        match self.seen(keyspace) {
             _ if self.writes_to(keyspace) => {
                 self.directory_with_writes(keyspace).list(prefix, after, limit)
             }
@@ -180,7 +186,7 @@ impl Txn {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Vec<Vec<u8>> {
-        self.reads.lists.push((keyspace, self.state.keyspaces.contains_key(&keyspace)));
+        self.reads.lists.push((keyspace, self.seen(keyspace).is_some()));
         self.scan_unvalidated(keyspace, prefix, after, limit)
     }
 
@@ -193,7 +199,7 @@ impl Txn {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Vec<Vec<u8>> {
-        match self.state.keyspaces.get(&keyspace) {
+        match self.seen(keyspace) {
             _ if self.writes_to(keyspace) => {
                 self.directory_with_writes(keyspace).scan(prefix, after, limit)
             }
@@ -233,7 +239,7 @@ impl Txn {
     /// Whether a write, create or drop touches a replicated keyspace.
     pub fn writes_replicated(&self) -> bool {
         let existing = |id: &KeyspaceId| {
-            self.state.keyspaces.get(id).is_some_and(|k| k.class == Class::Replicated)
+            self.seen(*id).is_some_and(|k| k.class == Class::Replicated)
         };
         self.creates.iter().any(|(_, class)| *class == Class::Replicated)
             || self.drops.iter().any(existing)
@@ -350,7 +356,7 @@ impl Txn {
             return Err(e);
         }
         if self.is_read_only() {
-            return Ok(Committed { lsn: self.state.lsn });
+            return Ok(Committed { lsn: self.reads.at });
         }
         let bytes: usize =
             self.writes.iter().map(|((_, k), v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
@@ -365,6 +371,7 @@ impl Txn {
             drops: std::mem::take(&mut self.drops),
             creates: std::mem::take(&mut self.creates),
             writes,
+            seen: self.state.take(),
         };
         let (done, answer) = oneshot::channel();
         self.to_take_back = false;
@@ -394,7 +401,7 @@ impl Txn {
 
     fn directory_with_writes(&self, keyspace: KeyspaceId) -> Directory {
         let mut directory =
-            self.state.keyspaces.get(&keyspace).map(|k| k.directory.clone()).unwrap_or_default();
+            self.seen(keyspace).map(|k| k.directory.clone()).unwrap_or_default();
         let first = (keyspace, Vec::new());
         let logged = self.logged.range(first.clone()..).map(|(name, kept)| (name, *kept));
         let buffered = self.writes.range(first..).map(|(name, value)| (name, value.is_some()));

@@ -99,7 +99,7 @@ impl<H: Clone> Trie<H> {
         self.top.page_of(spot(hash)).map(|page| &page.handle)
     }
 
-    /// Digest and value of a key, given with its hash.
+    /// Digest and value of the key that has this hash.
     ///
     /// # Errors
     /// When the page cannot be loaded.
@@ -107,18 +107,17 @@ impl<H: Clone> Trie<H> {
         &self,
         pages: &P,
         hash: &KeyHash,
-        key: &[u8],
     ) -> Result<Option<(Digest, P::Value)>, P::Error> {
         let Some(handle) = self.page_of(hash) else { return Ok(None) };
         let page = pages.load(handle)?;
-        Ok(page.get(hash, key).map(|leaf| (leaf.digest, leaf.value)))
+        Ok(page.get(hash).map(|leaf| (leaf.digest, leaf.value)))
     }
 
     /// The leaf whose key has this hash.
     ///
     /// # Errors
     /// When the page cannot be loaded.
-    pub fn get_by_hash<P: Pages<Handle = H>>(
+    pub fn leaf_of<P: Pages<Handle = H>>(
         &self,
         pages: &P,
         hash: &KeyHash,

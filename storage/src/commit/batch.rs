@@ -102,7 +102,7 @@ impl Ahead<'_> {
         for (hash, touch) in
             self.batch.iter().filter_map(|b| b.changes.get(&keyspace.handle)).flatten()
         {
-            let before = keyspace.get(self.pool, hash, &touch.key)?;
+            let before = keyspace.get(self.pool, hash)?;
             if before.is_some() != touch.put.is_some() {
                 return Ok(false);
             }

@@ -85,12 +85,15 @@ pub(crate) struct Write {
 }
 
 /// A transaction as it is handed to the committer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Prepared {
     pub(crate) reads: ReadSet,
     pub(crate) drops: Vec<KeyspaceId>,
     pub(crate) creates: Vec<(KeyspaceId, Class)>,
     pub(crate) writes: Vec<Write>,
+    /// The state that was read. To let go of it may mean to free much, which is done while the
+    /// device is busy.
+    pub(crate) seen: Option<Arc<State>>,
 }
 
 /// Keyspaces that a transaction makes, with the numbers that were set aside for them.

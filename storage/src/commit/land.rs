@@ -63,6 +63,7 @@ impl Committer {
             commits,
             waiters,
         });
+        self.retired.clear();
         Ok(())
     }
 
@@ -122,7 +123,8 @@ impl Committer {
             }
         };
         assert!(landed.is_some_and(|f| f.end == lsn), "frames land in the order of the log");
-        self.shared.publish(state);
+        let before = self.shared.publish(state);
+        self.retired.push(before);
         self.shared.pool.trim();
         let counters = &self.shared.counters;
         Counters::add(&counters.frames, 1);

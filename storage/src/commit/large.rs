@@ -89,7 +89,7 @@ impl Committer {
         let Some(keyspace) = self.head.keyspaces.get(&write.keyspace) else { return Ok(false) };
         let held = self
             .head
-            .get_pending(self.pool(), keyspace.handle, &write.hash, &write.key)
+            .get_pending(self.pool(), keyspace.handle, &write.hash)
             .map_err(unreadable)?;
         Ok(held.is_some_and(|held| Some(TxnId(held.slot.version)) != own))
     }
@@ -196,14 +196,14 @@ impl Committer {
             Some(touch) => touch.put,
             None => self
                 .head
-                .get_pending(self.pool(), handle, &write.hash, &write.key)
+                .get_pending(self.pool(), handle, &write.hash)
                 .map_err(unreadable)?,
         };
         let before = match own {
             Some(own) => before_of((own.slot.len != DELETED).then(|| as_committed(own))),
             None => before_of(
                 self.head
-                    .get_committed(self.pool(), handle, &write.hash, &write.key)
+                    .get_committed(self.pool(), handle, &write.hash)
                     .map_err(unreadable)?,
             ),
         };
@@ -376,7 +376,7 @@ impl Committer {
         let step = undo.step(&record).map_err(|e| CommitError::Unreadable(e.to_string()))?;
         let committed = self
             .head
-            .get_committed(&self.shared.pool, update.keyspace, &update.hash, &update.key)
+            .get_committed(&self.shared.pool, update.keyspace, &update.hash)
             .map_err(unreadable)?;
         let mut open = self.room(rollback, update.key.len() + LOGGED_OVERHEAD)?;
         let last = self.push(&mut open.frame, &Record::Compensation(step.compensation))?;

@@ -70,6 +70,8 @@ pub(crate) struct Committer {
     active: Active,
     batch: Option<Batch>,
     flights: VecDeque<Flight>,
+    /// States that nobody needs here any more: let go of while the device is busy.
+    retired: Vec<Arc<State>>,
     scratch: Vec<u8>,
     worker: Worker,
     logged: Box<dyn Fn(u64) + Send>,
@@ -87,6 +89,7 @@ impl Committer {
             active,
             batch: None,
             flights: VecDeque::new(),
+            retired: Vec::new(),
             scratch: Vec::new(),
             worker: Worker,
             logged,
@@ -108,6 +111,7 @@ impl Committer {
                 None => self.land_one(),
             }
         }
+        self.retired.clear();
     }
 
     /// Ends the log in good order.
@@ -143,7 +147,8 @@ impl Committer {
     }
 
     /// Puts a transaction into the frame, or answers why not.
-    fn add(&mut self, txn: Prepared, done: Answer<Committed>) {
+    fn add(&mut self, mut txn: Prepared, done: Answer<Committed>) {
+        self.retired.extend(txn.seen.take());
         let ddl = !txn.creates.is_empty() || !txn.drops.is_empty();
         let size = txn.size();
         let full = self
@@ -273,7 +278,7 @@ impl Committer {
         if write.value.is_none() {
             let existing = match batch.change(handle, &write.hash) {
                 Some(touch) => touch.put,
-                None => keyspace.get(self.pool(), &write.hash, &write.key).map_err(unreadable)?,
+                None => keyspace.get(self.pool(), &write.hash).map_err(unreadable)?,
             };
             if existing.is_none() {
                 return Ok(());

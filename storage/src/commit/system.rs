@@ -80,7 +80,7 @@ impl Committer {
         for Move { keyspace: id, key, entry, value } in moves {
             let hash = KeyHash::of(key);
             let Some(keyspace) = self.head.keyspaces.get(id).cloned() else { continue };
-            let now = keyspace.get(self.pool(), &hash, key).map_err(unreadable)?;
+            let now = keyspace.get(self.pool(), &hash).map_err(unreadable)?;
             if now.as_ref() != Some(entry) {
                 continue;
             }

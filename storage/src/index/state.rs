@@ -38,9 +38,8 @@ impl Keyspace {
         &self,
         pool: &Pool,
         hash: &KeyHash,
-        key: &[u8],
     ) -> Result<Option<Indexed>, PageError> {
-        lookup(&self.trie, pool, self.tree(), hash, key)
+        lookup(&self.trie, pool, self.tree(), hash)
     }
 
     /// Where the value lies whose key has this hash.
@@ -50,7 +49,7 @@ impl Keyspace {
         hash: &KeyHash,
     ) -> Result<Option<Slot>, PageError> {
         let pages = TreePages { pool, tree: self.tree(), lsn: Lsn::ZERO };
-        Ok(self.trie.get_by_hash(&pages, hash)?.map(|held| held.value()))
+        Ok(self.trie.leaf_of(&pages, hash)?.map(|held| held.value()))
     }
 
     /// Applies changes that became final at `at`, and counts live bytes by segment. Nothing is
@@ -105,10 +104,9 @@ fn lookup(
     pool: &Pool,
     id: TreeId,
     hash: &KeyHash,
-    key: &[u8],
 ) -> Result<Option<Indexed>, PageError> {
     let pages = TreePages { pool, tree: id, lsn: Lsn::ZERO };
-    let found = trie.get(&pages, hash, key)?;
+    let found = trie.get(&pages, hash)?;
     Ok(found.map(|(digest, slot)| Indexed { digest, slot }))
 }
 
@@ -157,7 +155,7 @@ impl State {
         key: &[u8],
     ) -> Result<Option<Indexed>, PageError> {
         match self.keyspaces.get(&keyspace) {
-            Some(k) => k.get(pool, &KeyHash::of(key), key),
+            Some(k) => k.get(pool, &KeyHash::of(key)),
             None => Ok(None),
         }
     }
@@ -168,10 +166,9 @@ impl State {
         pool: &Pool,
         handle: u32,
         hash: &KeyHash,
-        key: &[u8],
     ) -> Result<Option<Indexed>, PageError> {
         match self.keyspaces.values().find(|k| k.handle == handle) {
-            Some(k) => k.get(pool, hash, key),
+            Some(k) => k.get(pool, hash),
             None => Ok(None),
         }
     }
@@ -182,10 +179,9 @@ impl State {
         pool: &Pool,
         handle: u32,
         hash: &KeyHash,
-        key: &[u8],
     ) -> Result<Option<Indexed>, PageError> {
         match self.pending.get(&handle) {
-            Some(trie) => lookup(trie, pool, pending_tree(handle), hash, key),
+            Some(trie) => lookup(trie, pool, pending_tree(handle), hash),
             None => Ok(None),
         }
     }

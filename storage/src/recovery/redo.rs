@@ -125,7 +125,7 @@ impl Redo {
     fn compensation(&mut self, lsn: Lsn, c: &Compensation<'_>) -> Result<(), OpenError> {
         let hash = KeyHash::of(c.key);
         if self.needed(lsn, c.keyspace, true, &hash) {
-            let committed = self.committed(c.keyspace, &hash, c.key)?;
+            let committed = self.committed(c.keyspace, &hash)?;
             let entry = Restored::of(&c.restore).pending(c.txn, committed);
             self.put_pending(c.keyspace, c.key, hash, entry);
         }
@@ -137,7 +137,7 @@ impl Redo {
         if !self.needed(lsn, r.keyspace, false, &hash) {
             return Ok(());
         }
-        let now = self.committed(r.keyspace, &hash, r.key)?;
+        let now = self.committed(r.keyspace, &hash)?;
         if let Some(entry) = now.filter(|entry| entry.slot.version == r.version) {
             let at = Lsn(lsn.0 + r.value_offset() as u64);
             let moved = Indexed { slot: Slot { at, ..entry.slot }, ..entry };
@@ -180,12 +180,11 @@ impl Redo {
         &mut self,
         handle: u32,
         hash: &KeyHash,
-        key: &[u8],
     ) -> Result<Option<Indexed>, OpenError> {
         match self.committed.get(&handle).and_then(|changes| changes.get(hash)) {
             Some(touch) => Ok(touch.put),
             None => {
-                self.loaded.state.get_committed(&self.pool, handle, hash, key).map_err(unreadable)
+                self.loaded.state.get_committed(&self.pool, handle, hash).map_err(unreadable)
             }
         }
     }

@@ -75,7 +75,7 @@ impl Losers {
             tail.push(record)?;
             let (Record::Compensation(c), Some(update)) = (record, update) else { return Ok(()) };
             let committed = state
-                .get_committed(pool, update.keyspace, &update.hash, &update.key)
+                .get_committed(pool, update.keyspace, &update.hash)
                 .map_err(unreadable)?;
             let put = Restored::of(&c.restore).pending(c.txn, committed);
             let touch = Touch { key: update.key.clone(), put };
