@@ -238,9 +238,8 @@ impl Txn {
 
     /// Whether a write, create or drop touches a replicated keyspace.
     pub fn writes_replicated(&self) -> bool {
-        let existing = |id: &KeyspaceId| {
-            self.seen(*id).is_some_and(|k| k.class == Class::Replicated)
-        };
+        let existing =
+            |id: &KeyspaceId| self.seen(*id).is_some_and(|k| k.class == Class::Replicated);
         self.creates.iter().any(|(_, class)| *class == Class::Replicated)
             || self.drops.iter().any(existing)
             || self.writes.keys().chain(self.logged.keys()).any(|(id, _)| existing(id))
@@ -400,8 +399,7 @@ impl Txn {
     }
 
     fn directory_with_writes(&self, keyspace: KeyspaceId) -> Directory {
-        let mut directory =
-            self.seen(keyspace).map(|k| k.directory.clone()).unwrap_or_default();
+        let mut directory = self.seen(keyspace).map(|k| k.directory.clone()).unwrap_or_default();
         let first = (keyspace, Vec::new());
         let logged = self.logged.range(first.clone()..).map(|(name, kept)| (name, *kept));
         let buffered = self.writes.range(first..).map(|(name, value)| (name, value.is_some()));

@@ -275,7 +275,7 @@ mod tests {
             for (key, digest, value) in &from {
                 let hash = KeyHash::of(key);
                 let leaf = Leaf { key, digest: *digest, value: *value };
-                                assert_eq!(page.get(&hash), Some(leaf));
+                assert_eq!(page.get(&hash), Some(leaf));
             }
             assert_eq!(page.get(&KeyHash([0; 32])), None);
             assert!(page.heap_bytes() > 64 * page.len());

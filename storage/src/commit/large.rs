@@ -87,10 +87,8 @@ impl Committer {
     /// Whether another transaction than `own` has written the key and not ended.
     pub(super) fn is_held(&self, write: &Write, own: Option<TxnId>) -> Result<bool, CommitError> {
         let Some(keyspace) = self.head.keyspaces.get(&write.keyspace) else { return Ok(false) };
-        let held = self
-            .head
-            .get_pending(self.pool(), keyspace.handle, &write.hash)
-            .map_err(unreadable)?;
+        let held =
+            self.head.get_pending(self.pool(), keyspace.handle, &write.hash).map_err(unreadable)?;
         Ok(held.is_some_and(|held| Some(TxnId(held.slot.version)) != own))
     }
 
@@ -194,17 +192,12 @@ impl Committer {
     ) -> Result<(Lsn, TxnId), CommitError> {
         let own = match batch.pending.get(&handle).and_then(|c| c.get(&write.hash)) {
             Some(touch) => touch.put,
-            None => self
-                .head
-                .get_pending(self.pool(), handle, &write.hash)
-                .map_err(unreadable)?,
+            None => self.head.get_pending(self.pool(), handle, &write.hash).map_err(unreadable)?,
         };
         let before = match own {
             Some(own) => before_of((own.slot.len != DELETED).then(|| as_committed(own))),
             None => before_of(
-                self.head
-                    .get_committed(self.pool(), handle, &write.hash)
-                    .map_err(unreadable)?,
+                self.head.get_committed(self.pool(), handle, &write.hash).map_err(unreadable)?,
             ),
         };
         let next = batch.frame.record_lsn();

@@ -34,11 +34,7 @@ impl Keyspace {
         TreeId { keyspace: self.handle, pending: false }
     }
 
-    pub(crate) fn get(
-        &self,
-        pool: &Pool,
-        hash: &KeyHash,
-    ) -> Result<Option<Indexed>, PageError> {
+    pub(crate) fn get(&self, pool: &Pool, hash: &KeyHash) -> Result<Option<Indexed>, PageError> {
         lookup(&self.trie, pool, self.tree(), hash)
     }
 

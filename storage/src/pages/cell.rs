@@ -110,6 +110,12 @@ impl Cell {
         }
     }
 
+    /// Where to read the page if it is not in memory.
+    pub(super) fn absent(&self) -> Option<Arc<Image>> {
+        let inner = lock(&self.inner);
+        if inner.body.is_some() { None } else { inner.image.clone() }
+    }
+
     /// The page was read; false when someone else was faster.
     pub(super) fn fill(&self, body: &Page<Slot>) -> bool {
         let mut inner = lock(&self.inner);

@@ -61,8 +61,15 @@ impl Image {
 
     /// Its bytes, unchecked.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(self.len).map_err(io::Error::other)?];
-        self.segment.file.read_at(self.offset, &mut bytes)?;
+        self.segment.read(self.offset, usize::try_from(self.len).map_err(io::Error::other)?)
+    }
+}
+
+impl Segment {
+    /// Bytes of it, unchecked.
+    pub(super) fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        self.file.read_at(offset, &mut bytes)?;
         Ok(bytes)
     }
 }

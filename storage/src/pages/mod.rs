@@ -2,6 +2,7 @@
 //!
 //! - [`cell`]: a page as the trees hold it, in memory, on disk, or both;
 //! - [`pool`]: reads and drops pages, within a bound;
+//! - [`preload`]: many pages read at once;
 //! - [`files`]: the segments that images are appended to;
 //! - [`codec`]: bytes of images and of the map that a checkpoint ends in.
 
@@ -9,6 +10,7 @@ mod cell;
 mod codec;
 mod files;
 mod pool;
+mod preload;
 
 #[cfg(test)]
 mod tests;
@@ -23,3 +25,4 @@ pub(crate) use codec::{MAGIC_MAP, MAGIC_PAGE, decode_page, encode_page, get_page
 pub(crate) use files::{Image, PageFiles, segment_name};
 pub use pool::PageError;
 pub(crate) use pool::{Pool, TreePages};
+pub(crate) use preload::Preload;

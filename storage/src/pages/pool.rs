@@ -83,6 +83,11 @@ impl Pool {
         &self.figures
     }
 
+    /// Pages that may be in memory.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Pages in memory.
     pub(crate) fn resident(&self) -> usize {
         self.resident.load(Ordering::Relaxed)
@@ -96,7 +101,17 @@ impl Pool {
         };
         let segment = image.segment.no;
         let bytes = image.read().map_err(|e| PageError::Io { segment, cause: e.to_string() })?;
-        let body = decode_page(&bytes, cell.tree, cell.prefix)
+        self.take_in(cell, segment, &bytes)
+    }
+
+    /// The page of a cell, given its image as it was read from `segment`.
+    pub(super) fn take_in(
+        &self,
+        cell: &Handle,
+        segment: u64,
+        image: &[u8],
+    ) -> Result<Page<Slot>, PageError> {
+        let body = decode_page(image, cell.tree, cell.prefix)
             .map_err(|e| PageError::Damaged { file: segment_name(segment), why: e.0 })?;
         self.figures.read.fetch_add(1, Ordering::Relaxed);
         if cell.fill(&body) {

@@ -10,7 +10,7 @@ use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{Log, LogOptions, Lsn};
 
 use super::codec::{Listed, MapKeyspace, PageMap, decode_page, encode_page};
-use super::{PageFiles, Pool, TreeId, TreePages};
+use super::{PageFiles, Pool, Preload, TreeId, TreePages};
 use crate::id::{Class, KeyspaceId};
 use crate::index::Slot;
 use crate::master::Master;
@@ -217,4 +217,34 @@ fn segments_are_removed_when_nothing_refers_to_them() {
     assert_eq!(count(), 1);
     drop((trie, cells));
     assert_eq!(pool.files.bytes().1, 0);
+}
+
+#[test]
+fn pages_are_loaded_ahead_by_all_threads_that_take_part() {
+    let (disk, log, pool) = pool(usize::MAX);
+    let pages = TreePages { pool: &pool, tree: TREE, lsn: Lsn::ZERO };
+    let trie = fill(&pages, 3_000);
+    let cells: Vec<_> = trie.pages().map(|page| page.handle.clone()).collect();
+    pool.write(&cells).unwrap();
+    let drop_all = || assert!(cells.iter().all(|cell| cell.drop_body()));
+    drop_all();
+    assert_eq!(pool.resident(), 0);
+    let preload = Preload::new(&pool, cells.iter());
+    let (one, other) = rayon::join(|| preload.work(), || preload.work());
+    one.and(other).unwrap();
+    assert_eq!(pool.resident(), cells.len());
+    let keys: usize = cells.iter().map(|cell| pool.load(cell).unwrap().len()).sum();
+    assert_eq!(keys, 3_000);
+    // What is in memory is not read again, and what would not all fit is left.
+    Preload::new(&pool, cells.iter()).work().unwrap();
+    let read = || pool.figures().read.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(read(), cells.len() as u64);
+    drop_all();
+    let small =
+        Pool::new(PageFiles::new(Arc::new(disk.clone())).unwrap(), log.reader(), cells.len() - 1);
+    Preload::new(&small, cells.iter()).work().unwrap();
+    assert_eq!(pool.resident(), 0);
+    // The device's failure is told.
+    disk.fail_after(0, std::io::ErrorKind::Other, false);
+    assert!(Preload::new(&pool, cells.iter()).work().is_err());
 }

@@ -82,6 +82,11 @@ impl Loaded {
         Ok(made)
     }
 
+    /// The pages of all trees.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &Handle> {
+        self.trees.values().flat_map(|trie| trie.pages().map(|page| page.handle))
+    }
+
     /// The page that holds, or would hold, an entry, and its LSN. An entry in a part of a tree that
     /// had no page gets one that no checkpoint can have written.
     pub(super) fn page_of(&self, keyspace: u32, pending: bool, hash: &KeyHash) -> (PageId, Lsn) {

@@ -23,13 +23,13 @@ use strongroom_merkle::KeyHash;
 use strongroom_wal::{Log, LogReader, Lsn};
 
 use self::load::Loaded;
-use self::redo::Redo;
+use self::redo::{Redo, unreadable};
 pub(crate) use self::tail::Tail;
 pub(crate) use self::undo::Losers;
 use crate::error::OpenError;
 use crate::index::{LiveBytes, State};
 use crate::master::{self, Master};
-use crate::pages::{Image, Pool};
+use crate::pages::{Image, Pool, Preload};
 use crate::shared::Catalog;
 
 /// What restart arrives at.
@@ -112,7 +112,18 @@ impl Restart {
     /// there is a writer to do so with.
     pub(crate) fn finish(self, writer: Option<&mut Log>) -> Result<Recovered, OpenError> {
         let Self { pool, log, start, loaded } = self;
-        let (outcome, last_mark) = analyse(&log, start, &loaded)?;
+        let (outcome, last_mark) = {
+            // Redo and the directories need the pages; analysis leaves a processor to itself.
+            let preload = Preload::new(&pool, loaded.cells());
+            let analysis = || {
+                let analysed = analyse(&log, start, &loaded)?;
+                preload.work().map_err(unreadable)?;
+                Ok::<_, OpenError>(analysed)
+            };
+            let (analysed, preloaded) = rayon::join(analysis, || preload.work());
+            preloaded.map_err(unreadable)?;
+            analysed?
+        };
         let losers = Losers::find(&log, &outcome.transactions)?;
         if let Some(writer) = writer {
             losers.secure(writer, &pool.files)?;

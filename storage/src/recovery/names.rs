@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use strongroom_merkle::Page;
+
 use super::redo::unreadable;
 use crate::directory::{Directory, sort_keys};
 use crate::error::OpenError;
-use crate::index::{Keyspace, LiveBytes, State};
+use crate::index::{Keyspace, LiveBytes, Slot, State};
 use crate::pages::{Handle, Pool};
 
 /// Builds the directory of every keyspace; answers the live bytes of all.
@@ -38,34 +40,32 @@ fn of_keyspace(
     let (left, right) = (left?, right?);
     live.merge(&left.live);
     live.merge(&right.live);
-    let mut keys: Vec<&[u8]> = left.keys().chain(right.keys()).collect();
+    let mut keys: Vec<&[u8]> = Vec::with_capacity(keyspace.trie.len());
+    keys.extend(left.keys().chain(right.keys()));
     sort_keys(&mut keys);
     Ok(Directory::from_sorted(keys))
 }
 
-/// Keys of some pages, in one arena: a million small allocations would take longer than the rest.
+/// Some pages and what is in them. Keys are read where they lie: to copy a million of them would take
+/// longer than the rest.
 struct Names {
-    arena: Vec<u8>,
-    ends: Vec<usize>,
+    pages: Vec<Page<Slot>>,
     live: LiveBytes,
 }
 
 impl Names {
-    fn read(pool: &Pool, pages: &[&Handle], segment_size: u64) -> Result<Self, OpenError> {
-        let live = LiveBytes::new(segment_size);
-        let mut names = Self { arena: Vec::new(), ends: Vec::new(), live };
-        for cell in pages {
-            for leaf in pool.load(cell).map_err(unreadable)?.iter() {
-                names.live.add(&leaf.value, leaf.key);
-                names.arena.extend_from_slice(leaf.key);
-                names.ends.push(names.arena.len());
-            }
+    fn read(pool: &Pool, cells: &[&Handle], segment_size: u64) -> Result<Self, OpenError> {
+        let mut live = LiveBytes::new(segment_size);
+        let mut pages = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let page = pool.load(cell).map_err(unreadable)?;
+            page.iter().for_each(|leaf| live.add(&leaf.value, leaf.key));
+            pages.push(page);
         }
-        Ok(names)
+        Ok(Self { pages, live })
     }
 
     fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(from, to)| &self.arena[from..*to])
+        self.pages.iter().flat_map(|page| page.iter().map(|leaf| leaf.key))
     }
 }

@@ -176,16 +176,10 @@ impl Redo {
     }
 
     /// The committed entry as it stands, with what is gathered.
-    fn committed(
-        &mut self,
-        handle: u32,
-        hash: &KeyHash,
-    ) -> Result<Option<Indexed>, OpenError> {
+    fn committed(&mut self, handle: u32, hash: &KeyHash) -> Result<Option<Indexed>, OpenError> {
         match self.committed.get(&handle).and_then(|changes| changes.get(hash)) {
             Some(touch) => Ok(touch.put),
-            None => {
-                self.loaded.state.get_committed(&self.pool, handle, hash).map_err(unreadable)
-            }
+            None => self.loaded.state.get_committed(&self.pool, handle, hash).map_err(unreadable),
         }
     }
 

@@ -74,9 +74,8 @@ impl Losers {
         sweep(&mut self.undo, &self.updates, |record, update| {
             tail.push(record)?;
             let (Record::Compensation(c), Some(update)) = (record, update) else { return Ok(()) };
-            let committed = state
-                .get_committed(pool, update.keyspace, &update.hash)
-                .map_err(unreadable)?;
+            let committed =
+                state.get_committed(pool, update.keyspace, &update.hash).map_err(unreadable)?;
             let put = Restored::of(&c.restore).pending(c.txn, committed);
             let touch = Touch { key: update.key.clone(), put };
             changes.entry(update.keyspace).or_default().insert(update.hash, touch);
