@@ -1,11 +1,8 @@
 //! Whether a store that serves reads already has come to the end of its recovery.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
-
 use crate::error::OpenError;
 use crate::recovery::RecoveryReport;
-use crate::shared::lock;
+use crate::sync::{AtomicBool, Condvar, Mutex, Ordering, PoisonError, lock};
 
 /// See the module's text.
 #[derive(Default)]

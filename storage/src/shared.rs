@@ -1,28 +1,26 @@
 //! What the threads of a store share: the published state and the store's health.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use strongroom_wal::{LogReader, Lsn};
 use tokio::sync::watch;
 
 use crate::id::{Class, KeyspaceId, Published};
 use crate::index::State;
 use crate::pages::Pool;
+use crate::published;
 use crate::recovery::Tail;
-
-/// Published states that are remembered before the dead ones among them are swept out.
-const RETIRED_SWEEP: usize = 1024;
+pub(crate) use crate::sync::lock;
 
 /// Keyspaces by their number in the log, dropped ones included: the log still speaks of them.
 pub(crate) type Catalog = HashMap<u32, (KeyspaceId, Class)>;
 
 /// See the module's text.
 pub(crate) struct Shared {
-    published: ArcSwap<State>,
-    retired: Mutex<VecDeque<Weak<State>>>,
+    published: published::Published<State>,
     watch: watch::Sender<Published>,
     failure: Mutex<Option<String>>,
     /// While history is being repeated: what reads go by before the published state.
@@ -59,8 +57,7 @@ impl Shared {
     ) -> Self {
         let first = Published { lsn: state.lsn, replicated_root: state.replicated_root };
         Self {
-            retired: Mutex::new(VecDeque::from([Arc::downgrade(&state)])),
-            published: ArcSwap::new(state),
+            published: published::Published::new(state),
             watch: watch::channel(first).0,
             failure: Mutex::new(None),
             tail: ArcSwapOption::empty(),
@@ -73,13 +70,13 @@ impl Shared {
 
     /// The latest published state.
     pub(crate) fn state(&self) -> Arc<State> {
-        self.published.load_full()
+        self.published.get()
     }
 
     /// As [`state`](Self::state), for one short look: a holder is counted only if a state that comes
     /// after it is published meanwhile, so that readers do not fight for the count.
     pub(crate) fn glance(&self) -> arc_swap::Guard<Arc<State>> {
-        self.published.load()
+        self.published.glance()
     }
 
     /// What reads go by before the published state, while history is being repeated.
@@ -100,26 +97,15 @@ impl Shared {
 
     /// Makes a state visible, and answers the one that was: to let go of it may mean to free much.
     pub(crate) fn publish(&self, state: Arc<State>) -> Arc<State> {
-        let mut retired = lock(&self.retired);
-        while retired.front().is_some_and(|weak| weak.strong_count() == 0) {
-            retired.pop_front();
-        }
-        if retired.len() >= RETIRED_SWEEP {
-            retired.retain(|weak| weak.strong_count() > 0);
-        }
-        retired.push_back(Arc::downgrade(&state));
-        drop(retired);
         let published = Published { lsn: state.lsn, replicated_root: state.replicated_root };
-        let before = self.published.swap(state);
+        let before = self.published.publish(state);
         self.watch.send_replace(published);
         before
     }
 
     /// Position of the oldest state that anyone still reads.
     pub(crate) fn oldest_read(&self) -> Lsn {
-        let retired = lock(&self.retired);
-        let oldest = retired.iter().filter_map(Weak::upgrade).map(|s| s.lsn).min();
-        oldest.unwrap_or_else(|| self.published.load().lsn)
+        self.published.oldest(|state| state.lsn)
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Published> {
@@ -162,9 +148,4 @@ impl Counters {
     pub(crate) fn get(counter: &AtomicU64) -> u64 {
         counter.load(Ordering::Relaxed)
     }
-}
-
-/// A lock whose holder panicked is taken all the same: what these locks guard is replaced whole.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -25,9 +25,10 @@ use crate::pages::{PageFiles, Pool};
 use crate::recovering::Recovering;
 use crate::recovery::Restart;
 use crate::shared::{Shared, lock};
+use crate::signal::Signal;
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
-use crate::threads::{Signal, Threads};
+use crate::threads::{self, Threads};
 use crate::txn::Txn;
 use crate::values::Values;
 
@@ -138,14 +139,14 @@ impl Store {
             restart.durable(),
             options.retention_bytes,
         )));
-        let signal = Arc::new(Signal::new(options));
+        let signal = Arc::new(Signal::new(options.compact_after));
         let recovering = Recovering {
             restart,
             log,
             shared: Arc::clone(&shared),
             opening: Arc::clone(&opening),
             desk: Arc::clone(&submit),
-            logged: signal.listener(&pool),
+            logged: threads::listener(&signal, options.checkpoint_every, &pool),
         };
         let threads = Threads::start(
             signal,

@@ -1,7 +1,6 @@
 //! The two threads of a store: the committer's and the checkpointer's.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crate::checkpoint::Checkpointer;
@@ -9,26 +8,9 @@ use crate::cleaner::Effort;
 use crate::commit::Committer;
 use crate::commit::job::Submit;
 use crate::opening::Opening;
-use crate::options::Options;
 use crate::pages::Pool;
 use crate::shared::{Shared, lock};
-
-/// Wakes the checkpointer's thread.
-pub(crate) struct Signal {
-    options: Options,
-    due: Mutex<bool>,
-    changed: Condvar,
-    stop: AtomicBool,
-}
-
-/// Why the checkpointer was woken.
-enum Woken {
-    /// Enough was logged.
-    Due,
-    /// Nothing happened for a while.
-    Idle,
-    Stop,
-}
+use crate::signal::{Signal, Woken};
 
 /// The running threads.
 pub(crate) struct Threads {
@@ -102,51 +84,17 @@ impl Drop for Threads {
     }
 }
 
-impl Signal {
-    pub(crate) fn new(options: Options) -> Self {
-        let (due, changed) = (Mutex::new(false), Condvar::new());
-        Self { options, due, changed, stop: AtomicBool::new(false) }
-    }
-
-    /// What is told how much was logged since the last checkpoint began.
-    pub(crate) fn listener(self: &Arc<Self>, pool: &Arc<Pool>) -> Box<dyn Fn(u64) + Send> {
-        let (signal, pool) = (Arc::clone(self), Arc::clone(pool));
-        Box::new(move |since| {
-            let every = signal.options.checkpoint_every;
-            if since >= every && since >= pool.files.bytes().1 / 4 * 3 {
-                *lock(&signal.due) = true;
-                signal.changed.notify_one();
-            }
-        })
-    }
-
-    /// Waits until there is something to do.
-    fn wait(&self) -> Woken {
-        let mut due = lock(&self.due);
-        let mut timed_out = false;
-        while !*due && !timed_out && !self.stop.load(Ordering::Acquire) {
-            due = match self.options.compact_after {
-                Some(after) => {
-                    let (due, waited) = self
-                        .changed
-                        .wait_timeout(due, after)
-                        .unwrap_or_else(PoisonError::into_inner);
-                    timed_out = waited.timed_out();
-                    due
-                }
-                None => self.changed.wait(due).unwrap_or_else(PoisonError::into_inner),
-            };
+/// What is told how much was logged since the last checkpoint began, and wakes the checkpointer when
+/// that is enough.
+pub(crate) fn listener(
+    signal: &Arc<Signal>,
+    checkpoint_every: u64,
+    pool: &Arc<Pool>,
+) -> Box<dyn Fn(u64) + Send> {
+    let (signal, pool) = (Arc::clone(signal), Arc::clone(pool));
+    Box::new(move |since| {
+        if since >= checkpoint_every && since >= pool.files.bytes().1 / 4 * 3 {
+            signal.due();
         }
-        if self.stop.load(Ordering::Acquire) {
-            return Woken::Stop;
-        }
-        if std::mem::take(&mut *due) { Woken::Due } else { Woken::Idle }
-    }
-
-    fn stop(&self) {
-        let due = lock(&self.due);
-        self.stop.store(true, Ordering::Release);
-        drop(due);
-        self.changed.notify_all();
-    }
+    })
 }

@@ -42,6 +42,7 @@ pub mod recovery;
 mod reserve;
 mod retention;
 mod shared;
+mod sync;
 mod tail;
 mod varint;
 

@@ -6,13 +6,12 @@
 //! would only make small frames, so everyone queues.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::Arc;
 
 use super::Committer;
 use super::job::Job;
 use super::queue::Queue;
-use crate::shared::lock;
+use crate::sync::{AtomicUsize, Mutex, Ordering, TryLockError, lock};
 
 /// See the module's text.
 pub(crate) struct Desk {

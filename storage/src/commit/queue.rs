@@ -1,9 +1,8 @@
 //! The queue between transactions and the committer.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::shared::lock;
+use crate::sync::{Condvar, Mutex, PoisonError, lock};
 
 struct Inner<J> {
     jobs: VecDeque<J>,

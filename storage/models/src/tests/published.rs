@@ -1,0 +1,44 @@
+use loom::sync::Arc;
+use loom::thread;
+
+use crate::published::Published;
+use crate::sync;
+
+/// Whoever gives back log asks for the oldest state that is read: a state that a reader holds, or
+/// gets later, is never before it.
+#[test]
+fn no_reader_holds_an_older_state_than_the_oldest() {
+    loom::model(|| {
+        let cell = Arc::new(Published::new(sync::Arc::new(1)));
+        let reader = Arc::clone(&cell);
+        let reads = thread::spawn(move || reader.get());
+        let same = Arc::clone(&cell);
+        let writes = thread::spawn(move || {
+            drop(same.publish(sync::Arc::new(2)));
+            drop(same.publish(sync::Arc::new(3)));
+        });
+        let oldest = cell.oldest(|state| *state);
+        let held = reads.join().unwrap();
+        assert!(oldest <= *held, "{oldest} for {}", *held);
+        writes.join().unwrap();
+        assert_eq!(cell.oldest(|state| *state), *held);
+        drop(held);
+        assert_eq!(cell.oldest(|state| *state), 3);
+    });
+}
+
+/// The same for a look that is not counted.
+#[test]
+fn a_short_look_is_at_no_older_state_than_the_oldest() {
+    loom::model(|| {
+        let cell = Arc::new(Published::new(sync::Arc::new(1)));
+        let same = Arc::clone(&cell);
+        let writes = thread::spawn(move || drop(same.publish(sync::Arc::new(2))));
+        let look = cell.glance();
+        assert!(cell.oldest(|state| *state) <= **look);
+        writes.join().unwrap();
+        assert!(cell.oldest(|state| *state) <= **look);
+        drop(look);
+        assert_eq!(cell.oldest(|state| *state), 2);
+    });
+}
