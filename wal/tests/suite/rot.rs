@@ -241,3 +241,16 @@ fn misdirected_writes_are_rot() {
         }
     }
 }
+
+/// A mutant lived that counted nothing: who repairs a store goes by these figures.
+#[test]
+fn opening_says_how_much_it_passed() {
+    let (disk, log, frames) = three_frames();
+    drop(log);
+    let end = frames[2].end;
+    for (left, frame) in (1..=3).rev().zip(&frames) {
+        let hint = OpenHint { scan_from: frame.start, known_durable: end };
+        let (_, report) = Log::open(Arc::new(disk.clone_image()), small(), hint).unwrap();
+        assert_eq!((report.frames, report.bytes), (left, end.0 - frame.start.0));
+    }
+}
