@@ -3,6 +3,7 @@
 use strongroom_merkle::{Change, Digest, KeyHash, MemPages, Page, Trie, composite, leaf_digest};
 use strongroom_storage::{Class, Index, IndexEntry, KeyspaceId, Look, ReadError, Snapshot};
 
+use crate::progress::{Bar, Unit};
 use crate::report::{Difference, KeyspaceReport, Report, Roots};
 
 /// Leaves that are put into the trie at a time.
@@ -13,10 +14,16 @@ pub(crate) fn check(look: &Look) -> Report {
     let snapshot = &look.snapshot;
     let mut differences = Vec::new();
     let mut keyspaces = Vec::new();
-    for (id, class) in snapshot.keyspaces() {
-        if let Some(trie) = snapshot.trie(id) {
-            keyspaces.push(check_keyspace(snapshot, (id, class), &trie, &mut differences));
-        }
+    let indexes: Vec<_> = snapshot
+        .keyspaces()
+        .into_iter()
+        .filter_map(|(id, class)| Some((id, class, snapshot.trie(id)?)))
+        .collect();
+    let entries: usize = indexes.iter().map(|(_, _, index)| index.len()).sum();
+    let mut bar = Bar::new(u64::try_from(entries).unwrap_or(u64::MAX), Unit::Entries);
+    for (id, class, index) in &indexes {
+        let named = (*id, *class);
+        keyspaces.push(check_keyspace(snapshot, named, index, &mut bar, &mut differences));
     }
     let replicated = keyspaces.iter().filter(|k| k.class == Class::Replicated);
     let roots = Roots {
@@ -38,12 +45,14 @@ fn check_keyspace(
     snapshot: &Snapshot,
     (id, class): (KeyspaceId, Class),
     indexed: &Index,
+    bar: &mut Bar,
     differences: &mut Vec<Difference>,
 ) -> KeyspaceReport {
     let mut recomputed = Trie::new();
     let mut value_bytes = 0u64;
     let mut leaves = Vec::new();
     for entry in snapshot.index(id) {
+        bar.advance(1);
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {

@@ -8,8 +8,16 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Characters of the bar.
 const WIDTH: usize = 40;
 
+/// What is counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Unit {
+    Bytes,
+    Entries,
+}
+
 /// A bar on standard error; nothing at all when that is not a terminal.
 pub(crate) struct Bar {
+    unit: Unit,
     total: u64,
     done: u64,
     started: Instant,
@@ -18,10 +26,10 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    pub(crate) fn new(total: u64) -> Self {
+    pub(crate) fn new(total: u64, unit: Unit) -> Self {
         let started = Instant::now();
         let drawn = io::stderr().is_terminal().then_some(started);
-        Self { total, done: 0, started, drawn }
+        Self { unit, total, done: 0, started, drawn }
     }
 
     pub(crate) fn advance(&mut self, by: u64) {
@@ -29,8 +37,8 @@ impl Bar {
         if self.drawn.is_some_and(|drawn| drawn.elapsed() >= EVERY) {
             self.drawn = Some(Instant::now());
             // Progress that cannot be shown does not stop the work.
-            let _ =
-                write!(io::stderr(), "\r{}", line(self.done, self.total, self.started.elapsed()));
+            let line = line(self.done, self.total, self.unit, self.started.elapsed());
+            let _ = write!(io::stderr(), "\r{line}");
         }
     }
 }
@@ -45,7 +53,7 @@ impl Drop for Bar {
 }
 
 /// `[#####-----]  50%  1.0 of 2.0 GB  12 s left`
-fn line(done: u64, total: u64, elapsed: Duration) -> String {
+fn line(done: u64, total: u64, unit: Unit, elapsed: Duration) -> String {
     let total = total.max(1);
     let done = done.min(total);
     let part = |of: u64| u64::try_from(u128::from(done) * u128::from(of) / u128::from(total));
@@ -58,7 +66,11 @@ fn line(done: u64, total: u64, elapsed: Duration) -> String {
         format!("{left} s left")
     };
     let percent = part(100).unwrap_or(0);
-    format!("[{bar}] {percent:>3}%  {} of {} MB  {left}  ", done / 1_000_000, total / 1_000_000)
+    let of = match unit {
+        Unit::Bytes => format!("{} of {} MB", done / 1_000_000, total / 1_000_000),
+        Unit::Entries => format!("{done} of {total} entries"),
+    };
+    format!("[{bar}] {percent:>3}%  {of}  {left}  ")
 }
 
 /// A stream whose reading moves the bar.
@@ -69,7 +81,7 @@ pub(crate) struct Watched<R> {
 
 impl<R: Read> Watched<R> {
     pub(crate) fn new(input: R, total: u64) -> Self {
-        Self { input, bar: Bar::new(total) }
+        Self { input, bar: Bar::new(total, Unit::Bytes) }
     }
 }
 
@@ -87,10 +99,11 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_it_is() {
-        let half = line(1_000_000, 2_000_000, Duration::from_secs(3));
+        let half = line(1_000_000, 2_000_000, Unit::Bytes, Duration::from_secs(3));
         assert!(half.starts_with("[####################--------------------]  50%"), "{half}");
         assert!(half.contains("1 of 2 MB  3 s left"), "{half}");
-        assert!(line(0, 0, Duration::ZERO).contains("  0%"));
-        assert!(line(9, 3, Duration::ZERO).contains("100%"));
+        assert!(line(0, 0, Unit::Bytes, Duration::ZERO).contains("  0%"));
+        assert!(line(2, 8, Unit::Entries, Duration::ZERO).contains(" 25%  2 of 8 entries"));
+        assert!(line(9, 3, Unit::Entries, Duration::ZERO).contains("100%"));
     }
 }
