@@ -148,7 +148,6 @@ impl Committer {
 
     /// Puts a transaction into the frame, or answers why not.
     fn add(&mut self, mut txn: Prepared, done: Answer<Committed>) {
-        self.retired.extend(txn.seen.take());
         let ddl = !txn.creates.is_empty() || !txn.drops.is_empty();
         let size = txn.size();
         let full = self
@@ -169,6 +168,8 @@ impl Committer {
             Err(e) => return self.refuse(e, done),
         };
         batch.commits.push(done);
+        // The frame is there: when it goes out, this goes.
+        self.retired.extend(txn.seen.take());
         match self.encode(txn, &mut batch) {
             Ok(()) => {
                 self.batch = Some(batch);
