@@ -121,11 +121,19 @@ fn development(args: &ServerArgs, env: &Env) -> Result<(), CliError> {
 
 /// A server with a configuration file.
 fn configured(path: &Path, log_level: Option<&str>, env: Env) -> Result<(), CliError> {
-    let Loaded { mut config, warnings } = config::load(path, &env)?;
+    let Loaded { mut config, volatile, warnings } = config::load(path, &env)?;
+    let folder =
+        volatile.then(|| DevFolder::open(None)).transpose().map_err(|e| start_error(&e))?;
+    if let Some(folder) = &folder {
+        folder.path().clone_into(&mut config.data_path);
+    }
     if let Some(level) = log_level {
         level.clone_into(&mut config.log_level);
     }
     let log = start_log(&config.log_level)?;
+    if folder.is_some() {
+        tracing::warn!("storage \"inmem\": the data goes away with this server");
+    }
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use hcl::edit::structure::{Block, BlockLabel};
+use hcl::edit::structure::{Block, BlockLabel, Body};
 
 use super::fields::{Fields, Lines};
 use super::{
     Config, ConfigError, DEFAULT_API_PORT, DEFAULT_LOG_RETENTION_BYTES, ForwardedFor, Limits,
-    Listener, Loaded, Open, ProxyBehavior, ProxyProtocol, TlsFiles,
+    Listener, Loaded, Open, ProxyBehavior, ProxyProtocol, TlsFiles, json,
 };
 
 /// Levels of the log, quietest last.
@@ -16,15 +16,13 @@ const LOG_LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
 const LOG_LEVEL_EXPECTED: &str = "one of trace, debug, info, warn, error";
 const PROXY_BEHAVIORS: [&str; 3] = ["use_always", "allow_authorized", "deny_unauthorized"];
 const PROXY_EXPECTED: &str = "use_always, allow_authorized or deny_unauthorized";
+/// Kinds of storage that are a folder in other servers' files.
+const STORES_OF_OTHERS: [&str; 2] = ["file", "raft"];
 const TLS_VERSION_EXPECTED: &str = "tls12 or tls13";
 
 /// Parses and checks a whole file.
 pub(super) fn parse(text: &str) -> Result<Loaded, ConfigError> {
-    let body = hcl::edit::parser::parse_body(text).map_err(|e| ConfigError::Syntax {
-        line: e.location().line(),
-        column: e.location().column(),
-        message: e.message().to_owned(),
-    })?;
+    let body = body(text)?;
     let lines = Lines(text);
     let mut warnings = Vec::new();
     let mut top = Fields::of("", &body, &lines)?;
@@ -39,9 +37,11 @@ pub(super) fn parse(text: &str) -> Result<Loaded, ConfigError> {
             example: "listener \"tcp\" { address = \"127.0.0.1:8200\" ... }",
         });
     }
+    let data_path = storage(&mut top, &lines, &mut warnings)?;
+    let volatile = data_path.is_none();
     let config = Config {
         listeners,
-        data_path: storage(&mut top, &lines, &mut warnings)?,
+        data_path: data_path.unwrap_or_default(),
         log_retention_bytes: replication(&mut top, &lines, &mut warnings)?,
         api_addr: top.text("api_addr")?,
         cluster_addr: top.text("cluster_addr")?,
@@ -55,7 +55,22 @@ pub(super) fn parse(text: &str) -> Result<Loaded, ConfigError> {
     // There is no user interface to switch off or on.
     top.ignore("ui");
     top.finish(&mut warnings);
-    Ok(Loaded { config, warnings })
+    Ok(Loaded { config, volatile, warnings })
+}
+
+fn body(text: &str) -> Result<Body, ConfigError> {
+    if json::is_json(text) {
+        return json::parse(text).map_err(|e| ConfigError::Syntax {
+            line: e.line(),
+            column: e.column(),
+            message: "not valid JSON".to_owned(),
+        });
+    }
+    hcl::edit::parser::parse_body(text).map_err(|e| ConfigError::Syntax {
+        line: e.location().line(),
+        column: e.location().column(),
+        message: e.message().to_owned(),
+    })
 }
 
 fn listener(
@@ -165,22 +180,40 @@ fn proxy(fields: &mut Fields<'_>) -> Result<Option<ProxyProtocol>, ConfigError> 
     }))
 }
 
+/// The folder of the data; `None` for one that goes away with the server.
 fn storage(
     top: &mut Fields<'_>,
     lines: &Lines<'_>,
     warnings: &mut Vec<String>,
-) -> Result<PathBuf, ConfigError> {
-    let blocks = top.blocks("storage");
+) -> Result<Option<PathBuf>, ConfigError> {
+    let mut blocks = top.blocks("storage");
+    // The old name.
+    blocks.extend(top.blocks("backend"));
     let missing = ConfigError::Missing {
         what: "storage path",
         example: "storage \"strongroom\" { path = \"/var/lib/strongroom\" }",
     };
     let Some(block) = only(&blocks, lines, "storage")? else { return Err(missing) };
-    check_kind(block, lines, "storage", "strongroom")?;
+    let kind = kind(block);
     let mut fields = Fields::of("storage.", &block.body, lines)?;
+    if kind == "inmem" {
+        fields.finish(warnings);
+        return Ok(None);
+    }
+    if STORES_OF_OTHERS.contains(&kind) {
+        // A file that was written for another server starts this one, too.
+        warnings.push(format!(
+            "storage \"{kind}\" at line {}: the data is kept by strongroom's own engine in that \
+             folder; write storage \"strongroom\" to say so",
+            lines.of(block)
+        ));
+        fields.ignore("node_id");
+    } else {
+        check_kind(block, lines, "storage", "strongroom")?;
+    }
     let path = fields.text("path")?.filter(|p| !p.is_empty()).ok_or(missing)?;
     fields.finish(warnings);
-    Ok(path.into())
+    Ok(Some(path.into()))
 }
 
 fn replication(
@@ -217,15 +250,20 @@ fn check_kind(
     name: &'static str,
     supported: &'static str,
 ) -> Result<(), ConfigError> {
-    let kind = match block.labels.first() {
-        Some(BlockLabel::Ident(kind)) => kind.as_str(),
-        Some(BlockLabel::String(kind)) => kind.as_str(),
-        None => "",
-    };
+    let kind = kind(block);
     if kind == supported && block.labels.len() == 1 {
         return Ok(());
     }
     Err(ConfigError::Kind { line: lines.of(block), block: name, kind: kind.to_owned(), supported })
+}
+
+/// The first word behind a block's name.
+fn kind(block: &Block) -> &str {
+    match block.labels.first() {
+        Some(BlockLabel::Ident(kind)) => kind.as_str(),
+        Some(BlockLabel::String(kind)) => kind.as_str(),
+        None => "",
+    }
 }
 
 #[cfg(test)]

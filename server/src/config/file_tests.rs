@@ -116,7 +116,7 @@ fn what_is_missing_or_double_or_unknown_is_named() {
     assert!(matches!(parse(text), Err(ConfigError::Missing { what: "storage path", .. })));
     let text = small("tls_disable = true", "storage \"strongroom\" { path = \"e\" }");
     assert!(matches!(parse(&text), Err(ConfigError::Twice { line: 7, .. })));
-    let text = small("tls_disable = true", "").replace("\"strongroom\"", "\"raft\"");
+    let text = small("tls_disable = true", "").replace("\"strongroom\"", "\"consul\"");
     assert!(matches!(parse(&text), Err(ConfigError::Kind { line: 4, .. })));
     assert!(matches!(parse("listener \"tcp\" {"), Err(ConfigError::Syntax { .. })));
 }
@@ -153,4 +153,47 @@ fn a_listener_bounds_requests_and_believes_proxies_as_it_is_told() {
     ] {
         assert!(matches!(parsed(bad), Err(ConfigError::Value { .. })), "{bad}");
     }
+}
+
+#[test]
+fn files_of_other_servers_start_this_one() {
+    let volatile = parse("listener \"tcp\" { tls_disable = true }\nbackend \"inmem\" {}").unwrap();
+    assert!(volatile.volatile && volatile.warnings.is_empty(), "{:?}", volatile.warnings);
+    for kind in ["file", "raft"] {
+        let text = format!(
+            "listener \"tcp\" {{ tls_disable = true }}\n\
+             storage \"{kind}\" {{\n path = \"d\"\n node_id = \"a\"\n}}"
+        );
+        let loaded = parse(&text).unwrap();
+        assert_eq!(loaded.config.data_path.to_str(), Some("d"));
+        assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    }
+    let both = small("tls_disable = true", "backend \"inmem\" {}");
+    assert!(matches!(parse(&both), Err(ConfigError::Twice { .. })));
+}
+
+#[test]
+fn json_means_what_the_same_hcl_means() {
+    let text = r#"{
+        "listener": [
+            {"tcp": {"address": "127.0.0.1:8300", "tls_disable": true,
+                     "telemetry": {"unauthenticated_metrics_access": true}}},
+            {"tcp": {"address": "127.0.0.1:8302", "tls_disable": 1,
+                     "x_forwarded_for_authorized_addrs": ["10.0.0.0/8", "192.168.0.1"]}}
+        ],
+        "storage": {"strongroom": {"path": "/data"}},
+        "replication": {"log_retention": "256mb"},
+        "disable_mlock": true, "api_addr": null, "surprise": 5
+    }"#;
+    let loaded = parse(text).unwrap();
+    let c = &loaded.config;
+    assert_eq!((c.listeners.len(), c.listeners[1].address.port()), (2, 8302));
+    assert!(c.listeners[0].open.metrics && c.disable_mlock && c.api_addr.is_none());
+    assert_eq!(c.listeners[1].forwarded_for.authorized.len(), 2);
+    assert_eq!(c.data_path.to_str(), Some("/data"));
+    assert_eq!(c.log_retention_bytes, 256 << 20);
+    assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].contains("surprise"));
+    assert!(matches!(parse("{\"listener\": }"), Err(ConfigError::Syntax { line: 1, .. })));
+    assert!(matches!(parse("{}"), Err(ConfigError::Missing { .. })));
 }

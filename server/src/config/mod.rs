@@ -8,6 +8,7 @@ mod env;
 mod error;
 mod fields;
 mod file;
+mod json;
 mod network;
 mod size;
 
@@ -138,6 +139,8 @@ pub struct DevConfig {
 pub struct Loaded {
     /// Checked and typed.
     pub config: Config,
+    /// The data shall not outlive the server: `data_path` is for the caller to choose.
+    pub volatile: bool,
     /// One line each, for the log: unknown keys with their line.
     pub warnings: Vec<String>,
 }
@@ -154,6 +157,19 @@ pub fn load(path: &Path, env: &Env) -> Result<Loaded, ConfigError> {
 }
 
 impl Config {
+    /// Where clients reach the API: `api_addr`, or else what the first listener says.
+    pub fn api_url(&self) -> String {
+        if let Some(address) = &self.api_addr {
+            return address.clone();
+        }
+        let Some(first) = self.listeners.first() else { return String::new() };
+        let scheme = if first.tls.is_some() { "https" } else { "http" };
+        format!(
+            "{scheme}://{}",
+            SocketAddr::new(reachable(first.address.ip()), first.address.port())
+        )
+    }
+
     /// Where the cluster port listens: as the first listener says, or its port plus one.
     pub fn cluster_listen(&self) -> SocketAddr {
         let Some(first) = self.listeners.first() else {
@@ -169,12 +185,7 @@ impl Config {
 
     /// A development server: one plain HTTP listener at `address`, the cluster port one above.
     pub fn for_dev(address: SocketAddr, data_path: PathBuf, root_token_id: Option<String>) -> Self {
-        // Others are told the loopback address where the listener takes any.
-        let host = if address.ip().is_unspecified() {
-            IpAddr::V4(Ipv4Addr::LOCALHOST)
-        } else {
-            address.ip()
-        };
+        let host = reachable(address.ip());
         let mut config = Self {
             listeners: vec![Listener {
                 address,
@@ -201,6 +212,11 @@ impl Config {
         }
         config
     }
+}
+
+/// Others are told the loopback address where a listener takes any.
+fn reachable(listening: IpAddr) -> IpAddr {
+    if listening.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { listening }
 }
 
 fn read_bounded(path: &Path) -> Result<String, ConfigError> {
