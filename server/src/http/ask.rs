@@ -2,14 +2,22 @@
 //!
 //! The auth method `cert` decides at login whom it trusts, by its roles. So the listener takes any
 //! certificate, and only makes sure that whoever shows it holds its key. A client that has none is
-//! served as well.
+//! served as well, and so is one whose certificate is of an old version: `webpki` knows only the
+//! third, so of the certificate nothing but the key is handed to it.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved,
+    SignatureScheme,
+};
+use rustls_pki_types::{
+    CertificateDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime,
+};
+use webpki::RawPublicKeyEntity;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// Asks for a certificate and takes any.
 #[derive(Debug)]
@@ -49,7 +57,20 @@ impl ClientCertVerifier for AskClients {
         own: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, own, signature, &self.algorithms)
+        let key = public_key(own)?;
+        let key = RawPublicKeyEntity::try_from(&key).map_err(|_| bad_encoding())?;
+        let known = self.algorithms.mapping.iter().find(|(s, _)| *s == signature.scheme);
+        let (_, possible) =
+            known.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+        // The scheme does not name the curve: whichever fits the key counts.
+        let signed = |algorithm: &&dyn SignatureVerificationAlgorithm| {
+            key.verify_signature(*algorithm, message, signature.signature()).is_ok()
+        };
+        if possible.iter().any(signed) {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(CertificateError::BadSignature.into())
+        }
     }
 
     fn verify_tls13_signature(
@@ -58,10 +79,20 @@ impl ClientCertVerifier for AskClients {
         own: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, own, signature, &self.algorithms)
+        let key = public_key(own)?;
+        verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+fn public_key<'c>(own: &'c CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'c>, Error> {
+    let (_, certificate) = X509Certificate::from_der(own).map_err(|_| bad_encoding())?;
+    Ok(certificate.tbs_certificate.subject_pki.raw.into())
+}
+
+fn bad_encoding() -> Error {
+    CertificateError::BadEncoding.into()
 }

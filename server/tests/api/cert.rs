@@ -8,8 +8,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
     IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 use serde_json::{Value, json};
 use strongroom_server::config::TlsFiles;
 
@@ -80,17 +83,30 @@ impl Served {
         token: &str,
         body: &Value,
     ) -> (u16, Value) {
-        let builder = ClientConfig::builder_with_provider(Arc::new(
-            rustls::crypto::aws_lc_rs::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(self.roots.clone());
+        self.call_by(identity, rustls::DEFAULT_VERSIONS, method, path, token, body)
+    }
+
+    fn call_by(
+        &self,
+        identity: Option<&Identity>,
+        versions: &[&'static SupportedProtocolVersion],
+        method: &str,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> (u16, Value) {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(self.roots.clone());
         let config = match identity {
             None => builder.with_no_client_auth(),
             Some(own) => {
-                let key = PrivatePkcs8KeyDer::from(own.key.serialize_der());
-                builder.with_client_auth_cert(own.chain.clone(), PrivateKeyDer::from(key)).unwrap()
+                let key = PrivatePkcs8KeyDer::from(own.key.serialize_der()).into();
+                let key = provider.key_provider.load_private_key(key).unwrap();
+                let own = SingleCertAndKey::from(CertifiedKey::new(own.chain.clone(), key));
+                builder.with_client_cert_resolver(Arc::new(own))
             }
         };
         let name = ServerName::try_from("localhost").unwrap();
@@ -338,4 +354,52 @@ fn listeners_ask_for_certificates_as_they_are_told() {
     let silent = Served::new(|files| files.client_certs = false);
     silent.root("POST", "sys/auth/cert", &json!({"type": "cert"}), 204);
     assert_eq!(silent.refused(Some(&own), &json!({})), "no client certificate found");
+}
+
+/// One element of DER: its length with the bytes in front, and the rest.
+fn element(der: &[u8]) -> (&[u8], &[u8]) {
+    let (head, len) = match der[1] {
+        short @ ..=0x7f => (2, usize::from(short)),
+        0x81 => (3, usize::from(der[2])),
+        _ => (4, usize::from(der[2]) << 8 | usize::from(der[3])),
+    };
+    der.split_at(head + len)
+}
+
+fn inside(element: &[u8]) -> &[u8] {
+    let head = if element[1] < 0x80 { 2 } else { 2 + usize::from(element[1] & 0x7f) };
+    &element[head..]
+}
+
+fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+    let body = parts.concat();
+    let len = u16::try_from(body.len()).unwrap().to_be_bytes();
+    [&[0x30, 0x82, len[0], len[1]], body.as_slice()].concat()
+}
+
+/// The certificate as one of version 1, which has neither version nor extensions; whoever signed it
+/// signed something else.
+fn of_version_1(der: &[u8]) -> Vec<u8> {
+    let (tbs, rest) = element(inside(der));
+    let (_version, mut fields) = element(inside(tbs));
+    let mut kept = Vec::new();
+    while !fields.is_empty() {
+        let (field, after) = element(fields);
+        // [3] are the extensions.
+        kept.extend((field[0] != 0xa3).then_some(field));
+        fields = after;
+    }
+    sequence(&[&sequence(&kept), rest])
+}
+
+#[test]
+fn a_client_with_a_certificate_of_an_old_version_is_served() {
+    let served = Served::new(|_| {});
+    let mut old = client(&authority("old"), "old", 1);
+    old.chain = vec![of_version_1(&old.chain[0]).into()];
+    for versions in [[&rustls::version::TLS13], [&rustls::version::TLS12]] {
+        let (status, _) =
+            served.call_by(Some(&old), &versions, "GET", "sys/health", "", &Value::Null);
+        assert_eq!(status, 200, "{versions:?}");
+    }
 }
