@@ -99,15 +99,20 @@ fn is_zero(n: &u16) -> bool {
     *n == 0
 }
 
+/// Clients know what a key's state does not allow here by this status.
+fn refused(message: impl std::fmt::Display) -> ApiError {
+    ApiError::listed(500, message)
+}
+
 pub(super) fn backup(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let name = call.param("name");
     let mut stored = load(view, name)?.ok_or_else(ApiError::not_found)?;
     stored.must_be_in_use()?;
     if !stored.exportable {
-        return Err(ApiError::bad_request("exporting is disallowed on the policy"));
+        return Err(refused("exporting is disallowed on the policy"));
     }
     if !stored.allow_plaintext_backup {
-        return Err(ApiError::bad_request("plaintext backup is disallowed on the policy"));
+        return Err(refused("plaintext backup is disallowed on the policy"));
     }
     stored.backup = Some(Event { time: call.now.into(), version: stored.latest });
     key::store(view, name, &stored)?;
@@ -179,7 +184,7 @@ pub(super) fn restore(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
         return Err(ApiError::bad_request("the backup has no usable name; give one in the path"));
     }
     if !force && Key::load(view, &name)?.is_some() {
-        return Err(ApiError::bad_request(format!("key {name:?} already exists")));
+        return Err(refused(format!("key {name:?} already exists")));
     }
     let mut stored = read(backup)?;
     stored.restore = Some(Event { time: call.now.into(), version: stored.latest });

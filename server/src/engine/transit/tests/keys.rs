@@ -179,12 +179,12 @@ fn a_backup_brings_a_key_back_with_all_versions() {
         let first = transit.ok(Write, "encrypt/k", message);
         transit.ok(Write, "keys/k/rotate", json!({}));
         let may = json!({"exportable": true, "allow_plaintext_backup": true, "min_decryption_version": 2});
-        assert_eq!(transit.status(Read, "backup/k", json!({})), 400);
+        assert_eq!(transit.status(Read, "backup/k", json!({})), 500);
         transit.ok(Write, "keys/k/config", may);
         let backup = transit.ok(Read, "backup/k", json!({}));
         assert_eq!(transit.ok(Read, "keys/k", json!({}))["backup_info"]["version"], 2);
-        let exists = error(&mut transit, "restore", backup.clone());
-        assert_eq!(exists, "key \"k\" already exists");
+        let exists = transit.error(Write, "restore", backup.clone());
+        assert_eq!(exists, (500, "1 error occurred:\n\t* key \"k\" already exists\n\n".to_owned()));
         transit.ok(Write, "restore/other", backup.clone());
         transit.ok(Write, "keys/other/config", json!({"min_decryption_version": 1}));
         let body = json!({"ciphertext": first["ciphertext"], "context": b64("c")});
