@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::body;
-use super::entry::{self, Alias, Entity, Kind};
+use super::entry::{self, Alias, Entity, Group, Kind};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Pairs, Response, Scalar};
@@ -150,13 +150,13 @@ fn put(
     Ok(entity.id)
 }
 
-/// `identity/group-alias`.
+/// `identity/group-alias`: an alias for an external group, a new one if none is named.
 pub(super) fn write_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let mut body = Body::of(core)?;
     if !body.id.0.is_empty() && body.canonical_id.0.is_empty() {
         let owner = entry::id_of_alias(session, Kind::Group, &body.id.0)?;
         body.canonical_id.0 =
-            owner.ok_or_else(|| ApiError::bad_request("invalid alias ID provided"))?;
+            owner.ok_or_else(|| ApiError::bad_request("invalid group alias ID"))?;
     }
     if body.id.0.is_empty() && body.name.0.is_empty() {
         return Err(ApiError::bad_request("missing alias name"));
@@ -164,25 +164,28 @@ pub(super) fn write_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResu
     if body.id.0.is_empty() && body.mount_accessor.0.is_empty() {
         return Err(ApiError::bad_request("missing mount_accessor"));
     }
-    let canonical = body.canonical_id.0.clone();
-    let before = entry::group(session, &canonical)?
-        .ok_or_else(|| ApiError::bad_request("invalid group ID given in 'canonical_id'"))?;
-    if !before.external {
+    let now = Stamp::from(core.call.now);
+    let canonical = &body.canonical_id.0;
+    let before = if canonical.is_empty() { None } else { entry::group(session, canonical)? };
+    if before.is_none() && !canonical.is_empty() {
+        return Err(ApiError::bad_request("invalid group ID given in 'canonical_id'"));
+    }
+    let mut group = before.as_ref().map_or_else(|| Group::new("", true, now), |g| (**g).clone());
+    if !group.external {
         return Err(ApiError::bad_request("alias can't be set on an internal group"));
     }
-    let alias = body.alias(session, before.alias.as_ref(), core.call.now.into())?;
+    let alias = body.alias(session, group.alias.as_ref(), now)?;
     let taken = entry::id_of_alias_name(session, Kind::Group, &alias.mount_accessor, &alias.name)?;
-    if taken.is_some_and(|owner| owner != canonical) {
+    if taken.is_some_and(|owner| owner != group.id) {
         return Err(ApiError::bad_request(
             "combination of mount and group alias name is already in use",
         ));
     }
-    let answer = json!({ "id": alias.id, "canonical_id": canonical });
-    let mut group = (*before).clone();
+    let answer = json!({ "id": alias.id, "canonical_id": group.id });
     group.alias = Some(alias);
-    group.modify_index += 1;
-    group.updated = core.call.now.into();
-    entry::store_group(session, &group, Some(&before))?;
+    group.modify_index += u64::from(before.is_some());
+    group.updated = now;
+    entry::store_group(session, &group, before.as_deref())?;
     Response::data(&answer)
 }
 

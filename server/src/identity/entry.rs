@@ -119,6 +119,29 @@ impl Entity {
     }
 }
 
+impl Group {
+    /// A new one without members. An empty name becomes `group_<8 hex>`.
+    pub fn new(name: &str, external: bool, now: Stamp) -> Self {
+        let name = match name {
+            "" => format!("group_{:08x}", Uuid::new_v4().as_fields().0),
+            name => name.to_owned(),
+        };
+        Self {
+            id: Uuid::new_v4().to_string(),
+            name,
+            external,
+            metadata: Metadata::new(),
+            policies: Vec::new(),
+            member_entity_ids: Vec::new(),
+            member_group_ids: Vec::new(),
+            alias: None,
+            modify_index: 1,
+            created: now,
+            updated: now,
+        }
+    }
+}
+
 impl Alias {
     /// A new one.
     pub fn new(mount_accessor: &str, name: &str, now: Stamp) -> Self {

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use super::body;
 use super::entities::looked_up;
@@ -62,23 +61,7 @@ fn write_named(core: &CoreCall<'_>, session: &mut Session, body: Body) -> ApiRes
         "external" => true,
         other => return Err(ApiError::bad_request(format!("invalid group type {other:?}"))),
     };
-    let now = core.call.now.into();
-    let mut group = Group {
-        id: Uuid::new_v4().to_string(),
-        name: body.name.0.clone(),
-        external,
-        metadata: super::Metadata::new(),
-        policies: Vec::new(),
-        member_entity_ids: Vec::new(),
-        member_group_ids: Vec::new(),
-        alias: None,
-        modify_index: 1,
-        created: now,
-        updated: now,
-    };
-    if group.name.is_empty() {
-        group.name = format!("group_{:08x}", Uuid::new_v4().as_fields().0);
-    }
+    let mut group = Group::new(&body.name.0, external, core.call.now.into());
     change(session, &mut group, body)?;
     entry::store_group(session, &group, None)?;
     Response::data(&json!({ "id": group.id, "name": group.name }))

@@ -273,6 +273,20 @@ fn groups_are_internal_or_external() {
     assert_eq!(shown["data"]["canonical_id"], json!(external));
     server.root("DELETE", &format!("identity/group-alias/id/{id}"), "", 204);
     assert_eq!(server.call("LIST", "identity/group-alias/id", ROOT, "").0, 404);
+
+    // Without a group, one is made.
+    let mut body = json!({ "name": "y", "mount_accessor": accessor });
+    let new = server.root("POST", "identity/group-alias", &body.to_string(), 200)["data"].clone();
+    let group = format!("identity/group/id/{}", text(&new["canonical_id"]));
+    let shown = server.root("GET", &group, "", 200)["data"].clone();
+    assert_eq!((&shown["type"], &shown["alias"]["id"]), (&json!("external"), &new["id"]));
+    server.error("POST", "identity/group-alias", ROOT, &body.to_string(), 400);
+    body["id"] = new["id"].clone();
+    body["name"] = json!("z");
+    let changed = server.root("POST", "identity/group-alias", &body.to_string(), 200);
+    assert_eq!(changed["data"], new);
+    assert_eq!(server.root("GET", &group, "", 200)["data"]["alias"]["name"], "z");
+    server.root("DELETE", &group, "", 204);
     let listed = server.root("LIST", "identity/group/name", "", 200);
     assert_eq!(listed["data"]["keys"], json!(["e", "i"]));
 }
