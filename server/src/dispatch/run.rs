@@ -273,6 +273,7 @@ fn core(
             certificates: request.certificates.clone(),
         },
         lockout: context.lockout,
+        config: context.cluster.config(),
     };
     let mut response = run(&core, session)?.noted(notes);
     let Some(mut login) = response.login.take() else { return Ok(Step::Answer(response)) };

@@ -1,4 +1,4 @@
-//! What engines do by themselves: transit rotates the keys whose time has come.
+//! What goes on by itself: transit and identity rotate the keys whose time has come.
 //!
 //! Every cluster looks after its own: the primary after what is replicated, each after what is local.
 
@@ -8,14 +8,18 @@ use std::time::{Duration, SystemTime};
 use strongroom_storage::CommitError;
 use tokio::task::AbortHandle;
 
+use super::stamp::Stamp;
 use super::transit::rotate_due;
 use crate::cluster::Unsealed;
+use crate::identity::oidc;
 use crate::logical::ApiResult;
 use crate::mount::{LOCAL_KEY, MOUNTS_KEY, Mount, router};
 use crate::replication::Role;
 
-/// Pause between rounds.
-const PERIOD: Duration = Duration::from_mins(5);
+/// Pause between rounds: the shortest time that a key of identity may sign.
+const PERIOD: Duration = Duration::from_mins(1);
+/// Keys of transit rotate hourly at the most: they are looked at in every so many rounds.
+const TRANSIT_EVERY: u32 = 5;
 
 /// Runs until the last user of `unsealed` is gone.
 pub fn spawn(unsealed: &Arc<Unsealed>) -> AbortHandle {
@@ -23,11 +27,40 @@ pub fn spawn(unsealed: &Arc<Unsealed>) -> AbortHandle {
 }
 
 async fn run(cluster: Weak<Unsealed>) {
+    let mut rounds = 0_u32;
     loop {
         tokio::time::sleep(PERIOD).await;
         let Some(unsealed) = cluster.upgrade() else { return };
-        round(&unsealed, SystemTime::now()).await;
+        let now = SystemTime::now();
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(TRANSIT_EVERY) {
+            round(&unsealed, now).await;
+        }
+        if let Err(e) = rotate_signers(&unsealed, now).await {
+            tracing::warn!("keys of identity could not be rotated: {}", e.errors.join("; "));
+        }
     }
+}
+
+/// Keys that sign tokens of identity.
+async fn rotate_signers(unsealed: &Unsealed, now: SystemTime) -> ApiResult<()> {
+    if matches!(unsealed.role(), Role::Secondary { .. }) {
+        return Ok(());
+    }
+    let now = Stamp::from(now);
+    for name in oidc::due(&mut unsealed.session(), now)? {
+        let mut session = unsealed.session();
+        if !oidc::rotate_due(&mut session, &name, now)? {
+            continue;
+        }
+        match session.into_txn().commit().await {
+            Ok(_) => tracing::info!("the key {name:?} of identity was rotated"),
+            // Someone changed it meanwhile; the next round looks again.
+            Err(CommitError::Conflict) => {}
+            Err(e) => return Err(crate::dispatch::commit_error(&e)),
+        }
+    }
+    Ok(())
 }
 
 /// Looks at every mount of this cluster once.

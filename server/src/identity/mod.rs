@@ -7,6 +7,7 @@ mod entry;
 mod groups;
 mod login;
 mod merge;
+pub mod oidc;
 mod routes;
 mod subject;
 mod takes;

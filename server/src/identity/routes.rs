@@ -1,12 +1,23 @@
 //! What `identity/` answers.
 
-use super::takes;
-use super::{aliases, entities, groups, merge};
+use super::{aliases, entities, groups, merge, oidc, takes};
 use crate::logical::{Method, Operation};
 use crate::sys::CoreRoute;
 
+/// All of them.
+pub static ROUTES: &[CoreRoute] = &{
+    const OWN_LEN: usize = OWN.len();
+    let mut all = [OWN[0]; OWN_LEN + oidc::ROUTES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < OWN_LEN { OWN[at] } else { oidc::ROUTES[at - OWN_LEN] };
+        at += 1;
+    }
+    all
+};
+
 /// Reads are served locally, changes by the primary.
-pub static ROUTES: &[CoreRoute] = &[
+const OWN: &[CoreRoute] = &[
     CoreRoute::new(
         "entity",
         "Make or change an entity",

@@ -51,6 +51,16 @@ fn walk(session: &mut Session, direct: &[String]) -> Result<Vec<Arc<Group>>, Vie
 }
 
 impl Subject {
+    /// The entity.
+    pub fn entity(&self) -> &Entity {
+        &self.entity
+    }
+
+    /// Every group that it is in, direct ones first.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().map(|group| &**group)
+    }
+
     /// Its tokens may do nothing.
     pub fn disabled(&self) -> bool {
         self.entity.disabled

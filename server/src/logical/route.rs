@@ -62,7 +62,7 @@ impl<H> Method<H> {
 pub type Exists = fn(&Call<'_>, &mut View<'_>) -> ApiResult<bool>;
 
 /// One path pattern with its verbs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Route<H: 'static> {
     /// See the module's text.
     pub pattern: &'static str,

@@ -43,6 +43,7 @@ use strongroom_storage::KeyspaceId;
 use crate::auth::Lockout;
 use crate::barrier::Session;
 use crate::cluster::Cluster;
+use crate::config::Config;
 use crate::dispatch::Request;
 use crate::logical::{ApiResult, Call, Caller, Operation, Params, Peer, Response, Route};
 
@@ -141,4 +142,6 @@ pub struct CoreCall<'a> {
     pub peer: Peer,
     /// Names that failed to log in here.
     pub lockout: &'a Lockout,
+    /// What the server was told at start.
+    pub config: &'a Config,
 }

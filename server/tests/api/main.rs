@@ -14,6 +14,7 @@ mod leases;
 mod lifecycle;
 mod listener;
 mod mounts;
+mod oidc;
 mod policies;
 mod renewal;
 mod replace;
