@@ -42,7 +42,7 @@ pub fn help(session: &mut Session, path: &str) -> ApiResult<Response> {
 }
 
 fn overview(kind: &str, all: &[&Described]) -> String {
-    let mut text = format!("The mount's type is {kind:?}.\n\n## PATHS\n\n");
+    let mut text = format!("This is the {kind} backend.\n\n## PATHS\n\n");
     for path in all {
         // Writing to a string does not fail.
         let _ = write!(text, "    {}\n        {}\n\n", template(path.pattern), path.summary);

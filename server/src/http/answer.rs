@@ -74,6 +74,13 @@ fn success(response: &Response, id: Uuid) -> HttpResponse {
     build(status, body)
 }
 
+/// An answer as clients would see it, for one that is handed on as text.
+pub(crate) fn envelope_text(response: &Response, id: Uuid) -> String {
+    let mut body = Vec::new();
+    envelope(&mut body, response, response.data.as_deref().map(RawValue::get), "", id);
+    String::from_utf8(body).unwrap_or_default()
+}
+
 /// `{<flat fields> "request_id": ..., "data": ..., ...}`.
 fn envelope(body: &mut Vec<u8>, response: &Response, data: Option<&str>, flat: &str, id: Uuid) {
     body.push(b'{');

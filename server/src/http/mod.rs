@@ -12,6 +12,6 @@ mod request;
 mod server;
 mod tls;
 
-pub(crate) use answer::request_id;
+pub(crate) use answer::{envelope_text, request_id};
 pub use server::{RunError, Server};
 pub use tls::TlsError;

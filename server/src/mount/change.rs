@@ -44,23 +44,28 @@ fn refused<T>(message: impl Into<String>) -> Result<T, MountError> {
     Err(MountError::Refused(message.into()))
 }
 
-/// Writes the mount tables of a new cluster.
+/// Writes the mount tables of a new cluster. The descriptions are those that clients look for.
 ///
 /// # Errors
 /// See [`ViewError`].
 pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
-    let mut cubbyhole = MountEntry::new("cubbyhole/", "cubbyhole", "private store of each token");
+    let mut cubbyhole =
+        MountEntry::new("cubbyhole/", "cubbyhole", "per-token private secret storage");
     cubbyhole.local = true;
     cubbyhole.uuid = Uuid::from_bytes(CUBBYHOLE.0);
     let mut identity = MountEntry::new("identity/", "identity", "identity store");
     identity.uuid = Uuid::from_bytes(IDENTITY.0);
     session.txn().create_keyspace(IDENTITY, Class::Replicated);
-    let mut system = MountEntry::new("sys/", "system", "control, policies and diagnosis");
+    let mut system = MountEntry::new(
+        "sys/",
+        "system",
+        "system endpoints used for control, policy and debugging",
+    );
     system.seal_wrap = true;
     let entries = vec![cubbyhole, identity, system];
     session.view(CORE).put_json(MOUNTS_KEY, &Table { entries })?;
 
-    let mut token = MountEntry::new("token/", "token", "credentials by token");
+    let mut token = MountEntry::new("token/", "token", "token based credentials");
     token.accessor.insert_str(0, "auth_");
     token.uuid = Uuid::from_bytes(LOCAL.0);
     "default-service".clone_into(&mut token.config.token_type);
@@ -72,7 +77,7 @@ pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
 /// # Errors
 /// See [`MountError`].
 pub fn create_dev_secret(session: &mut Session) -> Result<(), MountError> {
-    let mut entry = MountEntry::new("secret/", "kv", "key/value store");
+    let mut entry = MountEntry::new("secret/", "kv", "key/value secret storage");
     entry.options = Some(BTreeMap::from([("version".to_owned(), "2".to_owned())]));
     enable(session, entry)
 }

@@ -15,13 +15,18 @@ use zeroize::Zeroizing;
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
-use crate::logical::{ApiError, ApiResult, WrapInfo};
+use crate::logical::{ApiError, ApiResult, Response, WrapInfo};
 use crate::token;
 
 pub use routes::ROUTES;
 
 /// Seconds: the longest that an answer is kept.
 pub const TTL_MAX: u64 = crate::mount::MAX_LEASE_TTL;
+
+/// Where wrapped answers once stood, in the wrapping token's own cubbyhole.
+pub(crate) const OLD_PATH: &str = "cubbyhole/response";
+const OLD_PATH_WARNING: &str =
+    "Reading cubbyhole/response is deprecated: sys/wrapping/unwrap unwraps, and checks more.";
 
 /// LOCAL/`wrap/<id>`.
 #[derive(Serialize, Deserialize)]
@@ -130,6 +135,24 @@ pub fn unwrap(
         forget(session, &id)?;
     }
     Ok(found)
+}
+
+/// The old way to unwrap: a wrapping token reads [`OLD_PATH`], and gets the answer as one text.
+/// `None` for a token that wraps nothing.
+///
+/// # Errors
+/// 500.
+pub(crate) fn old_unwrap(
+    session: &mut Session,
+    wrapping_token: &str,
+    now: SystemTime,
+) -> ApiResult<Option<Response>> {
+    let Some(found) = unwrap(session, wrapping_token, now)? else { return Ok(None) };
+    let inner: Response = serde_json::from_str(&found.payload)
+        .map_err(|_| ApiError::internal("the wrapped answer is not in the expected form"))?;
+    let text = Zeroizing::new(crate::http::envelope_text(&inner, crate::http::request_id()));
+    Response::data(&json!({ "response": text.as_str() }))
+        .map(|answer| Some(answer.warn(OLD_PATH_WARNING)))
 }
 
 /// Removes what the storage id `id` stands for, if there is something.

@@ -36,6 +36,23 @@ fn an_answer_is_handed_out_once() {
 }
 
 #[test]
+fn old_clients_unwrap_by_reading_the_cubbyhole() {
+    let server = TestServer::dev();
+    let made = wrapped(&server, "POST", "auth/token/create", "60", "{}");
+    let token = made["wrap_info"]["token"].as_str().unwrap();
+    assert_eq!(server.call("GET", "cubbyhole/other", token, "").0, 403);
+    let (status, answer) = server.call("GET", "cubbyhole/response", token, "");
+    assert_eq!((status, answer["warnings"].as_array().unwrap().len()), (200, 1));
+    let inner: Value = serde_json::from_str(answer["data"]["response"].as_str().unwrap()).unwrap();
+    let token = inner["auth"]["client_token"].as_str().unwrap();
+    assert_eq!(server.call("GET", "auth/token/lookup-self", token, "").0, 200);
+    for token in [made["wrap_info"]["token"].as_str().unwrap(), "nope", ""] {
+        assert_eq!(server.call("GET", "cubbyhole/response", token, "").0, 403);
+    }
+    assert_eq!(server.call("GET", "cubbyhole/response", ROOT, "").0, 404);
+}
+
+#[test]
 fn logins_data_and_rewraps_are_wrapped_too() {
     let server = TestServer::dev();
     let made = wrapped(&server, "POST", "auth/token/create", "5m", r#"{"policies":["x"]}"#);
