@@ -105,8 +105,8 @@ fn target(stored: &Stored, new: &Version, asked: Option<i64>) -> ApiResult<Optio
         return number.map(Some).ok_or_else(|| ApiError::bad_request("no such key version"));
     }
     let latest = stored.versions.get(&stored.latest);
-    let waits = latest.is_some_and(|latest| !latest.is_private());
-    Ok((waits && new.is_private()).then_some(stored.latest))
+    let waits = |latest: &Version| !latest.is_private() && latest.public == new.public;
+    Ok((new.is_private() && latest.is_some_and(waits)).then_some(stored.latest))
 }
 
 /// Adds the private half to a version.

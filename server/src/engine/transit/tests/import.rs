@@ -127,6 +127,18 @@ fn a_public_key_verifies_until_its_private_half_comes() {
         transit.ok(Write, &format!("sign/{name}"), json!({"input": input}));
         assert_eq!(transit.ok(Read, &format!("keys/{name}"), json!({}))["latest_version"], 1);
     }
+    // The private half of another key is no half of this one, but a version of its own.
+    transit.ok(Write, "keys/other", json!({"type": "ecdsa-p256", "exportable": true}));
+    let der = text(&exported(&mut transit, "signing-key/other?format=der")["1"]);
+    let ciphertext = wrapped(&mut transit, Hash::Sha256, &decode(&der).unwrap());
+    let public = text(&exported(&mut transit, "public-key/ecdsa-p256?format=pem")["1"]);
+    let own = json!({"type": "ecdsa-p256", "public_key": public});
+    transit.ok(Write, "keys/two/import", own);
+    let path = "keys/two/import_version";
+    let first = json!({"ciphertext": ciphertext, "version": 1});
+    assert_eq!(transit.status(Write, path, first), 400);
+    transit.ok(Write, path, json!({"ciphertext": ciphertext}));
+    assert_eq!(transit.ok(Read, "keys/two", json!({}))["latest_version"], 2);
 }
 
 #[test]
