@@ -38,6 +38,15 @@ impl Body {
         Ok(body)
     }
 
+    /// Whether nothing else is noted than what an alias has. Without its id, notes that are not given
+    /// again count as a change.
+    fn keeps_notes_of(&self, known: &Alias) -> bool {
+        match &self.custom_metadata {
+            Some(given) => given.0 == known.custom_metadata,
+            None => !self.id.0.is_empty() || known.custom_metadata.is_empty(),
+        }
+    }
+
     /// What the alias is to be; `known` is what it was.
     fn alias(self, session: &mut Session, known: Option<&Alias>, now: Stamp) -> ApiResult<Alias> {
         let mut alias = match known {
@@ -93,12 +102,12 @@ pub(super) fn write_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiRes
             .find(|a| a.id == body.id.0 || (a.mount_accessor == *accessor && a.name == *name))
     });
     let wanted = body.canonical_id.0.clone();
-    // Whoever says again what is there already is told nothing.
-    let named = body.id.0.is_empty() && known.is_some();
-    let silent = named
-        && body.custom_metadata.is_none()
-        && (wanted.is_empty() || owner.as_ref() == Some(&wanted));
+    let same_notes = known.is_some_and(|known| body.keeps_notes_of(known));
     let alias = body.alias(session, known, now)?;
+    // Whoever says again what is there already is told nothing.
+    let silent = same_notes
+        && known.is_some_and(|k| k.name == alias.name && k.mount_accessor == alias.mount_accessor)
+        && (wanted.is_empty() || owner.as_ref() == Some(&wanted));
     let taken = entry::id_of_alias_name(session, Kind::Entity, &alias.mount_accessor, &alias.name)?;
     if taken.is_some() && taken != owner {
         return Err(ApiError::bad_request(

@@ -232,7 +232,12 @@ fn who_says_again_what_is_there_is_told_nothing() {
     let alias = json!({"name": "x", "mount_accessor": accessor}).to_string();
     let id = made(&server, "identity/entity-alias", &alias);
     server.root("POST", "identity/entity-alias", &alias, 204);
-    server.root("POST", &format!("identity/entity-alias/id/{id}"), &alias, 200);
+    let by_id = format!("identity/entity-alias/id/{id}");
+    server.root("POST", &by_id, &alias, 204);
+    server.root("POST", &by_id, r#"{"custom_metadata":{"a":"b"}}"#, 200);
+    server.root("POST", &by_id, r#"{"custom_metadata":{"a":"b"}}"#, 204);
+    server.root("POST", &by_id, &alias, 204);
+    server.root("POST", "identity/entity-alias", &alias, 200);
     let group = made(&server, "identity/group", r#"{"name":"g"}"#);
     for path in ["identity/group", "identity/group/name/g", &format!("identity/group/id/{group}")] {
         server.root("POST", path, r#"{"name":"g","policies":["p"]}"#, 204);
