@@ -91,9 +91,7 @@ pub(super) fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Resp
         let value = data.get(&format!("token_{name}")).filter(|_| old).cloned();
         data.insert(name.to_owned(), value.unwrap_or_else(|| json!(0)));
     }
-    for (name, none) in
-        [("token_bound_cidrs", json!([])), ("token_num_uses", json!(0)), ("token_period", json!(0))]
-    {
+    for (name, none) in [("token_bound_cidrs", json!([])), ("token_num_uses", json!(0))] {
         if data.get(name) == Some(&none) {
             data.remove(name);
         }

@@ -310,6 +310,10 @@ fn token_roles_decide_what_their_tokens_are_like() {
     let data = &shown["data"];
     // What was not given by its old name is not shown by it.
     assert_eq!((&data["token_period"], &data["period"]), (&json!(3600), &json!(0)));
+    server.root("POST", "auth/token/roles/plain", "{}", 204);
+    let plain = server.root("GET", "auth/token/roles/plain", "", 200);
+    assert_eq!(plain["data"]["token_period"], 0);
+    server.root("DELETE", "auth/token/roles/plain", "", 204);
     assert_eq!(
         (&data["token_type"], &data["renewable"]),
         (&json!("default-service"), &json!(true))
