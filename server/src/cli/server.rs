@@ -23,8 +23,8 @@ const DEFAULT_DEV_ADDRESS: SocketAddr =
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
-    /// Configuration file (HCL)
-    #[arg(long, value_name = "FILE", conflicts_with = "dev")]
+    /// Configuration file (HCL or JSON); with -dev, more listeners and other settings
+    #[arg(long, value_name = "FILE", conflicts_with = "dev_secondaries")]
     config: Option<PathBuf>,
     /// trace, debug, info, warn or error; wins over file and environment
     #[arg(long, value_name = "LEVEL")]
@@ -96,10 +96,17 @@ fn development(args: &ServerArgs, env: &Env) -> Result<(), CliError> {
         folder.path().to_owned(),
         dev_root_token(args, env),
     );
+    let warnings = match &args.config {
+        Some(path) => config::load_beside(path, &mut config)?,
+        None => Vec::new(),
+    };
     if let Some(level) = args.log_level.clone().or_else(|| env.var("LOG_LEVEL")) {
         config.log_level = level;
     }
     start_log(&config.log_level)?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
     let kept = (!folder.is_temporary()).then(|| folder.path());
     runtime()?.block_on(async {
         let launched = gone.is_some();

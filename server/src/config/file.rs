@@ -22,6 +22,24 @@ const TLS_VERSION_EXPECTED: &str = "tls12 or tls13";
 
 /// Parses and checks a whole file.
 pub(super) fn parse(text: &str) -> Result<Loaded, ConfigError> {
+    let loaded = parse_any(text)?;
+    if loaded.config.listeners.is_empty() {
+        return Err(ConfigError::Missing {
+            what: "listener",
+            example: "listener \"tcp\" { address = \"127.0.0.1:8200\" ... }",
+        });
+    }
+    if !loaded.volatile && loaded.config.data_path.as_os_str().is_empty() {
+        return Err(ConfigError::Missing {
+            what: "storage path",
+            example: "storage \"strongroom\" { path = \"/var/lib/strongroom\" }",
+        });
+    }
+    Ok(loaded)
+}
+
+/// As [`parse`], for a file that adds to what is known already: listeners and storage may be missing.
+pub(super) fn parse_any(text: &str) -> Result<Loaded, ConfigError> {
     let body = body(text)?;
     let lines = Lines(text);
     let mut warnings = Vec::new();
@@ -31,17 +49,15 @@ pub(super) fn parse(text: &str) -> Result<Loaded, ConfigError> {
     for block in top.blocks("listener") {
         listeners.push(listener(block, &lines, &mut warnings)?);
     }
-    if listeners.is_empty() {
-        return Err(ConfigError::Missing {
-            what: "listener",
-            example: "listener \"tcp\" { address = \"127.0.0.1:8200\" ... }",
-        });
-    }
-    let data_path = storage(&mut top, &lines, &mut warnings)?;
-    let volatile = data_path.is_none();
+    let place = storage(&mut top, &lines, &mut warnings)?;
+    let volatile = place == Some(Place::Memory);
+    let data_path = match place {
+        Some(Place::Folder(path)) => path,
+        Some(Place::Memory) | None => PathBuf::new(),
+    };
     let config = Config {
         listeners,
-        data_path: data_path.unwrap_or_default(),
+        data_path,
         log_retention_bytes: replication(&mut top, &lines, &mut warnings)?,
         api_addr: top.text("api_addr")?,
         cluster_addr: top.text("cluster_addr")?,
@@ -180,25 +196,28 @@ fn proxy(fields: &mut Fields<'_>) -> Result<Option<ProxyProtocol>, ConfigError> 
     }))
 }
 
-/// The folder of the data; `None` for one that goes away with the server.
+/// Where data is kept.
+#[derive(PartialEq, Eq)]
+enum Place {
+    Folder(PathBuf),
+    /// Nowhere for longer than the server runs.
+    Memory,
+}
+
 fn storage(
     top: &mut Fields<'_>,
     lines: &Lines<'_>,
     warnings: &mut Vec<String>,
-) -> Result<Option<PathBuf>, ConfigError> {
+) -> Result<Option<Place>, ConfigError> {
     let mut blocks = top.blocks("storage");
     // The old name.
     blocks.extend(top.blocks("backend"));
-    let missing = ConfigError::Missing {
-        what: "storage path",
-        example: "storage \"strongroom\" { path = \"/var/lib/strongroom\" }",
-    };
-    let Some(block) = only(&blocks, lines, "storage")? else { return Err(missing) };
+    let Some(block) = only(&blocks, lines, "storage")? else { return Ok(None) };
     let kind = kind(block);
     let mut fields = Fields::of("storage.", &block.body, lines)?;
     if kind == "inmem" {
         fields.finish(warnings);
-        return Ok(None);
+        return Ok(Some(Place::Memory));
     }
     if STORES_OF_OTHERS.contains(&kind) {
         // A file that was written for another server starts this one, too.
@@ -211,9 +230,9 @@ fn storage(
     } else {
         check_kind(block, lines, "storage", "strongroom")?;
     }
-    let path = fields.text("path")?.filter(|p| !p.is_empty()).ok_or(missing)?;
+    let path = fields.text("path")?.filter(|p| !p.is_empty());
     fields.finish(warnings);
-    Ok(Some(path.into()))
+    Ok(path.map(|path| Place::Folder(path.into())))
 }
 
 fn replication(

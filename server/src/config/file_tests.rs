@@ -173,6 +173,24 @@ fn files_of_other_servers_start_this_one() {
 }
 
 #[test]
+fn a_development_server_takes_listeners_and_settings_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("more.json");
+    let text = r#"{"listener": {"tcp": {"address": "127.0.0.1:8555", "tls_disable": true}},
+                   "storage": {"inmem": {}}, "log_level": "warn", "surprise": 1}"#;
+    std::fs::write(&path, text).unwrap();
+    let any = "127.0.0.1:8200".parse().unwrap();
+    let mut config = crate::config::Config::for_dev(any, "d".into(), None);
+    let warnings = crate::config::load_beside(&path, &mut config).unwrap();
+    assert_eq!((warnings.len(), config.listeners.len()), (1, 2), "{warnings:?}");
+    assert_eq!((config.listeners[1].address.port(), config.log_level.as_str()), (8555, "warn"));
+    assert_eq!(config.data_path.to_str(), Some("d"));
+    assert_eq!(config.api_addr.as_deref(), Some("http://127.0.0.1:8200"));
+    std::fs::write(&path, "").unwrap();
+    assert!(crate::config::load_beside(&path, &mut config).unwrap().is_empty());
+}
+
+#[test]
 fn json_means_what_the_same_hcl_means() {
     let text = r#"{
         "listener": [

@@ -156,6 +156,22 @@ pub fn load(path: &Path, env: &Env) -> Result<Loaded, ConfigError> {
     Ok(loaded)
 }
 
+/// Lets a file add to the configuration of a development server: its listeners come beside that
+/// server's own, its addresses, names and log level in place of them. Storage is the server's own.
+///
+/// # Errors
+/// As [`load`], but nothing is required.
+pub fn load_beside(path: &Path, config: &mut Config) -> Result<Vec<String>, ConfigError> {
+    let Loaded { config: file, warnings, .. } = file::parse_any(&read_bounded(path)?)?;
+    config.listeners.extend(file.listeners);
+    config.api_addr = file.api_addr.or(config.api_addr.take());
+    config.cluster_addr = file.cluster_addr.or(config.cluster_addr.take());
+    config.cluster_name = file.cluster_name.or(config.cluster_name.take());
+    config.log_level = file.log_level;
+    config.log_retention_bytes = file.log_retention_bytes;
+    Ok(warnings)
+}
+
 impl Config {
     /// Where clients reach the API: `api_addr`, or else what the first listener says.
     pub fn api_url(&self) -> String {
