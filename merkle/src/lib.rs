@@ -25,7 +25,7 @@ mod view;
 
 pub use digest::{Digest, KeyHash, composite, leaf_digest};
 pub use page::{Leaf, PAGE_LEAVES_MAX, Page, PageError, PageValue};
-pub use pages::{Handle, MemPages, Pages};
+pub use pages::{Handle, MemPages, Pages, PagesMut};
 pub use prefix::{Prefix, PrefixError};
 pub use proof::{Proof, ProofError};
 pub use trie::{Change, Held, Join, Leaves, MalformedPages, PageRef, Sequential, Trie};

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::digest::Digest;
 use crate::page::{Page, PageValue};
 use crate::prefetch::prefetch_arc;
 
@@ -30,7 +31,8 @@ impl<V> Handle for Page<V> {
 
 /// Keeps pages for a [`Trie`](crate::Trie), which holds handles alone.
 ///
-/// A handle stands for one immutable page for as long as a clone of it is there.
+/// A handle stands for one page for as long as it is there, and a page that more than one handle
+/// stands for never changes.
 pub trait Pages {
     /// What the trie keeps in place of a page.
     type Handle: Handle;
@@ -45,13 +47,32 @@ pub trait Pages {
     /// When the page cannot be read.
     fn load(&self, handle: &Self::Handle) -> Result<Page<Self::Value>, Self::Error>;
 
-    /// Asks for a page that will be loaded soon, if it is in memory; see [`prefetch`](mod@crate::prefetch).
-    fn prefetch(&self, handle: &Self::Handle) {
-        let _ = handle;
+    /// Asks for what a search in a page of so many leaves, and a change of them, will touch, if it is
+    /// in memory; see [`prefetch`](mod@crate::prefetch).
+    fn prefetch(&self, handle: &Self::Handle, leaves: u32) {
+        let _ = (handle, leaves);
     }
+}
 
+/// Keeps pages for a trie that is changed.
+pub trait PagesMut: Pages {
     /// Takes a new page.
     fn store(&self, page: Page<Self::Value>) -> Self::Handle;
+
+    /// Changes a page: in place when nobody else has the handle, or else a copy of it, which the
+    /// handle stands for from then on. Its digest is not that of its leaves until it is
+    /// [sealed](Self::seal), so it must not leave memory before.
+    ///
+    /// # Errors
+    /// When the page cannot be read; nothing is changed then.
+    fn edit(
+        &self,
+        handle: &mut Self::Handle,
+        edit: impl FnOnce(&mut Page<Self::Value>),
+    ) -> Result<(), Self::Error>;
+
+    /// Gives a page that was changed its digest.
+    fn seal(&self, handle: &mut Self::Handle, digest: &Digest);
 }
 
 /// Pages in memory, each its own handle.
@@ -80,11 +101,26 @@ impl<V: PageValue> Pages for MemPages<V> {
         Ok(handle.clone())
     }
 
-    fn prefetch(&self, handle: &Page<V>) {
-        handle.prefetch();
+    fn prefetch(&self, handle: &Page<V>, leaves: u32) {
+        handle.prefetch(leaves);
     }
+}
 
+impl<V: PageValue> PagesMut for MemPages<V> {
     fn store(&self, page: Page<V>) -> Page<V> {
         page
+    }
+
+    fn edit(
+        &self,
+        handle: &mut Page<V>,
+        edit: impl FnOnce(&mut Page<V>),
+    ) -> Result<(), Infallible> {
+        edit(handle);
+        Ok(())
+    }
+
+    fn seal(&self, handle: &mut Page<V>, digest: &Digest) {
+        handle.seal(digest);
     }
 }

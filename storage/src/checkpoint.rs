@@ -134,7 +134,7 @@ impl Checkpointer {
                     offset: image.offset,
                     len: image.len,
                     entries: page.len,
-                    page_lsn: page.handle.page_lsn,
+                    page_lsn: page.handle.page_lsn(),
                     digest: page.digest,
                 });
                 images.push(image);

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use strongroom_merkle::{Page, Pages, View};
-use strongroom_wal::Lsn;
 
 use crate::index::{Keyspace, Slot};
-use crate::pages::{Cell, PageError, Pool, TreeId, TreePages};
+use crate::pages::{Cell, PageError, Pool};
 
 /// The Merkle index of a keyspace in a snapshot. Reading it may read pages from the disk.
 pub type Index = View<IndexPages>;
@@ -16,12 +15,11 @@ pub type Index = View<IndexPages>;
 #[derive(Clone)]
 pub struct IndexPages {
     pool: Arc<Pool>,
-    tree: TreeId,
 }
 
 /// The index of a keyspace.
 pub(crate) fn index_of(keyspace: &Keyspace, pool: &Arc<Pool>) -> Index {
-    let pages = IndexPages { pool: Arc::clone(pool), tree: keyspace.tree() };
+    let pages = IndexPages { pool: Arc::clone(pool) };
     View::new(keyspace.trie.clone(), pages)
 }
 
@@ -34,11 +32,7 @@ impl Pages for IndexPages {
         self.pool.load(handle)
     }
 
-    fn prefetch(&self, handle: &Arc<Cell>) {
+    fn prefetch(&self, handle: &Arc<Cell>, _: u32) {
         handle.prefetch_page();
-    }
-
-    fn store(&self, page: Page<Slot>) -> Arc<Cell> {
-        TreePages { pool: &self.pool, tree: self.tree, lsn: Lsn::ZERO }.store(page)
     }
 }

@@ -1,7 +1,7 @@
 //! Pages: the leaves of one small subtree, packed.
 //!
-//! A page is a maximal subtree of at most [`PAGE_LEAVES_MAX`] leaves. It is immutable: a change makes
-//! a new one.
+//! A page is a maximal subtree of at most [`PAGE_LEAVES_MAX`] leaves. Clones share its bytes, and
+//! never change with each other: what is shared is copied before it is changed.
 //!
 //! - [`spot`]: where a leaf stands;
 //! - [`group`]: what the digest of leaves is made of;
@@ -104,7 +104,7 @@ pub enum PageError {
     Outside,
 }
 
-/// An immutable page of 1 to [`PAGE_LEAVES_MAX`] leaves, in key hash order. A clone is the same page.
+/// A page of 1 to [`PAGE_LEAVES_MAX`] leaves, in key hash order. A clone shares its bytes.
 pub struct Page<V> {
     bytes: Arc<[u8]>,
     value: PhantomData<fn() -> V>,
@@ -117,9 +117,12 @@ impl<V> Clone for Page<V> {
 }
 
 impl<V> Page<V> {
-    /// Asks for all of the page; see [`prefetch`](mod@crate::prefetch).
-    pub fn prefetch(&self) {
-        self.prefetch_bytes(self.bytes.len());
+    /// Asks for all but the keys of a page of so many leaves; see [`prefetch`](mod@crate::prefetch).
+    pub fn prefetch(&self, leaves: u32)
+    where
+        V: PageValue,
+    {
+        self.prefetch_bytes(packed::bytes_before_keys::<V>(leaves));
     }
 
     /// Asks for its first bytes.
@@ -127,9 +130,14 @@ impl<V> Page<V> {
         prefetch_arc(&*self.bytes, len);
     }
 
-    /// Where it is in memory and how many bytes it takes there: for a hint, not for a look.
-    pub fn place(&self) -> (usize, usize) {
-        (self.bytes.as_ptr().addr(), self.bytes.len())
+    /// Where it is in memory, and how many of its bytes a search or a change touches: for a hint,
+    /// not for a look.
+    pub fn place(&self) -> (usize, usize)
+    where
+        V: PageValue,
+    {
+        let leaves = u32::try_from(self.len()).unwrap_or(0);
+        (self.bytes.as_ptr().addr(), packed::bytes_before_keys::<V>(leaves))
     }
 
     /// Whether both are the same page in memory: one made from the other by cloning.

@@ -43,11 +43,6 @@ pub(crate) struct NewPage<V> {
 }
 
 impl<V: PageValue> NewPage<V> {
-    /// A page with the leaves of another, to be changed.
-    pub(crate) fn copy(page: &Page<V>) -> Self {
-        Self { bytes: Arc::from(&*page.bytes), value: PhantomData }
-    }
-
     /// A page of leaves in order, whose spots all begin with the same `bits` bits.
     pub(crate) fn of(bits: u8, leaves: &[Loose<'_, V>]) -> Self {
         let at = At::<V>::of(leaves.len());
@@ -72,15 +67,6 @@ impl<V: PageValue> NewPage<V> {
         page
     }
 
-    /// Gives a leaf another digest and value.
-    pub(crate) fn set(&mut self, i: usize, digest: &Digest, value: &V) {
-        let at = At::<V>::of(self.len());
-        let bytes = self.bytes_mut();
-        let entry_end = at.entry(i) + ENTRY_BYTES;
-        bytes[entry_end - 32..entry_end].copy_from_slice(&digest.0);
-        value.put(&mut bytes[at.value(i)..][..V::BYTES]);
-    }
-
     pub(crate) fn len(&self) -> usize {
         usize::from(self.bytes[LEN_AT])
     }
@@ -99,7 +85,7 @@ impl<V: PageValue> NewPage<V> {
         self.bytes.first_chunk().map_or(Digest::ZERO, |digest| Digest(*digest))
     }
 
-    /// The page, sealed before.
+    /// The page, sealed before or later.
     pub(crate) fn finish(self) -> Page<V> {
         Page { bytes: self.bytes, value: PhantomData }
     }
@@ -146,6 +132,33 @@ impl<V: PageValue> At<V> {
     #[inline]
     fn keys(&self) -> usize {
         self.end(self.leaves)
+    }
+}
+
+/// Bytes of a page of so many leaves that come before its keys.
+pub(crate) fn bytes_before_keys<V: PageValue>(leaves: u32) -> usize {
+    At::<V>::of(usize::try_from(leaves).unwrap_or(0)).keys()
+}
+
+/// Changing a page that is in place: what is shared is copied first.
+impl<V: PageValue> Page<V> {
+    /// Gives a leaf another digest and value. The page is to be sealed afterwards.
+    pub(crate) fn set(&mut self, i: usize, digest: &Digest, value: &V) {
+        let at = At::<V>::of(self.len());
+        let bytes = Arc::make_mut(&mut self.bytes);
+        let entry_end = at.entry(i) + ENTRY_BYTES;
+        bytes[entry_end - 32..entry_end].copy_from_slice(&digest.0);
+        value.put(&mut bytes[at.value(i)..][..V::BYTES]);
+    }
+
+    /// Gives the page the digest of its leaves.
+    pub fn seal(&mut self, digest: &Digest) {
+        Arc::make_mut(&mut self.bytes)[..32].copy_from_slice(&digest.0);
+    }
+
+    /// What the page's digest is made of: whole blocks.
+    pub(crate) fn hash_input(&self) -> &[u8] {
+        &self.bytes[ENTRIES_AT..][..blocks(self.len()) * BLOCK_BYTES]
     }
 }
 

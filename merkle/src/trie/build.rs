@@ -3,12 +3,12 @@
 //! Hashing waits until many pages and forks are drafted, so that several share vector registers.
 
 use super::node::{Item, PageEnd, Place, Sum};
-use super::pack::{Half, Packer};
+use super::pack::Packer;
 use crate::digest::Digest;
 use crate::hash;
 use crate::page::packed::{Loose, NewPage};
 use crate::page::{PAGE_LEAVES_MAX, PageValue, spot_bit};
-use crate::pages::Pages;
+use crate::pages::PagesMut;
 
 /// Inputs hashed together.
 const GROUP: usize = 16;
@@ -113,7 +113,7 @@ impl<'t, H: Clone, V: PageValue> Builder<'t, H, V> {
     /// node.
     pub(super) fn finish<P>(&mut self, pages: &P, mark: Mark, draft: Draft<'t, H>) -> Item<H>
     where
-        P: Pages<Handle = H, Value = V>,
+        P: PagesMut<Handle = H, Value = V>,
     {
         self.hash(pages, mark);
         let item = self.packer.item(&mut self.forks, &mut self.done, draft);
@@ -129,21 +129,11 @@ impl<'t, H: Clone, V: PageValue> Builder<'t, H, V> {
         draft: Draft<'t, H>,
     ) -> Draft<'t, H>
     where
-        P: Pages<Handle = H, Value = V>,
+        P: PagesMut<Handle = H, Value = V>,
     {
         let item = self.finish(pages, mark, draft);
         self.done.push(item);
         Draft::Done(self.done.len() - 1)
-    }
-
-    /// Finishes everything, as one side of the fork of a node.
-    pub(super) fn finish_half<P>(mut self, pages: &P, bit: usize, draft: Draft<'t, H>) -> Half<H>
-    where
-        P: Pages<Handle = H, Value = V>,
-    {
-        let count = self.count(&draft);
-        self.hash(pages, Mark { pages: 0, forks: 0, done: 0 });
-        self.packer.half(&mut self.forks, &mut self.done, bit, draft, count)
     }
 
     fn drop_from(&mut self, mark: Mark) {
@@ -153,7 +143,7 @@ impl<'t, H: Clone, V: PageValue> Builder<'t, H, V> {
 
     fn hash<P>(&mut self, pages: &P, mark: Mark)
     where
-        P: Pages<Handle = H, Value = V>,
+        P: PagesMut<Handle = H, Value = V>,
     {
         self.hasher.pages(&mut self.pages[mark.pages..]);
         self.hash_forks(mark);
@@ -235,7 +225,7 @@ impl Hasher {
 }
 
 /// A number of leaves as a node keeps it.
-pub(super) fn small(count: usize) -> u32 {
+fn small(count: usize) -> u32 {
     let Ok(count) = u32::try_from(count) else { panic!("a trie has fewer than 2^32 leaves") };
     count
 }

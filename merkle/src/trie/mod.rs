@@ -1,4 +1,4 @@
-//! The canonical persistent trie: a spine of nodes over pages.
+//! The canonical trie, persistent where it is shared: a spine of nodes over pages.
 //!
 //! The shape, and with it the root, follows from the set of (key hash, leaf digest) pairs: a
 //! subtree of at most [`PAGE_LEAVES_MAX`](crate::PAGE_LEAVES_MAX) leaves is a page, a larger one a
@@ -6,10 +6,13 @@
 
 mod apply;
 mod build;
+mod edit;
+mod fate;
 mod iter;
 mod list;
 mod node;
 mod pack;
+mod redraw;
 mod warm;
 mod work;
 

@@ -1,7 +1,7 @@
 //! The spine: nodes over pages.
 //!
-//! The trie is binary; a node in memory packs [`LEVELS`] levels of it. Nodes never change: a new
-//! version of a trie shares those that stayed the same.
+//! The trie is binary; a node in memory packs [`LEVELS`] levels of it. Tries share nodes; a node that
+//! is shared is copied before it is changed.
 
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use crate::page::{Spot, spot_bit};
 
 /// Levels of the binary trie in one node.
 const LEVELS: u8 = 4;
+/// Places below a node's own fork.
+pub(crate) const PLACES: usize = (2 << LEVELS) - 2;
 
 /// A page in the spine.
 #[derive(Clone)]
@@ -47,6 +49,20 @@ impl<H> Item<H> {
             Self::Inner(sum) | Self::Node(sum, _) => sum.digest,
         }
     }
+
+    /// Leaves below.
+    pub(crate) fn count(&self) -> u32 {
+        match self {
+            Self::Empty => 0,
+            Self::Page(page) => page.len,
+            Self::Inner(sum) | Self::Node(sum, _) => sum.count,
+        }
+    }
+
+    /// What a fork above it has to know.
+    pub(crate) fn known(&self) -> Sum {
+        Sum { digest: self.digest(), count: self.count() }
+    }
 }
 
 /// Where in a node something stands.
@@ -69,11 +85,6 @@ impl At {
         let side_0 = (1 << (LEVELS - self.level)) - 1;
         let skip = if bit == 0 { 0 } else { u8::MAX } & side_0;
         Self { number: self.number + 1 + skip, level: self.level + 1 }
-    }
-
-    #[inline]
-    pub(crate) fn is_top(self) -> bool {
-        self.level == 0
     }
 
     /// Whether the sides of a fork that stands here are in the same node.
@@ -123,9 +134,10 @@ impl Map {
         self.inner |= other.inner & at.below();
     }
 
-    /// What stands in either of two maps.
-    pub(crate) fn with(self, other: Self) -> Self {
-        Self { full: self.full | other.full, inner: self.inner | other.inner }
+    /// What stands at a place and below it.
+    pub(crate) fn only(self, at: At) -> Self {
+        let places = at.bit() | at.below();
+        Self { full: self.full & places, inner: self.inner & places }
     }
 
     /// Whether nothing stands at a place.
@@ -140,7 +152,7 @@ impl Map {
 
     /// How many places in front of this one are not empty.
     #[inline]
-    fn index(self, at: At) -> usize {
+    pub(crate) fn index(self, at: At) -> usize {
         count(self.full & (at.bit() - 1))
     }
 }
@@ -175,8 +187,25 @@ impl<H> Node<H> {
         Self { map, items: items.collect() }
     }
 
+    pub(crate) fn map(&self) -> Map {
+        self.map
+    }
+
     pub(crate) fn items(&self) -> &[Item<H>] {
         &self.items
+    }
+
+    /// Whether another trie may have it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.items) > 1
+    }
+
+    /// What is in the node, to be changed: a copy of it if another trie has it too.
+    pub(crate) fn parts_mut(&mut self) -> (Map, &mut [Item<H>])
+    where
+        H: Clone,
+    {
+        (self.map, Arc::make_mut(&mut self.items))
     }
 
     #[inline]

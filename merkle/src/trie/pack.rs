@@ -1,9 +1,7 @@
 //! Hashed drafts put into nodes.
 
-use super::build::{Draft, ForkDraft, small};
+use super::build::{Draft, ForkDraft};
 use super::node::{At, Item, Map, Node, PageEnd, Place, Sum};
-use crate::digest::Digest;
-use crate::hash;
 
 /// Puts hashed drafts into nodes. Each draft is taken once.
 pub(super) struct Packer<H> {
@@ -12,14 +10,6 @@ pub(super) struct Packer<H> {
     first: usize,
     /// Items of nodes on their way, those of the deepest node last.
     items: Vec<Item<H>>,
-}
-
-/// One side of a trie's first fork, as far as it is in the first node.
-pub(super) struct Half<H> {
-    map: Map,
-    items: Vec<Item<H>>,
-    digest: Digest,
-    count: usize,
 }
 
 /// The drafts that pages and nodes are packed from.
@@ -48,21 +38,6 @@ impl<H: Clone> Packer<H> {
         draft: Draft<'t, H>,
     ) -> Item<H> {
         self.whole(&mut Drafts { forks, done }, draft)
-    }
-
-    /// The draft of `count` leaves as one side of a node's fork.
-    pub(super) fn half<'t>(
-        mut self,
-        forks: &mut [ForkDraft<'t, H>],
-        done: &mut [Item<H>],
-        bit: usize,
-        draft: Draft<'t, H>,
-        count: usize,
-    ) -> Half<H> {
-        let mut map = Map::default();
-        self.place(&mut Drafts { forks, done }, &mut map, At::TOP.side(bit), draft);
-        let digest = self.items.first().map_or(Digest::ZERO, Item::digest);
-        Half { map, items: self.items, digest, count }
     }
 
     /// The item for a draft at a depth where nodes begin, or for one that is no fork.
@@ -135,12 +110,4 @@ impl<H: Clone> Packer<H> {
 fn taken<'t, H>(drafts: &mut Drafts<'_, 't, H>, at: usize) -> (Sum, [Draft<'t, H>; 2]) {
     let fork = &mut drafts.forks[at];
     (fork.sum, std::mem::replace(&mut fork.sides, [Draft::Empty, Draft::Empty]))
-}
-
-/// The first fork of a trie, of its two sides.
-pub(super) fn joined<H>(left: Half<H>, right: Half<H>) -> Item<H> {
-    let count = small(left.count + right.count);
-    let digest = hash::node([&left.digest, &right.digest]);
-    let items = left.items.into_iter().chain(right.items);
-    Item::Node(Sum { digest, count }, Node::new(left.map.with(right.map), items))
 }

@@ -1,7 +1,8 @@
 //! A batch in the order of the trie.
 
 use super::Change;
-use super::node::{Fork, Place};
+use super::node::Place;
+use crate::digest::Digest;
 use crate::page::{Spot, spot, spot_bit};
 
 /// A change with the front of its hash, to sort by.
@@ -50,9 +51,9 @@ pub(crate) fn split<V>(work: &[Item<'_, '_, V>], depth: usize) -> usize {
     work.partition_point(|item| item.bit(depth) == 0)
 }
 
-/// Whether removals in `work` may leave so few leaves below a fork that it becomes a page.
-pub(crate) fn may_shrink_to_page<H, V>(fork: &Fork<'_, H>, work: &[Item<'_, '_, V>]) -> bool {
-    let spare = fork.count() - crate::page::PAGE_LEAVES_MAX;
+/// Whether removals in `work` may leave so few of `count` leaves below a fork that it becomes a page.
+pub(crate) fn may_shrink_to_page<V>(count: usize, work: &[Item<'_, '_, V>]) -> bool {
+    let spare = count.saturating_sub(crate::page::PAGE_LEAVES_MAX);
     work.len() >= spare && work.iter().filter(|item| item.change.put.is_none()).count() >= spare
 }
 
@@ -60,6 +61,13 @@ pub(crate) fn may_shrink_to_page<H, V>(fork: &Fork<'_, H>, work: &[Item<'_, '_, 
 pub(crate) fn run<V>(work: &[Item<'_, '_, V>]) -> usize {
     let same = |item: &&Item<'_, '_, V>| item.head == work[0].head && item.spot() == work[0].spot();
     work.iter().take_while(same).count()
+}
+
+/// Notes what was there before these changes, all to one key.
+pub(crate) fn note<V: Copy>(run: Work<'_, '_, '_, V>, before: Option<(Digest, V)>) {
+    for item in run {
+        item.change_mut().before = before;
+    }
 }
 
 /// Shown for debugging only.

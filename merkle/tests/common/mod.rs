@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use strongroom_merkle::{Change, Digest, KeyHash, MemPages, Pages, Trie, View};
+use strongroom_merkle::{Change, Digest, KeyHash, MemPages, PagesMut, Trie, View};
 
 /// A trie in memory whose leaves keep a number.
 pub type Mem = View<MemPages<u64>>;
@@ -44,7 +44,7 @@ pub fn mem() -> Mem {
 }
 
 /// Applies a batch; gives what the trie says was there before, in the order of the batch.
-pub fn apply<P: Pages<Value = u64>>(view: &mut View<P>, edits: &[Edit]) -> Vec<Option<Entry>> {
+pub fn apply<P: PagesMut<Value = u64>>(view: &mut View<P>, edits: &[Edit]) -> Vec<Option<Entry>> {
     let mut changes = changes(edits);
     assert!(view.trie.apply(&view.pages, &mut changes).is_ok(), "no page is lost");
     changes.into_iter().map(|change| change.before).collect()

@@ -1,14 +1,16 @@
 //! A page of the index as the trees hold it: in memory, on disk, or both.
 //!
-//! A cell never changes what it stands for: a change makes a new cell. So an image that was written
-//! once stays right for as long as the cell lives, and dropping the page from memory loses nothing.
+//! A cell that several trees share never changes what it stands for: a change makes a new cell. One
+//! that a single tree has is changed in place by whoever has that tree to itself, which takes its
+//! image away: so the image that a cell has is right, and dropping the page from memory loses
+//! nothing. Whoever writes an image says which version of the page it is of.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use strongroom_aries::PageId;
 use strongroom_merkle::prefetch::prefetch;
-use strongroom_merkle::{Page, Prefix};
+use strongroom_merkle::{Digest, Page, Prefix};
 use strongroom_wal::Lsn;
 
 use super::files::Image;
@@ -31,8 +33,7 @@ pub(crate) type Handle = Arc<Cell>;
 pub struct Cell {
     pub(crate) tree: TreeId,
     pub(crate) prefix: Prefix,
-    /// The page holds the effect of every record before this position, and of none after it.
-    pub(crate) page_lsn: Lsn,
+    page_lsn: AtomicU64,
     inner: Mutex<Inner>,
     /// Where the page was last seen in memory, to ask for it ahead without the lock.
     hint: (AtomicUsize, AtomicU32),
@@ -45,6 +46,19 @@ struct Inner {
     image: Option<Arc<Image>>,
     /// Used since the evictor last came by.
     used: bool,
+    /// How often it was changed.
+    edits: u64,
+    /// Changed, and its digest is not known yet: it stays in memory.
+    unsealed: bool,
+}
+
+/// Which page it was that a cell stood for.
+#[derive(Clone, Copy)]
+pub(super) struct Version {
+    pub(super) page_lsn: Lsn,
+    pub(super) edits: u64,
+    /// Whether its digest is that of its leaves.
+    pub(super) sealed: bool,
 }
 
 /// What a look at a cell finds.
@@ -62,10 +76,11 @@ impl Cell {
         resident: &Arc<AtomicUsize>,
     ) -> Self {
         resident.fetch_add(1, Ordering::Relaxed);
-        let inner = Inner { image: None, used: true, body: None };
         let prefix = page.prefix();
         let hint = hint(&page);
-        let inner = Mutex::new(Inner { body: Some(page), ..inner });
+        let (body, image) = (Some(page), None);
+        let inner = Mutex::new(Inner { body, image, used: true, edits: 0, unsealed: false });
+        let page_lsn = AtomicU64::new(page_lsn.0);
         Self { tree, prefix, page_lsn, inner, hint, resident: Arc::clone(resident) }
     }
 
@@ -77,8 +92,10 @@ impl Cell {
         image: Arc<Image>,
         resident: &Arc<AtomicUsize>,
     ) -> Self {
-        let inner = Mutex::new(Inner { body: None, image: Some(image), used: false });
+        let (body, image) = (None, Some(image));
+        let inner = Mutex::new(Inner { body, image, used: false, edits: 0, unsealed: false });
         let hint = Default::default();
+        let page_lsn = AtomicU64::new(page_lsn.0);
         Self { tree, prefix, page_lsn, inner, hint, resident: Arc::clone(resident) }
     }
 
@@ -92,6 +109,40 @@ impl Cell {
     /// Its name in log records and images.
     pub(crate) fn id(&self) -> PageId {
         page_id(self.tree, &self.prefix)
+    }
+
+    /// The page holds the effect of every record before this position, and of none after it.
+    pub(crate) fn page_lsn(&self) -> Lsn {
+        Lsn(self.page_lsn.load(Ordering::Relaxed))
+    }
+
+    /// Which page it stands for now.
+    pub(super) fn version(&self) -> Version {
+        let inner = lock(&self.inner);
+        Version { page_lsn: self.page_lsn(), edits: inner.edits, sealed: !inner.unsealed }
+    }
+
+    /// Changes the page in place, to one that holds everything before `lsn`. Only for who has the
+    /// one tree that the cell is in to himself. Gives `edit` back if the page is not in memory.
+    pub(super) fn edit<F: FnOnce(&mut Page<Slot>)>(&self, lsn: Lsn, edit: F) -> Result<(), F> {
+        let mut inner = lock(&self.inner);
+        let Some(body) = &mut inner.body else { return Err(edit) };
+        edit(body);
+        self.keep_hint(body);
+        self.page_lsn.store(lsn.0, Ordering::Relaxed);
+        inner.image = None;
+        inner.edits += 1;
+        (inner.unsealed, inner.used) = (true, true);
+        Ok(())
+    }
+
+    /// Gives a page that was changed its digest.
+    pub(super) fn seal(&self, digest: &Digest) {
+        let mut inner = lock(&self.inner);
+        inner.unsealed = false;
+        let Some(body) = &mut inner.body else { panic!("a page that was changed is in memory") };
+        body.seal(digest);
+        self.keep_hint(body);
     }
 
     /// The image, if it was written.
@@ -122,17 +173,24 @@ impl Cell {
         if inner.body.is_some() {
             return false;
         }
-        let (address, len) = hint(body);
-        self.hint.0.store(address.into_inner(), Ordering::Relaxed);
-        self.hint.1.store(len.into_inner(), Ordering::Relaxed);
+        self.keep_hint(body);
         inner.body = Some(body.clone());
         self.resident.fetch_add(1, Ordering::Relaxed);
         true
     }
 
-    /// The page was written, for the first time or to a better place.
-    pub(super) fn written(&self, image: Arc<Image>) {
-        lock(&self.inner).image = Some(image);
+    fn keep_hint(&self, body: &Page<Slot>) {
+        let (address, len) = hint(body);
+        self.hint.0.store(address.into_inner(), Ordering::Relaxed);
+        self.hint.1.store(len.into_inner(), Ordering::Relaxed);
+    }
+
+    /// The page was written, for the first time or to a better place, as it was after so many edits.
+    pub(super) fn written(&self, image: Arc<Image>, edits: u64) {
+        let mut inner = lock(&self.inner);
+        if inner.edits == edits {
+            inner.image = Some(image);
+        }
     }
 
     /// Whether it was used since this was last asked.
@@ -167,8 +225,8 @@ impl Drop for Cell {
 
 impl std::fmt::Debug for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { tree, prefix, page_lsn, .. } = self;
-        write!(f, "Cell({tree:?}, {prefix:?}, {page_lsn})")
+        let Self { tree, prefix, .. } = self;
+        write!(f, "Cell({tree:?}, {prefix:?}, {})", self.page_lsn())
     }
 }
 

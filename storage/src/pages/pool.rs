@@ -10,10 +10,10 @@ use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use strongroom_merkle::{Page, Pages, Prefix};
+use strongroom_merkle::{Digest, Page, Pages, PagesMut, Prefix};
 use strongroom_wal::{LogReader, Lsn};
 
-use super::cell::{Cell, Found, Handle, TreeId};
+use super::cell::{Cell, Found, Handle, TreeId, Version};
 use super::codec::{decode_page, encode_page};
 use super::files::{Image, PageFiles, segment_name};
 use crate::index::Slot;
@@ -135,16 +135,20 @@ impl Pool {
     pub(crate) fn write(&self, cells: &[Handle]) -> io::Result<()> {
         for run in cells.chunks(WRITE_RUN) {
             let mut images = Vec::with_capacity(run.len());
+            let mut versions = Vec::with_capacity(run.len());
             for cell in run {
+                let Version { page_lsn, edits, .. } = cell.version();
                 assert!(
-                    cell.page_lsn <= self.log.durable_lsn(),
+                    page_lsn <= self.log.durable_lsn(),
                     "a page goes to disk after the log that made it"
                 );
                 let page = self.load(cell).map_err(io::Error::other)?;
-                images.push(encode_page(cell.tree, cell.page_lsn, &page));
+                images.push(encode_page(cell.tree, page_lsn, &page));
+                versions.push(edits);
             }
-            for (cell, image) in run.iter().zip(self.files.append(&images)?) {
-                cell.written(image);
+            let written = self.files.append(&images)?.into_iter().zip(versions);
+            for (cell, (image, edits)) in run.iter().zip(written) {
+                cell.written(image, edits);
             }
             let uncommitted = run.iter().filter(|cell| cell.tree.pending).count();
             self.figures.uncommitted.fetch_add(uncommitted as u64, Ordering::Relaxed);
@@ -184,8 +188,11 @@ impl Pool {
     /// Whether the page left memory.
     fn evict_one(&self, cell: &Handle) -> bool {
         if cell.image().is_none() {
-            // What cannot be written now stays: a full disk or a log that is not durable yet.
-            if cell.page_lsn > self.log.durable_lsn()
+            // What cannot be written now stays: a full disk, a log that is not durable yet, or a
+            // page that is being changed.
+            let Version { page_lsn, sealed, .. } = cell.version();
+            if !sealed
+                || page_lsn > self.log.durable_lsn()
                 || self.write(std::slice::from_ref(cell)).is_err()
             {
                 return false;
@@ -215,13 +222,38 @@ impl Pages for TreePages<'_> {
         self.pool.load(handle)
     }
 
-    fn prefetch(&self, handle: &Handle) {
+    fn prefetch(&self, handle: &Handle, _: u32) {
         handle.prefetch_page();
     }
+}
 
+impl PagesMut for TreePages<'_> {
     fn store(&self, page: Page<Slot>) -> Handle {
         let cell = Arc::new(Cell::dirty(self.tree, page, self.lsn, &self.pool.resident));
         self.pool.admit(&cell);
         cell
+    }
+
+    fn edit(
+        &self,
+        handle: &mut Handle,
+        edit: impl FnOnce(&mut Page<Slot>),
+    ) -> Result<(), PageError> {
+        // The caller has the tree to itself: another holder is another tree, or the evictor for a
+        // moment, who minds the version of what it writes.
+        let own = Arc::strong_count(handle) == 1;
+        let edited = if own { handle.edit(self.lsn, edit) } else { Err(edit) };
+        if let Err(edit) = edited {
+            let page = self.pool.load(handle)?;
+            let cell = Cell::dirty(self.tree, page, self.lsn, &self.pool.resident);
+            let _ = cell.edit(self.lsn, edit);
+            *handle = Arc::new(cell);
+            self.pool.admit(handle);
+        }
+        Ok(())
+    }
+
+    fn seal(&self, handle: &mut Handle, digest: &Digest) {
+        handle.seal(digest);
     }
 }

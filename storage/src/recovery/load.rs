@@ -92,7 +92,7 @@ impl Loaded {
     pub(super) fn page_of(&self, keyspace: u32, pending: bool, hash: &KeyHash) -> (PageId, Lsn) {
         let tree = TreeId { keyspace, pending };
         if let Some(cell) = self.trees.get(&tree).and_then(|trie| trie.page_of(hash)) {
-            return (cell.id(), cell.page_lsn);
+            return (cell.id(), cell.page_lsn());
         }
         let path = u64::from(hash.0[0]) << 56;
         (PageId { keyspace, pending, path, depth: 8 }, Lsn::ZERO)

@@ -1,0 +1,359 @@
+//! A group of changes, made in place.
+//!
+//! Nodes and pages that nobody else holds are changed where they are, the others are copied first.
+//! That takes two walks: the first one changes pages and takes down what is to be hashed, and after
+//! all of it was hashed together, so that many share vector registers, the second one writes the
+//! digests where they belong.
+
+use std::ops::Range;
+
+use super::fate::{self, Fate};
+use super::node::{At, Item, Map, PageEnd, Place, Sum};
+use super::redraw::redraw;
+use super::warm::warm;
+use super::work::{self, Work, note};
+use crate::digest::Digest;
+use crate::hash;
+use crate::pages::PagesMut;
+
+/// Changes that are made together: so many that a core's own cache holds the pages and nodes of
+/// all.
+pub(super) const GROUP_MAX: usize = 128;
+/// Inputs hashed together.
+const LANES: usize = 16;
+
+/// What is below a node's fork: the items, where they are, and what becomes of pages among them.
+pub(super) struct Inside<'i, H> {
+    pub(super) map: Map,
+    pub(super) items: &'i mut [Item<H>],
+    pub(super) fates: &'i [Fate],
+}
+
+impl<'i, H> Inside<'i, H> {
+    /// The same for a shorter time.
+    pub(super) fn again(&mut self) -> Inside<'_, H> {
+        Inside { map: self.map, items: self.items, fates: self.fates }
+    }
+
+    /// The two sides of the node's own fork, apart.
+    pub(super) fn halves(self) -> [Inside<'i, H>; 2] {
+        let right = At::TOP.side(1);
+        let cut = self.map.index(right);
+        let (left_items, right_items) = self.items.split_at_mut(cut);
+        let (left_fates, right_fates) = self.fates.split_at(cut);
+        let map = self.map;
+        [
+            Inside { map, items: left_items, fates: left_fates },
+            Inside { map: map.only(right), items: right_items, fates: right_fates },
+        ]
+    }
+
+    /// The item at a place that is not empty.
+    pub(super) fn item(&mut self, at: At) -> &mut Item<H> {
+        &mut self.items[self.map.index(at)]
+    }
+}
+
+/// Where a digest comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    Known(Digest),
+    Page(usize),
+    Fork(usize),
+}
+
+/// A fork to be hashed.
+struct ForkWork {
+    depth: usize,
+    sides: [Source; 2],
+    digest: Digest,
+}
+
+/// What the second walk finds, in the order of the first.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Nothing is to be written.
+    Same,
+    Page,
+    /// Sides that were entered.
+    Fork([bool; 2]),
+}
+
+/// See the module's text. Its memory serves one group after the other.
+pub(super) struct Group<E> {
+    steps: Vec<Step>,
+    /// What pages are hashed from, and where for each of them.
+    bytes: Vec<u8>,
+    inputs: Vec<Range<usize>>,
+    digests: Vec<Digest>,
+    forks: Vec<ForkWork>,
+    order: Vec<(usize, usize)>,
+    /// Why some changes were not made, if so: the first reason.
+    pub(super) error: Option<E>,
+}
+
+/// Where the second walk is.
+#[derive(Default)]
+struct Cursor {
+    step: usize,
+    page: usize,
+    fork: usize,
+}
+
+impl<E> Group<E> {
+    pub(super) fn new() -> Self {
+        Self {
+            steps: Vec::new(),
+            bytes: Vec::new(),
+            inputs: Vec::new(),
+            digests: Vec::new(),
+            forks: Vec::new(),
+            order: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Makes changes below a place that is not empty. What cannot be made is left out, and the
+    /// reason kept: what stands afterwards is whole.
+    pub(super) fn run<P: PagesMut<Error = E>>(
+        &mut self,
+        pages: &P,
+        mut inside: Inside<'_, P::Handle>,
+        at: At,
+        depth: usize,
+        work: Work<'_, '_, '_, P::Value>,
+    ) {
+        warm(pages, (inside.map, inside.items), at, depth, work);
+        self.steps.clear();
+        self.bytes.clear();
+        self.inputs.clear();
+        self.forks.clear();
+        self.enter(pages, inside.again(), at, depth, work);
+        self.hash_pages();
+        self.hash_forks();
+        self.write(pages, &mut Cursor::default(), inside, at);
+    }
+
+    pub(super) fn fail(&mut self, e: E) {
+        self.error.get_or_insert(e);
+    }
+
+    fn enter<P: PagesMut<Error = E>>(
+        &mut self,
+        pages: &P,
+        mut inside: Inside<'_, P::Handle>,
+        at: At,
+        depth: usize,
+        work: Work<'_, '_, '_, P::Value>,
+    ) -> Source {
+        let fate = inside.fates[inside.map.index(at)];
+        match inside.item(at) {
+            Item::Page(end) => self.page(pages, end, fate, work),
+            Item::Inner(_) => self.fork(pages, inside, at, depth, work),
+            item => self.node(pages, item, depth, work),
+        }
+    }
+
+    fn fork<P: PagesMut<Error = E>>(
+        &mut self,
+        pages: &P,
+        mut inside: Inside<'_, P::Handle>,
+        at: At,
+        depth: usize,
+        work: Work<'_, '_, '_, P::Value>,
+    ) -> Source {
+        let step = self.steps.len();
+        self.steps.push(Step::Same);
+        let (left, right) = work.split_at_mut(work::split(work, depth));
+        let (mut sides, mut entered) = ([Source::Known(Digest::ZERO); 2], [false; 2]);
+        for (bit, work) in [left, right].into_iter().enumerate() {
+            let at = at.side(bit);
+            if inside.map.is_empty(at) {
+                note(work, None);
+            } else if work.is_empty() {
+                sides[bit] = Source::Known(inside.item(at).digest());
+            } else {
+                entered[bit] = true;
+                sides[bit] = self.enter(pages, inside.again(), at, depth + 1, work);
+            }
+        }
+        self.steps[step] = Step::Fork(entered);
+        self.forks.push(ForkWork { depth, sides, digest: Digest::ZERO });
+        Source::Fork(self.forks.len() - 1)
+    }
+
+    fn node<P: PagesMut<Error = E>>(
+        &mut self,
+        pages: &P,
+        item: &mut Item<P::Handle>,
+        depth: usize,
+        work: Work<'_, '_, '_, P::Value>,
+    ) -> Source {
+        match opened(pages, item, depth, work) {
+            Ok(Some(fates)) => {
+                if let Item::Node(_, node) = item {
+                    let (map, items) = node.parts_mut();
+                    let inside = Inside { map, items, fates: &fates };
+                    return self.fork(pages, inside, At::TOP, depth, work);
+                }
+            }
+            Ok(None) => {}
+            Err(e) => self.fail(e),
+        }
+        self.steps.push(Step::Same);
+        Source::Known(item.digest())
+    }
+
+    fn page<P: PagesMut<Error = E>>(
+        &mut self,
+        pages: &P,
+        end: &mut PageEnd<P::Handle>,
+        fate: Fate,
+        work: Work<'_, '_, '_, P::Value>,
+    ) -> Source {
+        let known = Source::Known(end.digest);
+        if fate == Fate::Nothing {
+            note(work, None);
+            self.steps.push(Step::Same);
+            return known;
+        }
+        let (bytes, inputs, len) = (&mut self.bytes, &mut self.inputs, &mut end.len);
+        let edited = pages.edit(&mut end.handle, |page| {
+            fate::change(page, fate, work);
+            let start = bytes.len();
+            bytes.extend_from_slice(page.hash_input());
+            inputs.push(start..bytes.len());
+            *len = u32::try_from(page.len()).unwrap_or(u32::MAX);
+        });
+        if let Err(e) = edited {
+            self.fail(e);
+            self.steps.push(Step::Same);
+            return known;
+        }
+        self.steps.push(Step::Page);
+        Source::Page(self.inputs.len() - 1)
+    }
+
+    fn hash_pages(&mut self) {
+        let Self { bytes, inputs, digests, order, .. } = self;
+        digests.clear();
+        digests.resize(inputs.len(), Digest::ZERO);
+        // Inputs of one length share a call.
+        order.clear();
+        order.extend(inputs.iter().map(Range::len).zip(0..));
+        order.sort_unstable();
+        let mut out = [Digest::ZERO; LANES];
+        for same in order.chunk_by(|a, b| a.0 == b.0) {
+            for group in same.chunks(LANES) {
+                let mut lanes: [&[u8]; LANES] = [&[]; LANES];
+                for ((_, at), lane) in group.iter().zip(&mut lanes) {
+                    *lane = &bytes[inputs[*at].clone()];
+                }
+                hash::groups(&lanes[..group.len()], &mut out[..group.len()]);
+                for ((_, at), digest) in group.iter().zip(out) {
+                    digests[*at] = digest;
+                }
+            }
+        }
+    }
+
+    /// Deepest first: a fork needs the digests of its sides.
+    fn hash_forks(&mut self) {
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        order.extend(self.forks.iter().map(|fork| fork.depth).zip(0..));
+        order.sort_unstable_by(|a, b| b.cmp(a));
+        let mut inputs = [[0; 64]; LANES];
+        let mut out = [Digest::ZERO; LANES];
+        for level in order.chunk_by(|a, b| a.0 == b.0) {
+            for group in level.chunks(LANES) {
+                for ((_, at), input) in group.iter().zip(&mut inputs) {
+                    let [left, right] = &self.forks[*at].sides;
+                    *input = hash::node_input([&self.digest(*left), &self.digest(*right)]);
+                }
+                hash::nodes(&inputs[..group.len()], &mut out[..group.len()]);
+                for ((_, at), digest) in group.iter().zip(out) {
+                    self.forks[*at].digest = digest;
+                }
+            }
+        }
+        self.order = order;
+    }
+
+    fn digest(&self, source: Source) -> Digest {
+        match source {
+            Source::Known(digest) => digest,
+            Source::Page(at) => self.digests[at],
+            Source::Fork(at) => self.forks[at].digest,
+        }
+    }
+
+    /// The second walk.
+    fn write<P: PagesMut<Error = E>>(
+        &self,
+        pages: &P,
+        cursor: &mut Cursor,
+        mut inside: Inside<'_, P::Handle>,
+        at: At,
+    ) {
+        let step = self.steps[cursor.step];
+        cursor.step += 1;
+        match (step, inside.item(at)) {
+            (Step::Page, Item::Page(end)) => {
+                end.digest = self.digests[cursor.page];
+                cursor.page += 1;
+                pages.seal(&mut end.handle, &end.digest);
+            }
+            (Step::Fork(entered), Item::Inner(_)) => {
+                let sum = self.write_fork(pages, cursor, inside.again(), at, entered);
+                *inside.item(at) = Item::Inner(sum);
+            }
+            (Step::Fork(entered), Item::Node(sum, node)) => {
+                let (map, items) = node.parts_mut();
+                let below = Inside { map, items, fates: &[] };
+                *sum = self.write_fork(pages, cursor, below, At::TOP, entered);
+            }
+            _ => {}
+        }
+    }
+
+    fn write_fork<P: PagesMut<Error = E>>(
+        &self,
+        pages: &P,
+        cursor: &mut Cursor,
+        mut inside: Inside<'_, P::Handle>,
+        at: At,
+        entered: [bool; 2],
+    ) -> Sum {
+        let mut count = 0;
+        for (bit, entered) in entered.into_iter().enumerate() {
+            let at = at.side(bit);
+            if entered {
+                self.write(pages, cursor, inside.again(), at);
+            }
+            if !inside.map.is_empty(at) {
+                count += inside.item(at).count();
+            }
+        }
+        let digest = self.forks[cursor.fork].digest;
+        cursor.fork += 1;
+        Sum { digest, count }
+    }
+}
+
+/// Whether a node can be changed in place, and then the fates of its pages; if not it is drawn
+/// anew. On an error it is as it was.
+pub(super) fn opened<P: PagesMut>(
+    pages: &P,
+    item: &mut Item<P::Handle>,
+    depth: usize,
+    work: Work<'_, '_, '_, P::Value>,
+) -> Result<Option<fate::Fates>, P::Error> {
+    if let Item::Node(sum, node) = item
+        && let Some(fates) = fate::of_node(pages, *sum, node, depth, work)?
+    {
+        return Ok(Some(fates));
+    }
+    *item = redraw(pages, Place::top(item), depth, work)?;
+    Ok(None)
+}
