@@ -75,7 +75,7 @@ impl Shared {
 
     /// As [`state`](Self::state), for one short look: a holder is counted only if a state that comes
     /// after it is published meanwhile, so that readers do not fight for the count.
-    pub(crate) fn glance(&self) -> arc_swap::Guard<Arc<State>> {
+    pub(crate) fn glance(&self) -> published::Glance<State> {
         self.published.glance()
     }
 
@@ -91,12 +91,29 @@ impl Shared {
     /// History is repeated: what it led to takes the place of the checkpoint's state.
     pub(crate) fn recovered(&self, state: Arc<State>, catalog: Catalog) {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
-        self.publish(state);
+        drop(self.publish(state));
         self.tail.store(None);
     }
 
+    /// Changes the visible state in place, as far as nobody else holds what is changed. Readers wait
+    /// meanwhile.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut published = None;
+        self.published.change(|before| {
+            // What both have is shared as long as both are there.
+            let mut state = State::clone(&before);
+            drop(before);
+            change(&mut state);
+            published = Some(Published { lsn: state.lsn, replicated_root: state.replicated_root });
+            Arc::new(state)
+        });
+        if let Some(published) = published {
+            self.watch.send_replace(published);
+        }
+    }
+
     /// Makes a state visible, and answers the one that was: to let go of it may mean to free much.
-    pub(crate) fn publish(&self, state: Arc<State>) -> Arc<State> {
+    pub(crate) fn publish(&self, state: Arc<State>) -> Option<Arc<State>> {
         let published = Published { lsn: state.lsn, replicated_root: state.replicated_root };
         let before = self.published.publish(state);
         self.watch.send_replace(published);

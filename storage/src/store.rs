@@ -181,7 +181,7 @@ impl Store {
         &self.inner.shared
     }
 
-    /// Begins a transaction on the state published now.
+    /// Begins a transaction, on the state that is published when it first reads.
     pub fn begin(&self) -> Txn {
         let (shared, inner) = (self.shared(), &self.inner);
         Txn::new(Arc::clone(shared), inner.values.clone(), Arc::clone(&inner.submit))

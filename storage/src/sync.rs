@@ -1,7 +1,7 @@
 //! What the hand-made cells between threads stand on: the standard library's primitives. The crate
 //! `storage/models` compiles the cells with loom's in their place.
 
-pub(crate) use arc_swap::{ArcSwap, Guard};
+pub(crate) use arc_swap::{ArcSwapOption, Guard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 

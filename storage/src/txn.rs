@@ -1,7 +1,7 @@
 //! Transactions.
 //!
-//! A transaction reads one consistent state, the one that was published when it began, and buffers
-//! what it writes. At commit everything it read is validated against the state it commits on top
+//! A transaction reads one consistent state, the one that was published when it first read, and
+//! buffers what it writes. At commit everything it read is validated against the state it commits on top
 //! of, in commit order: transactions are serializable, in the order of their positions in the log.
 //! (Optimistic concurrency control with backward validation, after H. T. Kung and J. T. Robinson,
 //! "On Optimistic Methods for Concurrency Control", TODS 6(2), 1981.)
@@ -14,7 +14,7 @@
 //! conflicts.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use strongroom_merkle::{KeyHash, leaf_digest};
 use strongroom_wal::Lsn;
@@ -39,8 +39,9 @@ const FRAME_MAX: usize = 4 << 20;
 
 /// A transaction. Dropping it takes it back.
 pub struct Txn {
-    /// What is read; handed to the committer with the writes, which lets go of it when it has time.
-    state: Option<Arc<State>>,
+    /// What is read, once something was: as long as a state is held, what is committed has to leave
+    /// it alone. Handed to the committer with the writes, which lets go of it when it has time.
+    state: OnceLock<Arc<State>>,
     shared: Arc<Shared>,
     values: Values,
     submit: Submit,
@@ -74,14 +75,12 @@ pub struct Savepoint {
 
 impl Txn {
     pub(crate) fn new(shared: Arc<Shared>, values: Values, submit: Submit) -> Self {
-        let state = shared.state();
-        let reads = ReadSet { at: state.lsn, ..ReadSet::default() };
         Self {
-            state: Some(state),
+            state: OnceLock::new(),
             shared,
             values,
             submit,
-            reads,
+            reads: ReadSet::default(),
             drops: Vec::new(),
             creates: Vec::new(),
             writes: BTreeMap::new(),
@@ -93,12 +92,12 @@ impl Txn {
         }
     }
 
-    /// A keyspace as it was when this transaction began.
+    /// A keyspace as it was when this transaction first read.
     fn seen(&self, keyspace: KeyspaceId) -> Option<&Arc<Keyspace>> {
-        self.state.as_ref()?.keyspaces.get(&keyspace)
+        self.state.get_or_init(|| self.shared.state()).keyspaces.get(&keyspace)
     }
 
-    /// The value: what this transaction wrote, or else what was committed when it began.
+    /// The value: what this transaction wrote, or else what was committed when it first read.
     ///
     /// # Errors
     /// See [`ReadError`].
@@ -238,8 +237,9 @@ impl Txn {
 
     /// Whether a write, create or drop touches a replicated keyspace.
     pub fn writes_replicated(&self) -> bool {
+        let state = self.shared.glance();
         let existing =
-            |id: &KeyspaceId| self.seen(*id).is_some_and(|k| k.class == Class::Replicated);
+            |id: &KeyspaceId| state.keyspaces.get(id).is_some_and(|k| k.class == Class::Replicated);
         self.creates.iter().any(|(_, class)| *class == Class::Replicated)
             || self.drops.iter().any(existing)
             || self.writes.keys().chain(self.logged.keys()).any(|(id, _)| existing(id))
@@ -355,7 +355,8 @@ impl Txn {
             return Err(e);
         }
         if self.is_read_only() {
-            return Ok(Committed { lsn: self.reads.at });
+            let read = self.state.get().map(|state| state.lsn);
+            return Ok(Committed { lsn: read.unwrap_or_else(|| self.shared.state().lsn) });
         }
         let bytes: usize =
             self.writes.iter().map(|((_, k), v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
@@ -365,8 +366,9 @@ impl Txn {
             self.spill().await?;
         }
         let writes = prepare(std::mem::take(&mut self.writes))?;
+        let at = self.state.get().map_or(Lsn::ZERO, |state| state.lsn);
         let prepared = Prepared {
-            reads: std::mem::take(&mut self.reads),
+            reads: ReadSet { at, ..std::mem::take(&mut self.reads) },
             drops: std::mem::take(&mut self.drops),
             creates: std::mem::take(&mut self.creates),
             writes,

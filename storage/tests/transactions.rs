@@ -109,6 +109,7 @@ fn a_transaction_whose_reads_changed_is_refused() {
     elsewhere.commit_blocking().unwrap();
     // It read one consistent state all along.
     let mut snapshot = store.begin();
+    snapshot.version(KS, b"k").unwrap();
     put(&store, "k", "3");
     assert_eq!(snapshot.get(KS, b"k").unwrap(), Some(b"2".to_vec()));
     snapshot.commit_blocking().unwrap();

@@ -75,23 +75,23 @@ impl<T> Deref for Guard<T> {
     }
 }
 
-/// A reference that is replaced whole.
-pub(crate) struct ArcSwap<T>(Mutex<Arc<T>>);
+/// A reference that is replaced whole, or missing.
+pub(crate) struct ArcSwapOption<T>(Mutex<Option<Arc<T>>>);
 
-impl<T> ArcSwap<T> {
-    pub(crate) fn new(value: Arc<T>) -> Self {
+impl<T> ArcSwapOption<T> {
+    pub(crate) fn new(value: Option<Arc<T>>) -> Self {
         Self(Mutex::new(value))
     }
 
-    pub(crate) fn load_full(&self) -> Arc<T> {
+    pub(crate) fn load_full(&self) -> Option<Arc<T>> {
         lock(&self.0).clone()
     }
 
-    pub(crate) fn load(&self) -> Guard<Arc<T>> {
+    pub(crate) fn load(&self) -> Guard<Option<Arc<T>>> {
         Guard(self.load_full())
     }
 
-    pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
+    pub(crate) fn swap(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
         std::mem::replace(&mut *lock(&self.0), value)
     }
 }

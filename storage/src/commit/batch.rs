@@ -1,11 +1,12 @@
 //! The frame that the committer is filling, and what it means for those who come after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use strongroom_merkle::KeyHash;
 use strongroom_wal::{FrameBuilder, Lsn};
 
 use super::job::{Answer, ReadSet};
+use super::land::Flight;
 use crate::error::CommitError;
 use crate::id::{Committed, KeyspaceId, Version};
 use crate::index::{Changes, Keyspaces, State, Touch};
@@ -60,9 +61,22 @@ pub(super) fn fail(commits: Vec<Answer<Committed>>, waiters: Vec<Waiter>, e: &Co
     }
 }
 
-/// The state with a frame on top, as a transaction that commits next finds it.
+/// What frames in flight whose effect is still to come, and a frame on top of them, make of an entry,
+/// if any touches it.
+pub(super) fn upcoming<'a>(
+    flights: &'a VecDeque<Flight>,
+    batch: Option<&'a Batch>,
+    handle: u32,
+    hash: &KeyHash,
+) -> Option<&'a Touch> {
+    let in_frame = batch.and_then(|batch| batch.change(handle, hash));
+    in_frame.or_else(|| flights.iter().rev().find_map(|flight| flight.change(handle, hash)))
+}
+
+/// The state with frames, as a transaction that commits next finds it.
 pub(super) struct Ahead<'a> {
     pub(super) state: &'a State,
+    pub(super) flights: &'a VecDeque<Flight>,
     pub(super) batch: Option<&'a Batch>,
     pub(super) pool: &'a Pool,
 }
@@ -71,7 +85,7 @@ impl Ahead<'_> {
     /// The version that an entry will have.
     fn version(&self, id: KeyspaceId, hash: &KeyHash) -> Result<Option<Version>, PageError> {
         let Some(keyspace) = self.state.keyspaces.get(&id) else { return Ok(None) };
-        let slot = match self.batch.and_then(|b| b.change(keyspace.handle, hash)) {
+        let slot = match upcoming(self.flights, self.batch, keyspace.handle, hash) {
             Some(touch) => touch.put.map(|entry| entry.slot),
             None => keyspace.get_by_hash(self.pool, hash)?,
         };
@@ -93,7 +107,8 @@ impl Ahead<'_> {
         Ok(true)
     }
 
-    /// Whether no key of a keyspace came or went since `at`.
+    /// Whether no key of a keyspace came or went since `at`. No frame in flight may be one whose
+    /// effect on the state is still to come.
     fn list_still_true(&self, id: KeyspaceId, existed: bool, at: Lsn) -> Result<bool, PageError> {
         let Some(keyspace) = self.state.keyspaces.get(&id) else { return Ok(!existed) };
         if !existed || keyspace.structure > at {

@@ -1,9 +1,12 @@
-//! Frames in flight: submitted, their effect computed, published when durable.
+//! Frames in flight: submitted, their effect computed meanwhile or once they are durable, and
+//! published then.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use strongroom_merkle::KeyHash;
 use strongroom_wal::Lsn;
 
 use super::batch::{Batch, Waiter, fail};
@@ -11,17 +14,43 @@ use super::job::Answer;
 use super::{Committer, unreadable};
 use crate::error::CommitError;
 use crate::id::Committed;
-use crate::index::{Changes, Keyspaces, State};
+use crate::index::{Changes, Keyspaces, State, Touch};
 use crate::pages::PageError;
 use crate::shared::Counters;
 
-/// A frame that was submitted, with the state that it makes.
+/// Frames that change so many entries change the published state in place. With fewer the copies
+/// are made while the device is busy anyway, with more readers would wait for too long.
+const IN_PLACE: RangeInclusive<usize> = 16..=8192;
+
+/// A frame that was submitted.
 pub(super) struct Flight {
-    state: Arc<State>,
+    end: Lsn,
+    effect: Effect,
     bytes: u64,
-    live_bytes: u64,
     commits: Vec<Answer<Committed>>,
     waiters: Vec<Waiter>,
+}
+
+/// What a frame does.
+enum Effect {
+    /// Makes a state, and so many live bytes in it.
+    State(Arc<State>, u64),
+    /// Changes the state before it, in place, once it is durable.
+    Changes(BTreeMap<u32, Changes>),
+}
+
+impl Flight {
+    /// What this frame makes of an entry, if it touches it and that is still to come.
+    pub(super) fn change(&self, handle: u32, hash: &KeyHash) -> Option<&Touch> {
+        match &self.effect {
+            Effect::Changes(changes) => changes.get(&handle)?.get(hash),
+            Effect::State(..) => None,
+        }
+    }
+
+    fn is_to_come(&self) -> bool {
+        matches!(self.effect, Effect::Changes(_))
+    }
 }
 
 impl Committer {
@@ -39,6 +68,11 @@ impl Committer {
         if self.flights.len() >= self.log.depth() {
             self.land_one();
         }
+        let entries: usize = changes.values().map(Changes::len).sum();
+        let in_place = keyspaces.is_none() && pending.is_empty() && IN_PLACE.contains(&entries);
+        if !in_place {
+            self.land_those_to_come();
+        }
         let size = frame.payload_len();
         let submitted = match self.log.submit(frame) {
             Ok(submitted) => submitted,
@@ -48,23 +82,44 @@ impl Committer {
                 return Err(e);
             }
         };
-        if let Err(e) = self.advance(submitted.end, keyspaces, &changes, &pending) {
-            // The frame may become durable and its effect is not known here: only a restart can
-            // tell, from the log.
-            self.shared.fail(e.to_string());
-            let e = CommitError::Failed(unreadable(e).to_string());
+        let (end, bytes) = (submitted.end, submitted.end.0 - submitted.start.0);
+        let effect = if in_place {
+            Effect::Changes(changes)
+        } else if let Err(e) = self.advance(end, keyspaces, &changes, &pending) {
+            let e = self.lost(e);
             fail(commits, waiters, &e);
             return Err(e);
-        }
-        self.flights.push_back(Flight {
-            state: Arc::new(self.head.clone()),
-            bytes: submitted.end.0 - submitted.start.0,
-            live_bytes: self.live.total(),
-            commits,
-            waiters,
-        });
+        } else {
+            Effect::State(Arc::new(self.head.clone()), self.live.total())
+        };
+        self.flights.push_back(Flight { end, effect, bytes, commits, waiters });
         self.retired.clear();
         Ok(())
+    }
+
+    /// The effect of a frame that may become durable, or is, is not known here: only a restart can
+    /// tell, from the log.
+    fn lost(&self, e: PageError) -> CommitError {
+        self.shared.fail(e.to_string());
+        CommitError::Failed(unreadable(e).to_string())
+    }
+
+    /// Whether the effect of a frame in flight on the head is still to come. If that of one is, so
+    /// is that of all behind it.
+    pub(super) fn is_behind(&self) -> bool {
+        self.flights.back().is_some_and(Flight::is_to_come)
+    }
+
+    fn land_those_to_come(&mut self) {
+        while self.is_behind() {
+            self.land_one();
+        }
+    }
+
+    /// Submits what is gathered, and sees to it that the head has the effect of all that is.
+    pub(super) fn catch_up(&mut self) {
+        self.flush();
+        self.land_those_to_come();
     }
 
     /// Moves the head on by one frame.
@@ -82,12 +137,7 @@ impl Committer {
             self.head.keyspaces = keyspaces;
         }
         self.head.lsn = end;
-        for keyspace in self.head.keyspaces.values_mut() {
-            if let Some(changes) = changes.get(&keyspace.handle) {
-                let keyspace = Arc::make_mut(keyspace);
-                keyspace.apply(pool, &self.worker, changes, end, &mut self.live)?;
-            }
-        }
+        self.head.apply(pool, &self.worker, changes, end, &mut self.live)?;
         for (handle, changes) in pending {
             self.head.apply_pending(pool, &self.worker, *handle, changes, end)?;
         }
@@ -113,8 +163,7 @@ impl Committer {
     /// Waits for the oldest frame in flight, publishes what it made and answers.
     pub(super) fn land_one(&mut self) {
         let Some(flight) = self.flights.pop_front() else { return };
-        let Flight { state, bytes, live_bytes, commits, waiters } = flight;
-        let lsn = state.lsn;
+        let Flight { end: lsn, effect, bytes, commits, waiters } = flight;
         let landed = match self.log.reap() {
             Ok(landed) => landed,
             Err(e) => {
@@ -123,8 +172,19 @@ impl Committer {
             }
         };
         assert!(landed.is_some_and(|f| f.end == lsn), "frames land in the order of the log");
-        let before = self.shared.publish(state);
-        self.retired.push(before);
+        let live_bytes = match effect {
+            Effect::State(state, live_bytes) => {
+                self.retired.extend(self.shared.publish(state));
+                live_bytes
+            }
+            Effect::Changes(changes) => {
+                if let Err(e) = self.change_in_place(lsn, &changes) {
+                    let e = self.lost(e);
+                    return fail(commits, waiters, &e);
+                }
+                self.live.total()
+            }
+        };
         self.shared.pool.trim();
         let counters = &self.shared.counters;
         Counters::add(&counters.frames, 1);
@@ -139,6 +199,26 @@ impl Committer {
             waiter(Ok(lsn));
         }
         (self.logged)(since);
+    }
+
+    /// Makes the changes of a durable frame where the published state is. The head is the same
+    /// state: it is let go of meanwhile, so that nothing is shared that no reader holds.
+    fn change_in_place(
+        &mut self,
+        end: Lsn,
+        changes: &BTreeMap<u32, Changes>,
+    ) -> Result<(), PageError> {
+        self.retired.clear();
+        self.head.keyspaces.clear();
+        let Self { shared, live, worker, .. } = self;
+        let mut outcome = Ok(());
+        shared.change(|state| {
+            outcome = state.apply(&shared.pool, worker, changes, end, live);
+            state.lsn = end;
+            state.seal_roots();
+        });
+        self.head = State::clone(&self.shared.state());
+        outcome
     }
 
     /// Submits what is gathered and waits for all of it.

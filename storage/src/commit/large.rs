@@ -100,7 +100,7 @@ impl Committer {
         writes: Vec<Write>,
         done: Answer<Spilled>,
     ) {
-        self.flush();
+        self.catch_up();
         match self.log_writes(owner, made, writes) {
             Ok((spilled, Some(mut batch))) => {
                 let (txn, last) = (spilled.txn, spilled.last);
@@ -229,7 +229,7 @@ impl Committer {
         prepared: &Prepared,
         done: Answer<Committed>,
     ) {
-        self.flush();
+        self.catch_up();
         match self.encode_commit(txn, prepared) {
             Ok(mut batch) => {
                 batch.commits.push(done);

@@ -6,6 +6,10 @@
 //! unpublished, and further frames may follow. A state is published, and those who wait for it are
 //! answered, once its frame and all before it are durable: what was not logged is never visible.
 //!
+//! A large frame changes the published state in place, once it is durable: it would copy a page and
+//! a node for each of its records otherwise, because the published state has them too. Until then
+//! what it changes is looked up beside the state, and frames that follow promise no root.
+//!
 //! - [`batch`]: the frame being filled;
 //! - [`land`]: frames in flight, from submission to publication;
 //! - [`large`]: transactions that are logged before they commit, and their rollback;
@@ -26,7 +30,7 @@ use std::sync::Arc;
 use strongroom_aries::{After, Before, Record, RootMark, Update};
 use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
 
-use self::batch::{Ahead, Batch};
+use self::batch::{Ahead, Batch, upcoming};
 pub(crate) use self::desk::Desk;
 use self::job::{Answer, Job, Prepared, RECORD_FRAMING_MAX, Submit, Write};
 use self::land::Flight;
@@ -64,7 +68,7 @@ pub(crate) struct Committer {
     log: Log,
     shared: Arc<Shared>,
     desk: Submit,
-    /// After everything that was submitted.
+    /// After everything that was submitted, but for what large frames in flight hold.
     head: State,
     live: LiveBytes,
     active: Active,
@@ -158,6 +162,10 @@ impl Committer {
         if ddl || full {
             self.flush();
         }
+        // These ask for more of what is to come than an entry.
+        if ddl || !txn.reads.lists.is_empty() {
+            self.catch_up();
+        }
         if let Err(e) = self.validate(&txn) {
             self.refuse(e, done);
             return;
@@ -191,7 +199,8 @@ impl Committer {
 
     /// The state that the next transaction commits on top of.
     fn ahead(&self) -> Ahead<'_> {
-        Ahead { state: &self.head, batch: self.batch.as_ref(), pool: self.pool() }
+        let (flights, batch) = (&self.flights, self.batch.as_ref());
+        Ahead { state: &self.head, flights, batch, pool: self.pool() }
     }
 
     fn pool(&self) -> &Pool {
@@ -226,7 +235,7 @@ impl Committer {
         Ok(())
     }
 
-    /// A frame with its root mark in place.
+    /// A frame with its root mark in place, if the root of what is before it is known.
     fn begin_frame(&mut self, size: usize) -> Result<FrameBuilder, CommitError> {
         // Whatever failed once is not tried again: a retry may seem to work and be a lie.
         if let Some(cause) = self.shared.failure() {
@@ -234,12 +243,14 @@ impl Committer {
         }
         let hint = size + ROOT_MARK_LEN + RECORD_FRAMING_MAX;
         let mut frame = self.log.begin_frame(hint).map_err(|e| self.log_error(&e, size))?;
-        let mark = RootMark {
-            at: self.head.lsn.0,
-            replicated: self.head.replicated_root.0,
-            all: self.head.all_root.0,
-        };
-        self.push(&mut frame, &Record::RootMark(mark))?;
+        if !self.is_behind() {
+            let mark = RootMark {
+                at: self.head.lsn.0,
+                replicated: self.head.replicated_root.0,
+                all: self.head.all_root.0,
+            };
+            self.push(&mut frame, &Record::RootMark(mark))?;
+        }
         Ok(frame)
     }
 
@@ -277,7 +288,7 @@ impl Committer {
     ) -> Result<(), CommitError> {
         let handle = keyspace.handle;
         if write.value.is_none() {
-            let existing = match batch.change(handle, &write.hash) {
+            let existing = match upcoming(&self.flights, Some(batch), handle, &write.hash) {
                 Some(touch) => touch.put,
                 None => keyspace.get(self.pool(), &write.hash).map_err(unreadable)?,
             };

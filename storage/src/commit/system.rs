@@ -61,7 +61,7 @@ impl Committer {
     /// Moves values in one frame. An entry that was written since is left alone: its old value is
     /// dead already.
     pub(super) fn relocate(&mut self, moves: &[Move], done: Answer<usize>) {
-        self.flush();
+        self.catch_up();
         match self.encode_moves(moves) {
             Ok((mut batch, count)) => {
                 batch.waiters.push(Box::new(move |landed| {

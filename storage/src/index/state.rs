@@ -48,8 +48,8 @@ impl Keyspace {
         Ok(self.trie.leaf_of(&pages, hash)?.map(|held| held.value()))
     }
 
-    /// Applies changes that became final at `at`, and counts live bytes by segment. Nothing is
-    /// changed when a page cannot be read.
+    /// Applies changes that became final at `at`, and counts live bytes by segment. When a page
+    /// cannot be read, some may be made and are not counted: the keyspace is not to be used then.
     pub(crate) fn apply<J: Join>(
         &mut self,
         pool: &Pool,
@@ -180,6 +180,24 @@ impl State {
             Some(trie) => lookup(trie, pool, pending_tree(handle), hash),
             None => Ok(None),
         }
+    }
+
+    /// Applies changes that became final at `at`, by the number of the keyspace; see
+    /// [`Keyspace::apply`].
+    pub(crate) fn apply<J: Join>(
+        &mut self,
+        pool: &Pool,
+        join: &J,
+        changes: &BTreeMap<u32, Changes>,
+        at: Lsn,
+        live: &mut LiveBytes,
+    ) -> Result<(), PageError> {
+        for keyspace in self.keyspaces.values_mut() {
+            if let Some(changes) = changes.get(&keyspace.handle) {
+                Arc::make_mut(keyspace).apply(pool, join, changes, at, live)?;
+            }
+        }
+        Ok(())
     }
 
     /// Applies changes to what is uncommitted.
