@@ -37,16 +37,22 @@ pub(super) enum Edited {
 
 /// What a batch of edits carries from block to block.
 pub(super) struct Batch<'a> {
-    /// How many keys there are now.
-    pub(super) len: usize,
+    /// How many keys came, and how many went.
+    pub(super) inserted: usize,
+    pub(super) removed: usize,
     changes: Vec<Change<'a>>,
     block: Vec<u8>,
 }
 
 impl Batch<'_> {
-    /// Begins with so many keys.
-    pub(super) fn new(len: usize) -> Self {
-        Self { len, changes: Vec::new(), block: Vec::new() }
+    pub(super) fn new() -> Self {
+        Self { inserted: 0, removed: 0, changes: Vec::new(), block: Vec::new() }
+    }
+
+    /// Counts what was done beside.
+    pub(super) fn take_up(&mut self, beside: &Self) {
+        self.inserted += beside.inserted;
+        self.removed += beside.removed;
     }
 }
 
@@ -154,7 +160,7 @@ impl Leaf {
 
     /// Applies edits in order of their keys; counts what came and went.
     pub(super) fn edit<'a>(&self, edits: &[Edit<'a>], batch: &mut Batch<'a>) -> Edited {
-        let Batch { len, changes, block } = batch;
+        let Batch { inserted: came, removed: went, changes, block } = batch;
         changes.clear();
         for &(key, insert) in edits {
             match (self.find(key), insert) {
@@ -163,8 +169,9 @@ impl Leaf {
             }
         }
         let inserted = changes.iter().filter(|c| c.insert).count();
-        let count = self.count() + inserted - (changes.len() - inserted);
-        *len = *len + inserted - (changes.len() - inserted);
+        let removed = changes.len() - inserted;
+        let count = self.count() + inserted - removed;
+        (*came, *went) = (*came + inserted, *went + removed);
         if changes.is_empty() {
             return Edited::Same;
         }

@@ -18,6 +18,10 @@ pub(crate) use cursor::Cursor;
 use leaf::{Batch, LEAF_MAX, Leaf, Packer, bound_between};
 use node::{Node, Outcome};
 pub(crate) use sort::sort_keys;
+use strongroom_merkle::{Join, Sequential};
+
+/// From this many edits on, two halves of a batch are worth two threads.
+const JOIN_FROM: usize = 32;
 
 /// A key, and whether it is inserted or removed.
 pub(crate) type Edit<'a> = (&'a [u8], bool);
@@ -62,15 +66,24 @@ impl Directory {
 
     /// Inserts and removes keys, given in their order, each once.
     pub(crate) fn apply(&mut self, edits: &[Edit<'_>]) {
+        self.apply_with(&Sequential, edits);
+    }
+
+    /// As [`apply`](Self::apply), with two halves of a large batch in `join`.
+    pub(crate) fn apply_with<J: Join>(&mut self, join: &J, edits: &[Edit<'_>]) {
         debug_assert!(edits.is_sorted_by(|a, b| a.0 < b.0));
         let Some(mut root) = self.root.take() else {
             let inserted = edits.iter().filter(|(_, insert)| *insert);
             *self = Self::from_sorted(inserted.map(|(key, _)| *key));
             return;
         };
-        let mut batch = Batch::new(self.len);
-        let outcome = root.apply(edits, &mut batch);
-        self.len = batch.len;
+        let mut batch = Batch::new();
+        let outcome = if edits.len() < JOIN_FROM {
+            root.apply(edits, &mut batch)
+        } else {
+            root.apply_with(join, edits, &mut batch)
+        };
+        self.len = self.len + batch.inserted - batch.removed;
         self.root = match outcome {
             Outcome::Gone => None,
             Outcome::Kept | Outcome::Small => Some(root),

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use strongroom_merkle::Join;
+
 use super::Edit;
 use super::leaf::{Batch, Edited, LEAF_MAX, Leaf, bound_between};
 
@@ -88,6 +90,19 @@ impl Node {
         match self {
             Node::Leaf(leaf) => leaf.size() < LEAF_MAX / 4,
             Node::Inner(inner) => inner.children.len() < CHILDREN_MAX / 4,
+        }
+    }
+
+    /// As [`apply`](Self::apply), with two pieces of the work in `join`.
+    pub(super) fn apply_with<'a, J: Join>(
+        &mut self,
+        join: &J,
+        edits: &[Edit<'a>],
+        batch: &mut Batch<'a>,
+    ) -> Outcome {
+        match self {
+            Node::Inner(inner) => Arc::make_mut(inner).apply_with(join, edits, batch),
+            Node::Leaf(_) => self.apply(edits, batch),
         }
     }
 
@@ -184,23 +199,36 @@ impl Inner {
     }
 
     fn apply<'a>(&mut self, edits: &[Edit<'a>], batch: &mut Batch<'a>) -> Outcome {
-        let mut outcomes = Vec::new();
-        let mut rest = edits;
-        while let Some((first, _)) = rest.first() {
-            let at = self.place(first);
-            let mine = if at < self.bounds.ends.len() {
-                let bound = self.bounds.get(at);
-                rest.iter().position(|(key, _)| *key >= bound).unwrap_or(rest.len())
-            } else {
-                rest.len()
-            };
-            let (mine, others) = rest.split_at(mine);
-            match self.children[at].apply(mine, batch) {
-                Outcome::Kept => {}
-                outcome => outcomes.push((at, outcome)),
-            }
-            rest = others;
+        let outcomes = edit(&self.bounds, 0, &mut self.children, edits, batch);
+        self.take_up(outcomes)
+    }
+
+    /// As [`apply`](Self::apply), with the edits to either half of the children in `join`.
+    pub(super) fn apply_with<'a, J: Join>(
+        &mut self,
+        join: &J,
+        edits: &[Edit<'a>],
+        batch: &mut Batch<'a>,
+    ) -> Outcome {
+        let half = self.children.len() / 2;
+        if half == 0 {
+            return self.apply(edits, batch);
         }
+        let bound = self.bounds.get(half - 1);
+        let (left, right) = edits.split_at(edits.partition_point(|(key, _)| *key < bound));
+        let bounds = &self.bounds;
+        let (left_children, right_children) = self.children.split_at_mut(half);
+        let mut beside = Batch::new();
+        let (mut outcomes, others) = join.join(
+            || edit(bounds, 0, left_children, left, batch),
+            || edit(bounds, half, right_children, right, &mut beside),
+        );
+        batch.take_up(&beside);
+        outcomes.extend(others);
+        self.take_up(outcomes)
+    }
+
+    fn take_up(&mut self, outcomes: Vec<(usize, Outcome)>) -> Outcome {
         if outcomes.is_empty() { Outcome::Kept } else { self.restructure(outcomes) }
     }
 
@@ -233,6 +261,34 @@ impl Inner {
     pub(super) fn only(&self) -> Option<&Node> {
         if let [only] = self.children.as_slice() { Some(only) } else { None }
     }
+}
+
+/// Applies edits to the children from number `first` on; what became of those that need a look.
+fn edit<'a>(
+    bounds: &Bounds,
+    first: usize,
+    children: &mut [Node],
+    edits: &[Edit<'a>],
+    batch: &mut Batch<'a>,
+) -> Vec<(usize, Outcome)> {
+    let mut outcomes = Vec::new();
+    let mut rest = edits;
+    while let Some((key, _)) = rest.first() {
+        let at = bounds.up_to(key);
+        let mine = if at < bounds.ends.len() {
+            let bound = bounds.get(at);
+            rest.iter().position(|(key, _)| *key >= bound).unwrap_or(rest.len())
+        } else {
+            rest.len()
+        };
+        let (mine, others) = rest.split_at(mine);
+        match children[at - first].apply(mine, batch) {
+            Outcome::Kept => {}
+            outcome => outcomes.push((at, outcome)),
+        }
+        rest = others;
+    }
+    outcomes
 }
 
 /// Merges small nodes with a neighbour where there is room.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::worker::Worker;
 
 /// Short keys that often share a beginning, and now and then a long one.
 fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -45,7 +46,7 @@ fn assert_same(directory: &Directory, model: &BTreeSet<Vec<u8>>) {
 
 fn edit(directory: &mut Directory, model: &mut BTreeSet<Vec<u8>>, batch: &[(Vec<u8>, bool)]) {
     let edits: Vec<Edit<'_>> = batch.iter().map(|(k, insert)| (k.as_slice(), *insert)).collect();
-    directory.apply(&edits);
+    directory.apply_with(&Worker, &edits);
     for (key, insert) in batch {
         if *insert {
             model.insert(key.clone());
@@ -95,6 +96,26 @@ proptest! {
 /// Numbers in an order that looks random, the same in each run.
 fn shuffled(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(move |i| i.wrapping_mul(7919) % count)
+}
+
+/// Batches that come to both halves of the root, and to one alone.
+#[test]
+fn two_threads_make_the_same_directory() {
+    let (mut directory, mut model) = (Directory::default(), BTreeSet::new());
+    for round in 0..40 {
+        let below = if round % 4 == 3 { 3_000 } else { 20_000 };
+        let batch: BTreeSet<u32> =
+            shuffled(20_000).skip(round * 500).take(700).filter(|i| *i < below).collect();
+        let batch: Vec<_> = batch
+            .into_iter()
+            .map(|i| (format!("k{i:05}").into_bytes(), (i as usize + round) % 3 > 0 || round < 20))
+            .collect();
+        edit(&mut directory, &mut model, &batch);
+        assert_same(&directory, &model);
+    }
+    let all: Vec<_> = model.iter().map(|key| (key.clone(), false)).collect();
+    edit(&mut directory, &mut model, &all);
+    assert_eq!((directory.len(), directory.heap_bytes()), (0, 0));
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Keyspace {
         if !names.is_empty() {
             self.structure = at;
             names.sort_unstable();
-            self.directory.apply(&names);
+            self.directory.apply_with(join, &names);
         }
         Ok(())
     }
