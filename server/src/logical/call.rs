@@ -1,6 +1,8 @@
 //! One request as an engine sees it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,6 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -181,6 +184,37 @@ pub fn parse_body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<T> {
     })
 }
 
+/// The same object with the last value alone of a name that it gives twice; `None` if it gives none
+/// twice. Only for calls that were refused: most bodies are never looked at so.
+pub(crate) fn last_of_each(body: &[u8]) -> Option<Bytes> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let named = reader.deserialize_map(Named).ok()?;
+    let last: BTreeMap<&str, &RawValue> = named.iter().map(|(n, v)| (n.as_ref(), *v)).collect();
+    if last.len() == named.len() {
+        return None;
+    }
+    serde_json::to_vec(&last).ok().map(Bytes::from)
+}
+
+/// Reads the names of an object with their values, in its order.
+struct Named;
+
+impl<'de> Visitor<'de> for Named {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut named = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            named.push(entry);
+        }
+        Ok(named)
+    }
+}
+
 /// Names the top-level field that the error is in, and what was expected, never the value.
 fn field_error(body: &[u8], error: &serde_json::Error) -> ApiError {
     let text = error.to_string();
@@ -219,8 +253,7 @@ mod tests {
     fn errors_name_the_field_and_never_its_value() {
         #[derive(Debug, Deserialize)]
         struct Body {
-            #[serde(rename = "ttl")]
-            _ttl: crate::logical::Seconds,
+            ttl: crate::logical::Seconds,
             #[serde(rename = "list")]
             _list: Vec<u8>,
         }
@@ -233,6 +266,11 @@ mod tests {
             assert!(error.contains(&format!("{field:?}")), "{error}");
             assert!(!error.contains("s3cret"), "{error}");
         }
+        let twice = br#"{"ttl": 1, "list": [], "ttl": 2}"#;
+        assert!(parse_body::<Body>(twice).is_err());
+        let once = last_of_each(twice).unwrap();
+        assert_eq!(parse_body::<Body>(&once).unwrap().ttl.0, 2);
+        assert!(last_of_each(b"{\"a\": 1}").is_none() && last_of_each(b"[]").is_none());
         let error = parse_body::<Body>(b"{\"a\": s3cret}").unwrap_err().errors.join("");
         assert!(error.starts_with("failed to decode JSON input") && !error.contains("s3cret"));
     }

@@ -13,6 +13,7 @@ mod parts;
 mod response;
 mod route;
 
+pub(crate) use call::last_of_each;
 pub use call::{Call, Caller, Certificates, MountInfo, Operation, Peer, parse_body};
 pub use error::{ApiError, ApiResult};
 pub use field::{Field, Kind, Takes};
