@@ -169,6 +169,11 @@ impl<'a> Params<'a> {
         self.0.iter().find(|(k, _)| *k == name).map(|(_, v)| *v)
     }
 
+    /// The last capture.
+    fn last(&self) -> Option<&'a str> {
+        self.0.last().map(|(_, v)| *v)
+    }
+
     /// All captures in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'a str)> + '_ {
         self.0.iter().copied()
@@ -187,7 +192,11 @@ pub fn find_route<'t, 'p, H>(
     let mut known_path = false;
     for route in table {
         let Some(params) = match_pattern(route.pattern, path) else { continue };
-        known_path = true;
+        // The slash at the end of a LIST makes its path another one, unless a tail takes it.
+        let listed = matches!(op, Operation::List | Operation::Scan);
+        let empty = params.last().is_some_and(str::is_empty) && route.pattern.contains('/');
+        let tail = route.pattern.ends_with("..}") && !empty;
+        known_path |= !listed || tail;
         if let Some(method) = route.methods.iter().find(|m| m.op == op) {
             return Ok((route, method, params));
         }
