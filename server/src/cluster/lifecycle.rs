@@ -14,7 +14,7 @@ use super::build::{Contents, build, seconds};
 use super::gather::Operations;
 use super::ops::{ClusterOps, DevHandover};
 use super::rotation;
-use super::shares::{Progress, decode_share, hex};
+use super::shares::{Progress, decode_share, hex, is_encoded};
 use super::{Cluster, IDENTITY_KEY, KEYRING_KEY, Sealed, StartError, State, Unsealed};
 use crate::audit::{self, Broker};
 use crate::auth::Lockout;
@@ -179,7 +179,13 @@ impl Cluster {
         let _changing = self.changing.lock().await;
         let sealed = match &**self.state.load() {
             State::Sealed(sealed) => Arc::clone(sealed),
-            State::Unsealed(_) => return Ok(self.seal_status()),
+            State::Unsealed(_) if request.reset => {
+                return Err(ApiError::bad_request("vault is unsealed"));
+            }
+            State::Unsealed(_) => {
+                is_encoded(given)?;
+                return Ok(self.seal_status());
+            }
             State::Uninitialised => {
                 return Err(ApiError::bad_request("server is not yet initialized"));
             }

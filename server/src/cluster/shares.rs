@@ -46,16 +46,25 @@ impl Sealed {
 
 /// A share in hexadecimal or base64.
 pub(super) fn decode_share(text: &str) -> ApiResult<Zeroizing<Vec<u8>>> {
-    let bytes = unhex(text).or_else(|| STANDARD.decode(text).ok()).map(Zeroizing::new);
-    match bytes {
-        Some(bytes) if SHARE_LEN.contains(&bytes.len()) => Ok(bytes),
-        Some(_) => Err(ApiError::bad_request(format!(
-            "key share has the wrong length: {} or {} bytes are expected",
-            SHARE_LEN.start(),
-            SHARE_LEN.end()
-        ))),
-        None => Err(ApiError::bad_request("'key' must be a valid hex or base64 string")),
+    let bytes = decode(text)?;
+    if SHARE_LEN.contains(&bytes.len()) {
+        return Ok(bytes);
     }
+    Err(ApiError::bad_request(format!(
+        "key share has the wrong length: {} or {} bytes are expected",
+        SHARE_LEN.start(),
+        SHARE_LEN.end()
+    )))
+}
+
+/// Whether a text may be a key share, for a cluster that needs none.
+pub(super) fn is_encoded(text: &str) -> ApiResult<()> {
+    decode(text).map(drop)
+}
+
+fn decode(text: &str) -> ApiResult<Zeroizing<Vec<u8>>> {
+    let bytes = unhex(text).or_else(|| STANDARD.decode(text).ok()).map(Zeroizing::new);
+    bytes.ok_or_else(|| ApiError::bad_request("'key' must be a valid hex or base64 string"))
 }
 
 /// Lower-case hexadecimal.

@@ -55,6 +55,7 @@ pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
     cubbyhole.uuid = Uuid::from_bytes(CUBBYHOLE.0);
     let mut identity = MountEntry::new("identity/", "identity", "identity store");
     identity.uuid = Uuid::from_bytes(IDENTITY.0);
+    identity.config.passthrough_request_headers = vec!["Authorization".to_owned()];
     session.txn().create_keyspace(IDENTITY, Class::Replicated);
     let mut system = MountEntry::new(
         "sys/",
@@ -62,6 +63,7 @@ pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
         "system endpoints used for control, policy and debugging",
     );
     system.seal_wrap = true;
+    system.config.passthrough_request_headers = vec!["Authorization".to_owned()];
     let entries = vec![cubbyhole, identity, system];
     session.view(CORE).put_json(MOUNTS_KEY, &Table { entries })?;
 

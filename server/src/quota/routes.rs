@@ -1,7 +1,7 @@
 //! `sys/quotas`.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{CONFIG_KEY, Config, PREFIX, RULES_MAX, Rule};
 use crate::barrier::Session;
@@ -105,11 +105,17 @@ fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
         "name": rule.name,
         "path": rule.path,
         "role": rule.role,
-        "rate": rule.rate,
+        "rate": whole(rule.rate),
         "interval": rule.interval,
         "block_interval": rule.block_interval,
         "inheritable": rule.inheritable,
     }))
+}
+
+/// A number as it was given: without a fraction where it has none.
+fn whole(rate: f64) -> Value {
+    let text = rate.to_string();
+    text.parse::<u64>().map_or_else(|_| rate.into(), Value::from)
 }
 
 #[derive(Deserialize, Default)]

@@ -6,7 +6,7 @@ use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
 use crate::identity;
 use crate::keyspace::LOCAL;
-use crate::logical::{ApiResult, Method, Operation, Response};
+use crate::logical::{ApiError, ApiResult, Method, Operation, Response};
 use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, router};
 use crate::policy;
 
@@ -23,6 +23,7 @@ pub(super) static ROUTES: &[CoreRoute] = &[
         "List the namespaces that the caller can see: there are none",
         &[Method::local(Operation::Read, namespaces)],
     )
+    .public()
     .takes(&[]),
     CoreRoute::new(
         "internal/counters/tokens",
@@ -65,7 +66,11 @@ fn resultant_acl(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Respon
     Response::data(&json!({ "root": false, "exact_paths": exact, "glob_paths": glob }))
 }
 
-fn namespaces(_core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Response> {
+fn namespaces(core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Response> {
+    // Any token will do, whatever its policies say.
+    if core.call.caller.is_nobody() {
+        return Err(ApiError::permission_denied());
+    }
     Response::data(&json!({}))
 }
 
@@ -88,7 +93,7 @@ fn inspect(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
                 "root" | "storage" => mount.info.path.clone(),
                 "uuid" => mount.entry.uuid.to_string(),
                 "accessor" => mount.entry.accessor.clone(),
-                _ => return Err(crate::logical::ApiError::bad_request("unknown tag")),
+                _ => return Err(ApiError::bad_request("unknown tag")),
             };
             let shown = json!({
                 "mount_namespace": "",

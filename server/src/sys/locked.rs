@@ -52,15 +52,12 @@ fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
             })
         })
         .collect();
-    let namespaces = match total {
-        0 => json!([]),
-        _ => json!([{
-            "namespace_id": "root",
-            "namespace_path": "",
-            "counts": total,
-            "mount_accessors": mounts,
-        }]),
-    };
+    let namespaces = json!([{
+        "namespace_id": "root",
+        "namespace_path": "",
+        "counts": total,
+        "mount_accessors": mounts,
+    }]);
     Response::data(&json!({ "by_namespace": namespaces, "total": total }))
 }
 

@@ -60,7 +60,7 @@ fn level(call: &SysCall) -> ApiResult<LevelFilter> {
 }
 
 fn unknown(name: &str) -> ApiError {
-    ApiError::new(404, format!("logger {name:?} not found"))
+    ApiError::bad_request(format!("logger {name:?} not found"))
 }
 
 fn all(_call: SysCall) -> SysFuture {

@@ -69,6 +69,20 @@ pub(super) static ROUTES: &[CoreRoute] = &[
     .takes(MOUNTS),
 ];
 
+/// A mount's configuration as the API shows it.
+fn config(entry: &MountEntry) -> Value {
+    let mut config = json!(entry.config);
+    if let Some(lockout) = &entry.config.user_lockout_config {
+        config["user_lockout_config"] = json!({
+            "user_lockout_threshold": lockout.lockout_threshold,
+            "user_lockout_duration": lockout.lockout_duration,
+            "user_lockout_counter_reset_duration": lockout.lockout_counter_reset,
+            "user_lockout_disable": lockout.lockout_disable,
+        });
+    }
+    config
+}
+
 /// A mount as the API shows it.
 pub(super) fn show(entry: &MountEntry) -> Value {
     json!({
@@ -80,7 +94,7 @@ pub(super) fn show(entry: &MountEntry) -> Value {
         "seal_wrap": entry.seal_wrap,
         "external_entropy_access": entry.external_entropy_access,
         "options": entry.options,
-        "config": entry.config,
+        "config": config(entry),
         "plugin_version": "",
         "running_plugin_version": concat!("v", env!("CARGO_PKG_VERSION"), "+builtin"),
         "running_sha256": "",

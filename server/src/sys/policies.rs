@@ -41,10 +41,11 @@ pub(super) static ROUTES: &[CoreRoute] = &[
         .takes(&[]),
     CoreRoute::new(
         "policies/acl/{name..}",
-        "Read, write or delete a policy",
+        "Read, write or delete a policy; list those below a folder",
         &[
             Method::local(Operation::Read, read_acl),
-            Method::primary(Operation::Write, write),
+            Method::local(Operation::List, list_below),
+            Method::primary(Operation::Write, write_acl),
             Method::primary(Operation::Delete, delete),
         ],
     )
@@ -60,7 +61,7 @@ pub(super) static ROUTES: &[CoreRoute] = &[
         "Read, write or delete a policy",
         &[
             Method::local(Operation::Read, read_old),
-            Method::primary(Operation::Write, write),
+            Method::primary(Operation::Write, write_old),
             Method::primary(Operation::Delete, delete),
         ],
     )
@@ -69,6 +70,14 @@ pub(super) static ROUTES: &[CoreRoute] = &[
 
 fn list(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     Response::list(&policy::names(session))
+}
+
+/// The whole names of the policies below a folder.
+fn list_below(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let folder = format!("{}/", core.call.param("name").trim_end_matches('/').to_lowercase());
+    let mut names = policy::names(session);
+    names.retain(|name| name.starts_with(&folder));
+    Response::list(&names)
 }
 
 fn list_old(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
@@ -166,10 +175,27 @@ impl Body {
     }
 }
 
-fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let name = name(core)?;
+fn write_acl(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let body: Body = core.call.parse()?;
-    let given = if body.policy.0.is_empty() { &body.rules.0 } else { &body.policy.0 };
+    write(core, session, &body, &body.policy.0)
+}
+
+fn write_old(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
+    let body: Body = core.call.parse()?;
+    if !body.policy.0.is_empty() {
+        return write(core, session, &body, &body.policy.0);
+    }
+    let answer = write(core, session, &body, &body.rules.0)?;
+    Ok(answer.warn("'rules' is deprecated, please use 'policy' instead"))
+}
+
+fn write(
+    core: &CoreCall<'_>,
+    session: &mut Session,
+    body: &Body,
+    given: &str,
+) -> ApiResult<Response> {
+    let name = name(core)?;
     if given.is_empty() {
         return Err(ApiError::bad_request("'policy' parameter not supplied or empty"));
     }
@@ -183,11 +209,11 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let before = policy::read(session, &name)?.unwrap_or_default();
     body.check_and_set(&before)?;
     let entry = PolicyEntry {
-        text: plain_text(given.clone()),
+        text: plain_text(given.to_owned()),
         version: before.version + 1,
         modified: Some(now),
         expires: body.end(now)?,
-        cas_required: body.cas_required.is_some_and(|f| f.0),
+        cas_required: body.cas_required.as_ref().is_some_and(|f| f.0),
     };
     policy::write(session, &name, &entry).map_err(|e| match e {
         policy::WriteError::Parse(_) => ApiError::bad_request(e.to_string()),

@@ -72,7 +72,9 @@ fn remount(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let surplus = moves.len().saturating_sub(KEPT);
     moves.drain(..surplus);
     view.put_json(MOVES_KEY, &moves)?;
-    Ok(Response { flatten: true, ..Response::data(&json!({ "migration_id": id }))? })
+    let answer = Response::data(&json!({ "migration_id": id }))?;
+    let warning = format!("The mount was moved; sys/remount/status/{id} tells of it.");
+    Ok(Response { flatten: true, ..answer }.warn(warning))
 }
 
 fn status(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{CoreCall, CoreHandler, CoreRoute};
 use crate::barrier::Session;
 use crate::cluster::{OPERATIONS_MAX, RotateConfig};
+use crate::engine::duration::format_seconds;
 use crate::logical::{
     ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response, Seconds,
 };
@@ -33,9 +34,14 @@ const INTERVAL_MIN: u64 = 24 * 60 * 60;
 
 fn read(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let config = RotateConfig::load(session)?;
+    // Clients know never as the number, and a duration as text.
+    let interval = match i64::try_from(config.interval) {
+        Ok(0) => json!(0),
+        interval => json!(format_seconds(interval.unwrap_or(i64::MAX))),
+    };
     Response::data(&json!({
         "enabled": config.enabled,
-        "interval": config.interval,
+        "interval": interval,
         "max_operations": config.max_operations,
     }))
 }

@@ -103,3 +103,60 @@ fn a_stopped_server_answers_no_more_and_leaves_the_folder_free() {
     let dir = strongroom_server::cluster::data_dir::DataDir::open(folder.path()).unwrap();
     assert!(dir.current().unwrap().is_some());
 }
+
+#[test]
+fn what_cannot_be_listed_is_no_path_and_open_paths_tell_their_verbs_to_anyone() {
+    let server = TestServer::dev();
+    server.root("POST", "sys/auth/up", r#"{"type":"userpass"}"#, 204);
+    for path in ["sys/mounts", "sys/auth", "sys/audit", "auth/token/roles/x", "sys/locked-users"] {
+        assert_eq!(server.call("LIST", path, ROOT, "").0, 404, "{path}");
+    }
+    assert_eq!(server.call("LIST", "sys/mounts/secret", ROOT, "").0, 405);
+    assert_eq!(server.call("GET", "auth/up/login/bob", "", "").0, 405);
+    assert_eq!(server.call("GET", "auth/up/users/bob", "", "").0, 403);
+}
+
+#[test]
+fn of_a_name_that_is_given_twice_the_last_value_counts() {
+    let server = TestServer::dev();
+    let body = r#"{"ttl":"1h","policies":["a"],"ttl":"2h"}"#;
+    let made = server.root("POST", "auth/token/create", body, 200);
+    assert_eq!(made["auth"]["lease_duration"], 7200);
+    let body = r#"{"data":{"a":1},"data":{"a":2}}"#;
+    server.root("POST", "secret/data/twice", body, 200);
+    let read = server.root("GET", "secret/data/twice", "", 200);
+    assert_eq!(
+        (&read["data"]["data"]["a"], &read["data"]["metadata"]["version"]),
+        (&2.into(), &1.into())
+    );
+    server.error("POST", "auth/token/create", ROOT, r#"{"ttl":"1h","ttl":"x"}"#, 400);
+}
+
+#[test]
+fn answers_have_the_forms_that_clients_read() {
+    let server = TestServer::dev();
+    let token = server.root("POST", "auth/token/create", r#"{"policies":["default"]}"#, 200);
+    let token = token["auth"]["client_token"].as_str().unwrap();
+    assert_eq!(server.call("GET", "sys/internal/ui/namespaces", token, "").0, 200);
+    assert_eq!(server.call("GET", "sys/internal/ui/namespaces", "", "").0, 403);
+    let locked = server.root("GET", "sys/locked-users", "", 200);
+    assert_eq!(locked["data"]["by_namespace"][0]["namespace_id"], "root");
+    server.root("POST", "sys/quotas/rate-limit/q", r#"{"rate":1000}"#, 204);
+    let quota = server.root("GET", "sys/quotas/rate-limit/q", "", 200);
+    assert!(quota["data"]["rate"].is_u64(), "{quota}");
+    server.root("POST", "sys/quotas/rate-limit/q", r#"{"rate":1000.5}"#, 204);
+    let quota = server.root("GET", "sys/quotas/rate-limit/q", "", 200);
+    assert_eq!(quota["data"]["rate"], 1000.5);
+    let mounts = server.root("GET", "sys/mounts/identity", "", 200);
+    let headers = &mounts["data"]["config"]["passthrough_request_headers"];
+    assert_eq!(headers[0], "Authorization");
+    server.root("POST", "sys/auth/up", r#"{"type":"userpass"}"#, 204);
+    let tune = r#"{"user_lockout_config":{"lockout_threshold":3}}"#;
+    server.root("POST", "sys/auth/up/tune", tune, 204);
+    let shown = server.root("GET", "sys/auth/up", "", 200);
+    let lockout = &shown["data"]["config"]["user_lockout_config"];
+    assert_eq!(lockout["user_lockout_threshold"], 3);
+    server.error("POST", "sys/unseal", "", r#"{"key":"x"}"#, 400);
+    server.error("POST", "sys/unseal", "", r#"{"reset":true}"#, 400);
+    assert_eq!(server.call("POST", "sys/unseal", "", r#"{"key":"abcd"}"#).0, 200);
+}

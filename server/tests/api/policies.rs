@@ -213,3 +213,19 @@ fn a_policy_is_replaced_only_by_whoever_knows_its_version() {
     assert_eq!((&shown["version"], &shown["cas_required"]), (&json!(4), &json!(true)));
     assert!(write(json!({"cas": 4}), 204) && write(json!({}), 204));
 }
+
+#[test]
+fn policies_are_listed_by_folder_and_rules_are_an_old_name() {
+    let server = TestServer::dev();
+    let body = r#"{"policy":"path \"x\" {}"}"#;
+    for name in ["team/a", "team/b", "other"] {
+        server.root("PUT", &format!("sys/policies/acl/{name}"), body, 204);
+    }
+    let listed = server.root("LIST", "sys/policies/acl/team", "", 200);
+    assert_eq!(listed["data"]["keys"], json!(["team/a", "team/b"]));
+    assert_eq!(server.call("LIST", "sys/policies/acl/none", ROOT, "").0, 404);
+    let old = r#"{"rules":"path \"x\" {}"}"#;
+    server.error("PUT", "sys/policies/acl/old", ROOT, old, 400);
+    let answer = server.root("PUT", "sys/policy/old", old, 200);
+    assert!(answer["warnings"][0].as_str().unwrap().contains("deprecated"));
+}

@@ -71,7 +71,7 @@ fn rate_limits_hold_where_they_are_set() {
     server.error("LIST", "sys/quotas/rate-limit", ROOT, "", 404);
     server.root("POST", rule, r#"{"rate":2,"path":"secret/","interval":"1h"}"#, 204);
     let want = json!({
-        "type": "rate-limit", "name": "few", "path": "secret/", "role": "", "rate": 2.0,
+        "type": "rate-limit", "name": "few", "path": "secret/", "role": "", "rate": 2,
         "interval": 3600, "block_interval": 0, "inheritable": false,
     });
     assert_eq!(server.root("GET", rule, "", 200)["data"], want);
@@ -163,7 +163,7 @@ fn when_the_barrier_key_is_rotated_can_be_said() {
     }
     let body = r#"{"interval":"48h","max_operations":2000000,"enabled":false}"#;
     server.root("POST", "sys/rotate/keyring/config", body, 204);
-    let want = json!({ "enabled": false, "interval": 172_800, "max_operations": 2_000_000 });
+    let want = json!({ "enabled": false, "interval": "48h0m0s", "max_operations": 2_000_000 });
     assert_eq!(shown("sys/rotate/config"), want);
 }
 
@@ -308,7 +308,10 @@ fn one(server: &TestServer, verb: &str, path: &str, value: &str, token: &str, bo
         format!("X-Vault-Token: {token}\r\nContent-Type: application/merge-patch+json\r\n");
     let at = format!("/v1/{}", filled.trim_end_matches('/'));
     let answer = server.raw(&verb.to_uppercase(), &at, &headers, body.as_bytes());
-    assert!(answer.status < 500, "{verb} {at} {body}: {} {}", answer.status, answer.body);
+    // Clients know by a 500 what the state of a key forbids in backups.
+    let told =
+        at.starts_with("/v1/transit/backup/") && answer.body.contains("disallowed on the policy");
+    assert!(answer.status < 500 || told, "{verb} {at} {body}: {} {}", answer.status, answer.body);
     let json: Option<Value> = serde_json::from_str(&answer.body).ok();
     let plain = answer.body.is_empty() || answer.head.contains("text/plain");
     assert!(plain || json.is_some(), "{verb} {at}: {}", answer.body);
@@ -341,7 +344,7 @@ fn levels_of_the_log_are_shown_and_set() {
     assert_eq!(shown()["audit"], "warn");
     server.error("POST", "sys/loggers", ROOT, r#"{"level":"zz"}"#, 400);
     server.error("POST", "sys/loggers", ROOT, "{}", 400);
-    server.error("POST", "sys/loggers/nope", ROOT, r#"{"level":"info"}"#, 404);
+    server.error("POST", "sys/loggers/nope", ROOT, r#"{"level":"info"}"#, 400);
     server.root("DELETE", "sys/loggers/audit", "", 204);
     server.root("DELETE", "sys/loggers", "", 204);
     assert_eq!(shown()["audit"], "info");
