@@ -24,6 +24,18 @@ fn alphabet() -> Vec<Step> {
     ]
 }
 
+/// So many writes in a frame that they are made in place: keys come, change and go, pages split and
+/// are joined again.
+fn many_writes() -> Vec<Step> {
+    let many = |of: &dyn Fn(u8) -> Option<usize>| (0..60).map(|key| (2, key, of(key))).collect();
+    vec![
+        Step::Commit(many(&|key| Some(usize::from(key) * 9))),
+        Step::Commit(many(&|key| (key % 3 == 0).then_some(200))),
+        Step::Commit(vec![(2, 7, Some(10)), (2, 40, None), (3, 1, Some(10))]),
+        Step::Checkpoint,
+    ]
+}
+
 /// Around every step of it a large transaction spills, checkpoints are made, and others commit.
 fn large_alphabet() -> Vec<Step> {
     let write = |from, to, len| LargeStep::Write { keyspace: 2, from, to, len };
@@ -148,6 +160,20 @@ fn every_call_of_every_short_workload() {
     }
 }
 
+#[test]
+fn every_call_around_frames_of_many_writes() {
+    let steps = many_writes();
+    for options in [options(), four_pages()] {
+        let mut sweep = Sweep::on(options);
+        for a in &steps {
+            for b in &steps {
+                sweep.every_call(&[steps[0].clone(), a.clone(), b.clone()]);
+            }
+        }
+        assert!(sweep.images > 300, "{} crash images", sweep.images);
+    }
+}
+
 /// A large transaction is wholly there or wholly not, wherever the power goes, with checkpoints,
 /// savepoints and the commits of others in its middle, and four pages in memory.
 #[test]
@@ -198,8 +224,10 @@ fn a_crash_at_any_call_of_an_undo_three_deep() {
 
 fn step() -> impl Strategy<Value = Step> {
     let write = (2u8..5, 0u8..6, proptest::option::weighted(0.8, 0usize..12_000));
+    let one_of_many = (2u8..5, 0u8..200, proptest::option::weighted(0.7, 0usize..300));
     prop_oneof![
         8 => proptest::collection::vec(write, 1..4).prop_map(Step::Commit),
+        4 => proptest::collection::vec(one_of_many, 16..60).prop_map(Step::Commit),
         1 => (2u8..5).prop_map(Step::Recreate),
         2 => Just(Step::Checkpoint),
         5 => large_step().prop_map(Step::Large),

@@ -43,6 +43,19 @@ fn large_workload() -> Vec<Step> {
     ]
 }
 
+/// With frames of many writes, which change the published state in place.
+fn many_writes() -> Vec<Step> {
+    let many = |of: &dyn Fn(u8) -> Option<usize>| (0..60).map(|key| (2, key, of(key))).collect();
+    vec![
+        Step::Commit(many(&|key| Some(usize::from(key) * 9))),
+        Step::Checkpoint,
+        Step::Commit(many(&|key| (key % 3 == 0).then_some(200))),
+        Step::Commit(vec![(2, 7, Some(10)), (3, 1, Some(10))]),
+        Step::Checkpoint,
+        Step::Commit(many(&|key| (key % 2 == 0).then_some(20))),
+    ]
+}
+
 fn fail_at(workload: &[Step], options: Options, (n, kind, sticky): (u64, ErrorKind, bool)) -> bool {
     let context = format!("call {n}: {kind:?}, sticky {sticky}, {} pages", options.pool_pages);
     let disk = SimDisk::new(n);
@@ -114,6 +127,8 @@ fn an_error_at_any_call_is_survived() {
         (workload(), four_pages()),
         (large_workload(), options()),
         (large_workload(), four_pages()),
+        (many_writes(), options()),
+        (many_writes(), four_pages()),
     ] {
         for sticky in [false, true] {
             for kind in [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::PermissionDenied] {

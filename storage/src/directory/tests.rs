@@ -108,7 +108,12 @@ fn two_threads_make_the_same_directory() {
             shuffled(20_000).skip(round * 500).take(700).filter(|i| *i < below).collect();
         let batch: Vec<_> = batch
             .into_iter()
-            .map(|i| (format!("k{i:05}").into_bytes(), !(i as usize + round).is_multiple_of(3) || round < 20))
+            .map(|i| {
+                (
+                    format!("k{i:05}").into_bytes(),
+                    !(i as usize + round).is_multiple_of(3) || round < 20,
+                )
+            })
             .collect();
         edit(&mut directory, &mut model, &batch);
         assert_same(&directory, &model);
