@@ -22,6 +22,13 @@ pub(super) fn identify(session: &mut Session, request: &Request) -> ApiResult<Op
     Ok(found.filter(|t| admit_address(&t.entry.bound_cidrs, address)))
 }
 
+/// A caller whom the route is open to.
+pub(super) struct Admitted<'c> {
+    pub(super) caller: &'c Caller,
+    /// Keys that a LIST answers at most.
+    pub(super) page_max: Option<usize>,
+}
+
 /// The caller, if the route is open to them. `exists` tells an update from a create.
 ///
 /// # Errors
@@ -32,21 +39,25 @@ pub(super) fn authorise<'c>(
     access: Access,
     caller: Option<&'c Caller>,
     exists: bool,
-) -> ApiResult<&'c Caller> {
+) -> ApiResult<Admitted<'c>> {
+    let anyone = || Admitted { caller: caller.unwrap_or(&NOBODY), page_max: None };
     if request.open {
-        return Ok(caller.unwrap_or(&NOBODY));
+        return Ok(anyone());
     }
     let mut needed = match access {
-        Access::Public | Access::Always => return Ok(caller.unwrap_or(&NOBODY)),
+        Access::Public | Access::Always => return Ok(anyone()),
         Access::Token => Capabilities::NONE,
         Access::Sudo => Capabilities::SUDO,
     };
     let caller = caller.ok_or_else(ApiError::permission_denied)?;
     needed = needed.union(Capabilities::needed(request.op, exists));
     let granted = policy::granted(session, caller, request.op, &request.path, request.now)?;
-    let fits = || granted.fits(request.op, &request.body, request.wrap_ttl);
+    let fits = || {
+        granted.fits(request.op, &request.body, request.wrap_ttl)
+            && granted.fits_page(request.op, &request.query)
+    };
     if granted.capabilities.allows(needed) && fits() {
-        Ok(caller)
+        Ok(Admitted { caller, page_max: granted.page_max(request.op) })
     } else {
         Err(ApiError::forbidden())
     }

@@ -10,6 +10,7 @@
 
 mod authorise;
 mod flight;
+mod page;
 mod record;
 mod remote;
 mod request;

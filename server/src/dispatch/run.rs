@@ -7,7 +7,8 @@ use bytes::Bytes;
 use strongroom_storage::KeyspaceId;
 
 use super::Request;
-use super::authorise::{authorise, identify};
+use super::authorise::{Admitted, authorise, identify};
+use super::page;
 use super::record::LookedUp;
 use crate::auth::{self, Lockout, Login};
 use crate::barrier::Session;
@@ -107,7 +108,8 @@ pub(super) fn system(
             return Err(e);
         }
     };
-    let caller = authorise(session, request, found.access(), caller, true)?;
+    let admitted = authorise(session, request, found.access(), caller, true)?;
+    let caller = admitted.caller;
     if forwarded(context, false, found.served()) {
         return Ok(Step::Forward(caller.clone()));
     }
@@ -121,7 +123,15 @@ pub(super) fn system(
         }
         Found::Core(route, method, params) => {
             let mount = MountInfo { path: "sys/".to_owned(), ..MountInfo::default() };
-            core(context, session, caller, (&mount, CORE), rest, params, (route.takes, method.run))
+            core(
+                context,
+                session,
+                &admitted,
+                (&mount, CORE),
+                rest,
+                params,
+                (route.takes, method.run),
+            )
         }
         Found::Waits(route, method, params) => {
             route.takes.check(request.op, &params, &request.body, &request.query)?;
@@ -203,12 +213,13 @@ fn on_core(
         _ => true,
     };
     context.creates.set(!exists);
-    let caller = authorise(session, request, route.access, caller, exists)?;
+    let admitted = authorise(session, request, route.access, caller, exists)?;
+    let caller = admitted.caller;
     if forwarded(context, mount.info.local, method.served) {
         return Ok(Step::Forward(caller.clone()));
     }
     let place = (&mount.info, mount.keyspace);
-    core(context, session, caller, place, rest, params, (route.takes, method.run))
+    core(context, session, &admitted, place, rest, params, (route.takes, method.run))
 }
 
 fn call<'a>(
@@ -256,7 +267,8 @@ fn engine(
         _ => true,
     };
     context.creates.set(!exists);
-    let caller = authorise(session, request, route.access, caller, exists)?;
+    let admitted = authorise(session, request, route.access, caller, exists)?;
+    let caller = admitted.caller;
     if forwarded(context, mount.info.local, method.served) {
         return Ok(Step::Forward(caller.clone()));
     }
@@ -269,7 +281,7 @@ fn engine(
         },
         Ok(response) => response,
     };
-    Ok(Step::Answer(response.noted(notes)))
+    page::cut(response.noted(notes), admitted.page_max).map(Step::Answer)
 }
 
 /// The body of a refused call without the names that it gives twice: the last value counts.
@@ -280,13 +292,13 @@ fn repeated(refused: &ApiError, call: &Call<'_>) -> Option<Bytes> {
 fn core(
     context: &Context<'_>,
     session: &mut Session,
-    caller: &Caller,
+    admitted: &Admitted<'_>,
     (mount, keyspace): (&MountInfo, KeyspaceId),
     rest: &str,
     params: Params<'_>,
     (takes, run): (Takes, CoreHandler),
 ) -> ApiResult<Step> {
-    let request = context.request;
+    let (request, caller) = (context.request, admitted.caller);
     let notes = takes.check(request.op, &params, &request.body, &request.query)?;
     let mut core = CoreCall {
         call: call(request, caller, mount, rest, params),
@@ -313,7 +325,9 @@ fn core(
         Ok(response) => response,
     }
     .noted(notes);
-    let Some(mut login) = response.login.take() else { return Ok(Step::Answer(response)) };
+    let Some(mut login) = response.login.take() else {
+        return page::cut(response, admitted.page_max).map(Step::Answer);
+    };
     auth::settle(session, &mut login, mount, request.now.into())?;
     if context.scope == Scope::Replicated {
         response.login = Some(login);

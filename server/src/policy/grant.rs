@@ -48,6 +48,21 @@ impl Grant {
     }
 }
 
+impl Grant {
+    /// Keys that a LIST answers at most.
+    pub fn page_max(&self, op: Operation) -> Option<usize> {
+        let lists = matches!(op, Operation::List | Operation::Scan);
+        self.limits.as_ref().filter(|_| lists)?.page_max
+    }
+
+    /// Whether a LIST asks for no more keys than it may; one that does not say how many gets those.
+    pub fn fits_page(&self, op: Operation, query: &[(String, String)]) -> bool {
+        let Some(max) = self.page_max(op) else { return true };
+        let asked = query.iter().find(|(name, value)| name == "limit" && !value.is_empty());
+        asked.is_none_or(|(_, n)| n.parse::<usize>().is_ok_and(|n| n <= max))
+    }
+}
+
 impl From<Rule> for Grant {
     fn from(rule: Rule) -> Self {
         let limits = (rule.limits != Limits::default()).then(|| Arc::new(rule.limits));

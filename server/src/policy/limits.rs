@@ -20,6 +20,8 @@ pub struct Limits {
     pub(super) min_wrapping_ttl: Option<u64>,
     /// Seconds; the answer has to be wrapped for at most so long.
     pub(super) max_wrapping_ttl: Option<u64>,
+    /// Keys that a LIST answers at most.
+    pub(super) page_max: Option<usize>,
 }
 
 impl Limits {
@@ -35,6 +37,7 @@ impl Limits {
             required,
             min_wrapping_ttl: lower(self.min_wrapping_ttl, other.min_wrapping_ttl),
             max_wrapping_ttl: lower(self.max_wrapping_ttl, other.max_wrapping_ttl),
+            page_max: lower(self.page_max, other.page_max),
         }
     }
 
@@ -88,7 +91,7 @@ fn unite(a: &Parameters, b: &Parameters) -> Parameters {
     all
 }
 
-fn lower(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+fn lower<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

@@ -172,6 +172,7 @@ impl Draft {
             "expiration" => self.0.expires = self.time(value)?,
             "min_wrapping_ttl" => self.0.limits.min_wrapping_ttl = self.seconds(value)?,
             "max_wrapping_ttl" => self.0.limits.max_wrapping_ttl = self.seconds(value)?,
+            "pagination_limit" => self.0.limits.page_max = self.count(value)?,
             _ => return Err(self.unknown(key)),
         }
         Ok(())
@@ -211,6 +212,17 @@ impl Draft {
         let seconds = seconds.and_then(|s| u64::try_from(s).ok());
         let seconds = seconds.ok_or_else(|| self.wrong("a wrapping TTL is a duration"))?;
         Ok((seconds > 0).then_some(seconds))
+    }
+
+    /// 0 and less are as good as absent.
+    fn count(&self, value: &Value) -> Result<Option<usize>, ParseError> {
+        let number = match value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        let number = number.ok_or_else(|| self.wrong("pagination_limit is a number"))?;
+        Ok(usize::try_from(number).ok().filter(|n| *n > 0))
     }
 
     /// RFC 3339 or seconds since the epoch; nothing for never.
@@ -319,6 +331,7 @@ mod tests {
             ("path \"a\" { required_parameters = \"b\" }", "list of names"),
             ("path \"a\" { min_wrapping_ttl = \"x\" }", "duration"),
             ("path \"a\" { min_wrapping_ttl = \"2s\" max_wrapping_ttl = 1 }", "less than"),
+            ("path \"a\" { pagination_limit = \"x\" }", "a number"),
             ("path \"a\" { mfa_methods = [\"b\"] }", "invalid key \"mfa_methods\""),
             ("path \"a/{{identity.entity.id\" { policy = \"read\" }", "unbalanced"),
             ("path \"a\" { capabilities = [\"zap\"] }", "invalid capability \"zap\""),

@@ -187,7 +187,7 @@ fn rules_and_policies_end_when_they_say_so() {
     assert!(shown["expiration"].is_string() && shown["version"] == 1, "{shown}");
     for (text, part) in [
         (r#"path "a" { capabilities = ["read"] expiration = "soon" }"#, "expiration"),
-        (r#"path "a" { capabilities = ["list"] pagination_limit = 5 }"#, "pagination_limit"),
+        (r#"path "a" { list_scan_response_keys_filter_path = "x" }"#, "list_scan"),
     ] {
         let body = json!({ "policy": text }).to_string();
         let error = server.error("POST", "sys/policies/acl/q", ROOT, &body, 400);
@@ -228,4 +228,31 @@ fn policies_are_listed_by_folder_and_rules_are_an_old_name() {
     server.error("PUT", "sys/policies/acl/old", ROOT, old, 400);
     let answer = server.root("PUT", "sys/policy/old", old, 200);
     assert!(answer["warnings"][0].as_str().unwrap().contains("deprecated"));
+}
+
+#[test]
+fn lists_are_as_long_as_a_policy_lets_them_be() {
+    let server = TestServer::dev();
+    let two = r#"path "secret/metadata/*" { capabilities = ["list"]
+        pagination_limit = 2 }
+        path "sys/policies/acl" { capabilities = ["list"]
+        pagination_limit = 1 }"#;
+    write(&server, "two", two);
+    for name in ["a", "b", "c"] {
+        server.root("POST", &format!("secret/data/x/{name}"), r#"{"data":{"k":1}}"#, 200);
+    }
+    let token = server.token(r#"{"policies":["two"]}"#);
+    let list = |query: &str| {
+        let (status, answer) =
+            server.call("LIST", &format!("secret/metadata/x{query}"), &token, "");
+        (status, answer["data"]["keys"].clone())
+    };
+    assert_eq!(list(""), (200, json!(["a", "b"])));
+    assert_eq!(list("?limit=1"), (200, json!(["a"])));
+    assert_eq!(list("?after=b&limit=2"), (200, json!(["c"])));
+    for refused in ["?limit=3", "?limit=-1", "?limit=x"] {
+        assert_eq!(list(refused).0, 403, "{refused}");
+    }
+    let names = server.call("LIST", "sys/policies/acl", &token, "").1;
+    assert_eq!(names["data"]["keys"].as_array().unwrap().len(), 1);
 }
