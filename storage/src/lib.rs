@@ -72,4 +72,4 @@ pub use store::Store;
 pub use strongroom_merkle::Digest;
 pub use strongroom_wal::Lsn;
 pub use tree::{Index, IndexPages};
-pub use txn::{KEY_MAX, Savepoint, Txn, VALUE_MAX};
+pub use txn::{KEY_MAX, ReadMark, Savepoint, Sighting, Txn, VALUE_MAX};

@@ -29,7 +29,7 @@ use crate::signal::Signal;
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
 use crate::threads::{self, Threads};
-use crate::txn::Txn;
+use crate::txn::{Access, Txn};
 use crate::values::Values;
 
 /// An open store. Clones are the same store; the last one dropped stops its threads, without the
@@ -40,9 +40,7 @@ pub struct Store {
 }
 
 struct Inner {
-    shared: Arc<Shared>,
-    values: Values,
-    submit: Submit,
+    access: Arc<Access>,
     checkpointer: Arc<Mutex<Checkpointer>>,
     threads: Threads,
     log_id: [u8; 16],
@@ -157,9 +155,7 @@ impl Store {
         )
         .map_err(OpenError::io("start a thread"))?;
         let inner = Inner {
-            values: Values::new(reader, pool),
-            shared,
-            submit,
+            access: Arc::new(Access { shared, values: Values::new(reader, pool), submit }),
             checkpointer,
             threads,
             log_id: master.log_id,
@@ -178,13 +174,13 @@ impl Store {
     /// checkpoint had, and commits nothing.
     fn shared(&self) -> &Arc<Shared> {
         self.inner.opening.wait();
-        &self.inner.shared
+        &self.inner.access.shared
     }
 
     /// Begins a transaction, on the state that is published when it first reads.
     pub fn begin(&self) -> Txn {
-        let (shared, inner) = (self.shared(), &self.inner);
-        Txn::new(Arc::clone(shared), inner.values.clone(), Arc::clone(&inner.submit))
+        self.inner.opening.wait();
+        Txn::new(Arc::clone(&self.inner.access))
     }
 
     /// The latest committed value.
@@ -192,7 +188,7 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Entry>, ReadError> {
-        let (shared, values) = (&self.inner.shared, &self.inner.values);
+        let (shared, values) = (&self.inner.access.shared, &self.inner.access.values);
         if let Some(tail) = &*shared.tail() {
             let state = shared.state();
             let said =
@@ -215,7 +211,7 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn version(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Version>, ReadError> {
-        let entry = self.inner.values.entry(&self.shared().glance(), keyspace, key)?;
+        let entry = self.inner.access.values.entry(&self.shared().glance(), keyspace, key)?;
         Ok(entry.map(|entry| entry.slot.version()))
     }
 
@@ -277,7 +273,7 @@ impl Store {
 
     /// Pins the state published now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.shared().state(), self.inner.values.clone())
+        Snapshot::new(self.shared().state(), self.inner.access.values.clone())
     }
 
     /// The change stream from a position that this store handed out.

@@ -14,7 +14,7 @@
 //! conflicts.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use strongroom_merkle::{KeyHash, leaf_digest};
 use strongroom_wal::Lsn;
@@ -34,6 +34,8 @@ use crate::values::Values;
 pub const KEY_MAX: usize = 32 << 10;
 /// Longest value, bytes.
 pub const VALUE_MAX: usize = 12 << 20;
+/// Reads that most transactions have room for from the start.
+const READS: usize = 12;
 /// Writes of more bytes than this are logged before the transaction commits.
 const FRAME_MAX: usize = 4 << 20;
 
@@ -42,9 +44,7 @@ pub struct Txn {
     /// What is read, once something was: as long as a state is held, what is committed has to leave
     /// it alone. Handed to the committer with the writes, which lets go of it when it has time.
     state: OnceLock<Arc<State>>,
-    shared: Arc<Shared>,
-    values: Values,
-    submit: Submit,
+    store: Arc<Access>,
     reads: ReadSet,
     drops: Vec<KeyspaceId>,
     creates: Vec<(KeyspaceId, Class)>,
@@ -53,12 +53,44 @@ pub struct Txn {
     /// What is logged already: written, or deleted.
     logged: BTreeMap<(KeyspaceId, Vec<u8>), bool>,
     spilled: Option<Spilled>,
-    /// Names it to the committer, also while a spill is under way.
-    owner: Owner,
+    /// Names it to the committer, also while a spill is under way; made when it is needed.
+    owner: Option<Owner>,
     /// There may be something to take back.
     to_take_back: bool,
     /// Writes were lost on the way to the log: it must not commit without them.
     lost: Option<CommitError>,
+}
+
+/// What all transactions of a store go through, behind one count of holders.
+pub(crate) struct Access {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) values: Values,
+    pub(crate) submit: Submit,
+}
+
+/// How one transaction found an entry, so that a later one is told cheaply whether it still stands
+/// so: while nothing in its keyspace was written, without a look into the index.
+#[derive(Debug)]
+pub struct Sighting {
+    keyspace: KeyspaceId,
+    /// The keyspace as it was then; kept weakly, so that it names that state and holds nothing.
+    within: Option<Weak<Keyspace>>,
+    hash: KeyHash,
+    version: Option<Version>,
+}
+
+impl Sighting {
+    /// The entry's version, if it was there.
+    pub fn version(&self) -> Option<Version> {
+        self.version
+    }
+}
+
+/// A point in what a transaction has read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadMark {
+    entries: usize,
+    lists: usize,
 }
 
 type Writes = BTreeMap<(KeyspaceId, Vec<u8>), Option<Vec<u8>>>;
@@ -74,19 +106,18 @@ pub struct Savepoint {
 }
 
 impl Txn {
-    pub(crate) fn new(shared: Arc<Shared>, values: Values, submit: Submit) -> Self {
+    pub(crate) fn new(store: Arc<Access>) -> Self {
+        let entries = Vec::with_capacity(READS);
         Self {
             state: OnceLock::new(),
-            shared,
-            values,
-            submit,
-            reads: ReadSet::default(),
+            store,
+            reads: ReadSet { entries, ..ReadSet::default() },
             drops: Vec::new(),
             creates: Vec::new(),
             writes: BTreeMap::new(),
             logged: BTreeMap::new(),
             spilled: None,
-            owner: Owner::default(),
+            owner: None,
             to_take_back: false,
             lost: None,
         }
@@ -94,7 +125,7 @@ impl Txn {
 
     /// A keyspace as it was when this transaction first read.
     fn seen(&self, keyspace: KeyspaceId) -> Option<&Arc<Keyspace>> {
-        self.state.get_or_init(|| self.shared.state()).keyspaces.get(&keyspace)
+        self.state.get_or_init(|| self.store.shared.state()).keyspaces.get(&keyspace)
     }
 
     /// The value: what this transaction wrote, or else what was committed when it first read.
@@ -102,31 +133,33 @@ impl Txn {
     /// # Errors
     /// See [`ReadError`].
     pub fn get(&mut self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let name = (keyspace, key.to_vec());
-        if let Some(written) = self.writes.get(&name) {
-            return Ok(written.clone());
-        }
-        if let Some(kept) = self.logged.get(&name) {
-            return if *kept { self.get_logged(keyspace, key) } else { Ok(None) };
+        if !self.writes.is_empty() || !self.logged.is_empty() {
+            let name = (keyspace, key.to_vec());
+            if let Some(written) = self.writes.get(&name) {
+                return Ok(written.clone());
+            }
+            if let Some(kept) = self.logged.get(&name) {
+                return if *kept { self.get_logged(keyspace, key) } else { Ok(None) };
+            }
         }
         let hash = KeyHash::of(key);
         let entry = match self.seen(keyspace) {
-            Some(k) => k.get(&self.values.pool, &hash)?,
+            Some(k) => k.get(&self.store.values.pool, &hash)?,
             None => None,
         };
         self.reads.entries.push((keyspace, hash, entry.map(|e| e.slot.version())));
-        entry.map(|entry| self.values.read(key, &entry)).transpose()
+        entry.map(|entry| self.store.values.read(key, &entry)).transpose()
     }
 
     /// What this transaction wrote and logged.
     fn get_logged(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let spilled = self.spilled.as_ref();
         let Some(handle) = spilled.and_then(|s| s.handles.get(&keyspace)) else { return Ok(None) };
-        let state = self.shared.state();
+        let state = self.store.shared.state();
         let hash = KeyHash::of(key);
-        let entry = state.get_pending(&self.values.pool, *handle, &hash)?;
+        let entry = state.get_pending(&self.store.values.pool, *handle, &hash)?;
         let entry = entry.filter(|entry| entry.slot.len != DELETED);
-        entry.map(|entry| self.values.read(key, &entry)).transpose()
+        entry.map(|entry| self.store.values.read(key, &entry)).transpose()
     }
 
     /// The committed entry's version; own writes are not seen. Touches no value.
@@ -138,14 +171,73 @@ impl Txn {
         keyspace: KeyspaceId,
         key: &[u8],
     ) -> Result<Option<Version>, ReadError> {
-        let hash = KeyHash::of(key);
+        self.version_of(keyspace, KeyHash::of(key))
+    }
+
+    fn version_of(
+        &mut self,
+        keyspace: KeyspaceId,
+        hash: KeyHash,
+    ) -> Result<Option<Version>, ReadError> {
         let entry = match self.seen(keyspace) {
-            Some(k) => k.get(&self.values.pool, &hash)?,
+            Some(k) => k.get(&self.store.values.pool, &hash)?,
             None => None,
         };
         let version = entry.map(|e| e.slot.version());
         self.reads.entries.push((keyspace, hash, version));
         Ok(version)
+    }
+
+    /// As [`Txn::version`], and what it takes to ask again in another transaction.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn sight(&mut self, keyspace: KeyspaceId, key: &[u8]) -> Result<Sighting, ReadError> {
+        let hash = KeyHash::of(key);
+        let version = self.version_of(keyspace, hash)?;
+        let within = self.seen(keyspace).map(Arc::downgrade);
+        Ok(Sighting { keyspace, within, hash, version })
+    }
+
+    /// Where it is with its reads.
+    pub fn read_mark(&self) -> ReadMark {
+        ReadMark { entries: self.reads.entries.len(), lists: self.reads.lists.len() }
+    }
+
+    /// All that was read since; `None` where nothing tells later whether it still stands: there were
+    /// lists, or the transaction has writes of its own.
+    pub fn sighted_since(&self, mark: ReadMark) -> Option<Vec<Sighting>> {
+        if !self.is_read_only() || self.reads.lists.len() != mark.lists {
+            return None;
+        }
+        let sighting = |(keyspace, hash, version): &(KeyspaceId, KeyHash, Option<Version>)| {
+            let within = self.seen(*keyspace).map(Arc::downgrade);
+            Sighting { keyspace: *keyspace, within, hash: *hash, version: *version }
+        };
+        self.reads.entries.get(mark.entries..).map(|read| read.iter().map(sighting).collect())
+    }
+
+    /// Whether an entry still has the version that another transaction saw. It counts as a read.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn still(&mut self, sighting: &mut Sighting) -> Result<bool, ReadError> {
+        let seen = self.seen(sighting.keyspace);
+        let same = match (seen, &sighting.within) {
+            (Some(now), Some(then)) => std::ptr::eq(Arc::as_ptr(now), then.as_ptr()),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            self.reads.entries.push((sighting.keyspace, sighting.hash, sighting.version));
+            return Ok(true);
+        }
+        let within = seen.map(Arc::downgrade);
+        if self.version_of(sighting.keyspace, sighting.hash)? != sighting.version {
+            return Ok(false);
+        }
+        sighting.within = within;
+        Ok(true)
     }
 
     /// Whether this transaction itself wrote or deleted the key.
@@ -237,7 +329,7 @@ impl Txn {
 
     /// Whether a write, create or drop touches a replicated keyspace.
     pub fn writes_replicated(&self) -> bool {
-        let state = self.shared.glance();
+        let state = self.store.shared.glance();
         let existing =
             |id: &KeyspaceId| state.keyspaces.get(id).is_some_and(|k| k.class == Class::Replicated);
         self.creates.iter().any(|(_, class)| *class == Class::Replicated)
@@ -275,10 +367,10 @@ impl Txn {
         }
         let writes = prepare(writes)?;
         let made = self.made();
-        let owner = Arc::clone(&self.owner);
+        let owner = self.owner();
         let (done, answer) = oneshot::channel();
         self.to_take_back = true;
-        self.submit.send(Job::Spill { owner, made, writes, done });
+        self.store.submit.send(Job::Spill { owner, made, writes, done });
         let mut spilled = answer.await.unwrap_or(Err(CommitError::Closed))?;
         if let Some(before) = self.spilled.take() {
             spilled.handles.extend(before.handles);
@@ -313,13 +405,14 @@ impl Txn {
         self.writes.clear();
         self.drops.truncate(savepoint.drops);
         self.creates.truncate(savepoint.creates);
+        let owner = self.owner();
         if let Some(spilled) = &mut self.spilled
             && spilled.last > savepoint.last
         {
-            let (owner, to) = (Arc::clone(&self.owner), Some(savepoint.last));
+            let to = Some(savepoint.last);
             let (done, answer) = oneshot::channel();
             self.lost = Some(CommitError::Conflict);
-            self.submit.send(Job::RollBack { owner, to, done });
+            self.store.submit.send(Job::RollBack { owner, to, done });
             let undone = answer.await.unwrap_or(Err(CommitError::Closed));
             self.lost = undone.as_ref().err().cloned();
             undone?;
@@ -356,11 +449,11 @@ impl Txn {
         }
         if self.is_read_only() {
             let read = self.state.get().map(|state| state.lsn);
-            return Ok(Committed { lsn: read.unwrap_or_else(|| self.shared.state().lsn) });
+            return Ok(Committed { lsn: read.unwrap_or_else(|| self.store.shared.state().lsn) });
         }
         let bytes: usize =
             self.writes.iter().map(|((_, k), v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
-        let room = FRAME_MAX.min(usize::try_from(self.values.log.segment_size() / 2).unwrap_or(0));
+        let room = FRAME_MAX.min(usize::try_from(self.store.values.log.segment_size() / 2).unwrap_or(0));
         let large = bytes > room && self.writes.len() > 1;
         if large || self.spilled.is_some() {
             self.spill().await?;
@@ -380,10 +473,14 @@ impl Txn {
             Some(spilled) => Job::CommitSpilled { txn: spilled.txn, prepared, done },
             None => Job::Commit { prepared, done },
         };
-        let desk = Arc::clone(&self.submit);
+        let desk = Arc::clone(&self.store.submit);
         let _present = desk.enter();
         hand_in(&desk, job);
         answer.await.unwrap_or(Err(CommitError::Closed))
+    }
+
+    fn owner(&mut self) -> Owner {
+        Arc::clone(self.owner.get_or_insert_default())
     }
 
     /// Keyspaces that this transaction makes, with the numbers set aside for them.
@@ -420,9 +517,9 @@ impl Txn {
 impl Drop for Txn {
     fn drop(&mut self) {
         if self.to_take_back {
-            let owner = Arc::clone(&self.owner);
+            let owner = self.owner();
             let (done, _nobody): (Answer<()>, _) = oneshot::channel();
-            self.submit.send(Job::RollBack { owner, to: None, done });
+            self.store.submit.send(Job::RollBack { owner, to: None, done });
         }
     }
 }

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use strongroom_storage::{KeyspaceId, Version};
 
+use super::near::Near;
+
 const SHARDS: usize = 16;
 /// Entries per shard; a full shard is emptied.
 const SHARD_MAX: usize = 8192;
@@ -31,6 +33,8 @@ type Shard = HashMap<u64, Kept, BuildHasherDefault<Hashed>>;
 pub struct DecodeCache {
     hasher: RandomState,
     shards: [Mutex<Shard>; SHARDS],
+    /// In front of it all.
+    pub(super) near: Near,
 }
 
 impl DecodeCache {

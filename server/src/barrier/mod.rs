@@ -7,6 +7,7 @@
 mod cache;
 mod cipher;
 mod keyring;
+mod near;
 mod session;
 
 pub use cache::DecodeCache;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use strongroom_storage::{KeyspaceId, ReadError, Txn};
+use strongroom_storage::{KeyspaceId, ReadError, Txn, Version};
 use zeroize::Zeroizing;
 
+use super::near::MadeFrom;
 use super::{Barrier, BarrierError, DecodeCache};
 use crate::logical::ApiError;
 
@@ -33,6 +34,9 @@ impl From<ViewError> for ApiError {
 /// No keyspace has this id, so that nothing stored opens as something detached.
 const DETACHED: KeyspaceId = KeyspaceId([0xff; 16]);
 
+/// As little as this one, under which stands what is made of several entries.
+const MADE: KeyspaceId = KeyspaceId([0xfe; 16]);
+
 /// One transaction, with the means to read and write through the barrier.
 pub struct Session {
     txn: Txn,
@@ -49,6 +53,33 @@ impl Session {
     /// One keyspace of it.
     pub fn view(&mut self, keyspace: KeyspaceId) -> View<'_> {
         View { session: self, keyspace }
+    }
+
+    /// What `make` gives, from close at hand while all that it read still stands and `fits` says
+    /// yes. `key` is all that it depends on besides, and is no key of an entry.
+    ///
+    /// # Errors
+    /// Those of `make`, and see [`ViewError`].
+    pub(crate) fn remembered<T: Send + Sync + 'static>(
+        &mut self,
+        key: &str,
+        fits: impl FnOnce(&T) -> bool,
+        make: impl FnOnce(&mut Self) -> Result<T, ViewError>,
+    ) -> Result<Arc<T>, ViewError> {
+        let here = self.txn.is_read_only();
+        if here
+            && let Some(Some(known)) = self.cache.near.get::<T>(&mut self.txn, MADE, key.as_bytes())?
+            && fits(&known)
+        {
+            return Ok(known);
+        }
+        let mark = self.txn.read_mark();
+        let made = Arc::new(make(self)?);
+        if let Some(from) = self.txn.sighted_since(mark) {
+            let (from, made) = (MadeFrom::Entries(from), Some(Arc::clone(&made)));
+            self.cache.near.put(MADE, key.as_bytes(), from, made);
+        }
+        Ok(made)
     }
 
     /// Seals what is kept by someone else: `label` says what it is, so that nothing sealed for one
@@ -121,18 +152,60 @@ impl View<'_> {
             let Some(plain) = self.get(key)? else { return Ok(None) };
             return decode(&plain).map(|t| Some(Arc::new(t))).ok_or(ViewError::Decode);
         }
-        let Some(version) = self.session.txn.version(self.keyspace, bytes)? else {
-            return Ok(None);
-        };
-        if let Some(hit) = self.session.cache.get(self.keyspace, bytes, version) {
-            return Ok(Some(hit));
+        let Session { txn, cache, .. } = &mut *self.session;
+        if let Some(known) = cache.near.get(txn, self.keyspace, bytes)? {
+            return Ok(known);
         }
+        let sighting = txn.sight(self.keyspace, bytes)?;
+        let decoded = match sighting.version() {
+            None => None,
+            Some(version) => match cache.get(self.keyspace, bytes, version) {
+                Some(hit) => Some(hit),
+                None => self.decoded(key, version, decode)?,
+            },
+        };
+        let near = &self.session.cache.near;
+        near.put(self.keyspace, bytes, MadeFrom::Entry(sighting), decoded.clone());
+        Ok(decoded)
+    }
+
+    /// As [`View::cached_json`], for values of which there are many: kept close at hand alone.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn near_json<T: DeserializeOwned + Send + Sync + 'static>(
+        &mut self,
+        key: &str,
+    ) -> Result<Option<Arc<T>>, ViewError> {
+        let bytes = key.as_bytes();
+        if self.session.txn.wrote(self.keyspace, bytes) {
+            return Ok(self.get_json(key)?.map(Arc::new));
+        }
+        let Session { txn, cache, .. } = &mut *self.session;
+        if let Some(known) = cache.near.get(txn, self.keyspace, bytes)? {
+            return Ok(known);
+        }
+        let sighting = self.session.txn.sight(self.keyspace, bytes)?;
+        let decoded = match sighting.version() {
+            None => None,
+            Some(_) => self.get_json(key)?.map(Arc::new),
+        };
+        let near = &self.session.cache.near;
+        near.put(self.keyspace, bytes, MadeFrom::Entry(sighting), decoded.clone());
+        Ok(decoded)
+    }
+
+    /// Reads and decodes the value, which has this version.
+    fn decoded<T: Send + Sync + 'static>(
+        &mut self,
+        key: &str,
+        version: Version,
+        decode: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<Arc<T>>, ViewError> {
         let Some(plain) = self.get(key)? else { return Ok(None) };
         let decoded = Arc::new(decode(&plain).ok_or(ViewError::Decode)?);
-        // Keep it only when the version asked for is the one that was read.
-        if self.session.txn.version(self.keyspace, bytes)? == Some(version) {
-            self.session.cache.put(self.keyspace, bytes, version, Arc::clone(&decoded));
-        }
+        let cache = &self.session.cache;
+        cache.put(self.keyspace, key.as_bytes(), version, Arc::clone(&decoded));
         Ok(Some(decoded))
     }
 
@@ -154,6 +227,10 @@ impl View<'_> {
     pub fn exists(&mut self, key: &str) -> Result<bool, ViewError> {
         if self.session.txn.wrote(self.keyspace, key.as_bytes()) {
             return Ok(self.get(key)?.is_some());
+        }
+        let Session { txn, cache, .. } = &mut *self.session;
+        if let Some(known) = cache.near.exists(txn, self.keyspace, key.as_bytes())? {
+            return Ok(known);
         }
         Ok(self.session.txn.version(self.keyspace, key.as_bytes())?.is_some())
     }

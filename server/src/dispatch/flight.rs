@@ -1,6 +1,5 @@
 //! Requests in flight: who asks for what, and since when.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -9,13 +8,18 @@ use uuid::Uuid;
 
 use super::Request;
 use crate::logical::Operation;
+use crate::telemetry::Lanes;
 
-/// So that requests seldom wait for each other here.
-const SHARDS: usize = 16;
-
-/// All requests in flight of a cluster.
+/// All requests in flight of a cluster, each on the list of the thread that took it up.
 #[derive(Default)]
-pub struct Flights([Mutex<HashMap<Uuid, Flight>>; SHARDS]);
+pub struct Flights(Lanes<Mutex<List>>);
+
+/// Requests by seats, which are taken again once they are free.
+#[derive(Default)]
+struct List {
+    seats: Vec<Option<(Uuid, Flight)>>,
+    free: Vec<usize>,
+}
 
 /// One request in flight.
 #[derive(Debug, Clone)]
@@ -33,17 +37,13 @@ pub struct Flight {
 /// Keeps a request in the list until it is dropped.
 pub(super) struct InFlight<'f> {
     flights: &'f Flights,
-    id: Uuid,
+    place: usize,
+    seat: usize,
     /// When it was taken up.
     pub(super) began: Instant,
 }
 
 impl Flights {
-    fn shard(&self, id: Uuid) -> MutexGuard<'_, HashMap<Uuid, Flight>> {
-        let at = usize::from(id.as_bytes()[0]) % SHARDS;
-        self.0[at].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Puts a request on the list.
     pub(super) fn enter(&self, request: &Request) -> InFlight<'_> {
         let flight = Flight {
@@ -52,19 +52,41 @@ impl Flights {
             remote: request.remote,
             since: request.now,
         };
-        self.shard(request.id).insert(request.id, flight);
-        InFlight { flights: self, id: request.id, began: Instant::now() }
+        let (place, mine) = self.0.mine();
+        let seat = lock(mine).sit((request.id, flight));
+        InFlight { flights: self, place, seat, began: Instant::now() }
     }
 
     /// The list now.
     pub fn all(&self) -> Vec<(Uuid, Flight)> {
-        let shards = self.0.iter().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner));
-        shards.flat_map(|s| s.iter().map(|(id, f)| (*id, f.clone())).collect::<Vec<_>>()).collect()
+        self.0.iter().flat_map(|list| lock(list).seats.clone()).flatten().collect()
+    }
+}
+
+impl List {
+    fn sit(&mut self, flight: (Uuid, Flight)) -> usize {
+        if let Some(seat) = self.free.pop() {
+            self.seats[seat] = Some(flight);
+            return seat;
+        }
+        self.seats.push(Some(flight));
+        self.seats.len() - 1
+    }
+
+    fn rise(&mut self, seat: usize) -> Option<(Uuid, Flight)> {
+        let flight = self.seats.get_mut(seat)?.take();
+        self.free.push(seat);
+        flight
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.flights.shard(self.id).remove(&self.id);
+        let ended = lock(self.flights.0.at(self.place)).rise(self.seat);
+        drop(ended);
     }
+}
+
+fn lock(of: &Mutex<List>) -> MutexGuard<'_, List> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,7 @@
 //! From an answer to bytes: the envelope that clients of the API know.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -147,13 +146,14 @@ fn build(status: u16, body: Vec<u8>) -> HttpResponse {
     response
 }
 
-/// Unique, not secret: a counter under two keys that this process drew.
+/// Unique, not secret: a counter of each thread under two keys that it drew.
 pub(crate) fn request_id() -> Uuid {
-    static KEYS: LazyLock<[RandomState; 2]> =
-        LazyLock::new(|| [RandomState::new(), RandomState::new()]);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let n = COUNT.fetch_add(1, Ordering::Relaxed);
-    let halves = [KEYS[0].hash_one(n), KEYS[1].hash_one(n)];
+    thread_local! {
+        static KEYS: [RandomState; 2] = [RandomState::new(), RandomState::new()];
+        static COUNT: Cell<u64> = const { Cell::new(0) };
+    }
+    let n = COUNT.replace(COUNT.get() + 1);
+    let halves = KEYS.with(|keys| [keys[0].hash_one(n), keys[1].hash_one(n)]);
     uuid::Builder::from_random_bytes(
         (u128::from(halves[0]) << 64 | u128::from(halves[1])).to_be_bytes(),
     )

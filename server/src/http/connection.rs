@@ -1,7 +1,7 @@
 //! One connection: requests in, answers out, nothing of a handler's failure beyond its own answer.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::Method;
 use hyper::body::Incoming;
+use hyper::{Method, Version};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::time::timeout;
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::answer::{HttpResponse, redirect, request_id, respond};
 use super::body::Answer;
 use super::cors::Crossing;
+use super::pace::{Limits, Pace};
 use super::proxy::forwarded_for;
 use super::request::{Taken, read};
 use crate::cluster::Cluster;
@@ -25,17 +26,26 @@ use crate::config::{Listener, Open};
 use crate::dispatch::{self, Request};
 use crate::logical::{ApiError, ApiResult, Certificates, Operation, Response};
 
-/// A client that began a request and has not sent its headers by then is cut off.
-pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections without a request for so long are closed.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+/// A client that began a request and has not sent its headers by then is cut off; a connection
+/// without a request for so long is closed.
+pub(super) const LIMITS: Limits =
+    Limits { headers: Duration::from_secs(10), idle: Duration::from_mins(5) };
 /// Requests that one HTTP/2 connection has open at most.
 const STREAMS_MAX: u32 = 250;
 /// Bytes of all headers of an HTTP/2 request.
 const HEADERS_MAX: u32 = 64 << 10;
 
+/// What answers the requests of one connection.
+pub(super) struct Served {
+    /// The server's.
+    pub(super) cluster: Arc<Cluster>,
+    /// The other end.
+    pub(super) from: Peer,
+    /// Hears of requests.
+    pub(super) pace: Pace,
+}
+
 /// Where requests come from.
-#[derive(Clone)]
 pub(super) struct Peer {
     /// The client, or the last proxy that names none.
     pub(super) remote: SocketAddr,
@@ -48,7 +58,8 @@ pub(super) struct Peer {
 /// How connections are served.
 pub(super) fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+    // Slow and idle clients are watched below hyper.
+    builder.http1().header_read_timeout(None);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -59,12 +70,12 @@ pub(super) fn builder() -> Builder<TokioExecutor> {
 
 /// Answers one request.
 pub(super) async fn serve(
-    cluster: Arc<Cluster>,
-    from: Peer,
+    served: Arc<Served>,
     request: hyper::Request<Incoming>,
 ) -> Result<HttpResponse, Infallible> {
+    served.pace.request(request.version() == Version::HTTP_2);
     let head = request.method() == Method::HEAD;
-    let guarded = Guarded(Box::pin(answer(cluster, from, request)));
+    let guarded = Guarded(Box::pin(answer(Arc::clone(&served), request)));
     let mut response = guarded.await.unwrap_or_else(|| {
         tracing::error!("a handler panicked; its transaction was dropped");
         respond(Err(ApiError::internal("the request could not be completed")), request_id())
@@ -72,15 +83,12 @@ pub(super) async fn serve(
     if head {
         *response.body_mut() = Answer::default();
     }
+    served.pace.answered();
     Ok(response)
 }
 
-async fn answer(
-    cluster: Arc<Cluster>,
-    from: Peer,
-    request: hyper::Request<Incoming>,
-) -> HttpResponse {
-    let crossing = match Crossing::of(&cluster, request.headers()) {
+async fn answer(served: Arc<Served>, request: hyper::Request<Incoming>) -> HttpResponse {
+    let crossing = match Crossing::of(&served.cluster, request.headers()) {
         Ok(crossing) => crossing,
         Err(e) => return respond(Err(e), request_id()),
     };
@@ -88,7 +96,7 @@ async fn answer(
     let mut response = if asked && crossing.is_some() {
         respond(Ok(Response::empty()), request_id())
     } else {
-        pin!(same_origin(cluster, from, request)).await
+        pin!(same_origin(&served, request)).await
     };
     if let Some(crossing) = crossing {
         crossing.mark(response.headers_mut(), asked);
@@ -96,11 +104,8 @@ async fn answer(
     response
 }
 
-async fn same_origin(
-    cluster: Arc<Cluster>,
-    from: Peer,
-    request: hyper::Request<Incoming>,
-) -> HttpResponse {
+async fn same_origin(served: &Served, request: hyper::Request<Incoming>) -> HttpResponse {
+    let Served { cluster, from, .. } = served;
     let (parts, body) = request.into_parts();
     let settings = &from.settings;
     let remote = match forwarded_for(&parts.headers, from.remote, &settings.forwarded_for) {
@@ -109,14 +114,13 @@ async fn same_origin(
     };
     match pin!(read(parts, body, Some(remote), settings.limits.body_max)).await {
         Ok(Taken::Call(mut call)) => {
-            call.certificates = from.certificates;
+            call.certificates.clone_from(&from.certificates);
             call.open = shown_to_anyone(&call, settings.open);
-            let handled = pin!(dispatch::handle(&cluster, &call));
-            let result: ApiResult<Response> =
-                match timeout(settings.limits.duration_max, handled).await {
-                    Ok(result) => result,
-                    Err(_) => Err(ApiError::new(504, "the request took too long and was given up")),
-                };
+            let handled = pin!(dispatch::handle(cluster, &call));
+            let in_time = within(settings.limits.duration_max, handled).await;
+            let result: ApiResult<Response> = in_time.unwrap_or_else(|| {
+                Err(ApiError::new(504, "the request took too long and was given up"))
+            });
             if let Err(e) = &result
                 && e.status >= 500
                 && e.status != 503
@@ -127,6 +131,17 @@ async fn same_origin(
         }
         Ok(Taken::Redirect(to)) => redirect(&to),
         Err(e) => respond(Err(e), request_id()),
+    }
+}
+
+/// What a future gives in time. Most are ready at once, and cost no clock.
+pub(super) async fn within<F: Future>(
+    limit: Duration,
+    mut future: Pin<&mut F>,
+) -> Option<F::Output> {
+    match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => timeout(limit, future).await.ok(),
     }
 }
 

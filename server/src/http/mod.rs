@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod body;
+mod closing;
 mod connection;
 mod cors;
 mod pace;

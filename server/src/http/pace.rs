@@ -1,8 +1,10 @@
-//! Cuts off clients that begin a request and do not finish its headers in time.
+//! Cuts off clients that begin a request and do not finish its headers in time, and connections
+//! that are idle for too long.
 //!
-//! hyper has one timer for both an idle connection and slow headers; idle ones may stay for minutes,
-//! slow headers may not. [`Paced`] sits below hyper and watches the bytes: from the first byte of a
-//! request until [`Pace::request`] says that its headers are there, a clock runs.
+//! hyper has one timer for both, and sets it anew for each request; idle connections may stay for
+//! minutes, slow headers may not. [`Paced`] sits below hyper and watches the bytes: from the first
+//! byte of a request until [`Pace::request`] says that its headers are there, a clock runs. Another
+//! one ticks for as long as the connection lives, and counts the ticks without a request.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// Between requests.
 const IDLE: u8 = 0;
@@ -22,6 +24,18 @@ const HEADERS: u8 = 1;
 const BUSY: u8 = 2;
 /// HTTP/2 has limits of its own, and frames that are no requests.
 const FREE: u8 = 3;
+
+/// Ticks without a request after which a connection is idle for too long.
+const QUIET_TICKS: u32 = 5;
+
+/// How long clients may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// To send the headers of a request.
+    pub(super) headers: Duration,
+    /// To begin the next request; a fifth more at the most.
+    pub(super) idle: Duration,
+}
 
 /// What a connection is doing, told by its service.
 #[derive(Clone, Default)]
@@ -43,15 +57,32 @@ impl Pace {
 pub(super) struct Paced<S> {
     inner: S,
     pace: Pace,
-    limit: Duration,
+    limits: Limits,
     clock: Option<Pin<Box<Sleep>>>,
+    ticks: Pin<Box<Sleep>>,
+    /// Since something came.
+    quiet: u32,
 }
 
 impl<S> Paced<S> {
     /// A stream, and what its service reports to.
-    pub(super) fn new(inner: S, limit: Duration) -> (Self, Pace) {
+    pub(super) fn new(inner: S, limits: Limits) -> (Self, Pace) {
         let pace = Pace::default();
-        (Self { inner, pace: pace.clone(), limit, clock: None }, pace)
+        let ticks = Box::pin(sleep(limits.idle / QUIET_TICKS));
+        (Self { inner, pace: pace.clone(), limits, clock: None, ticks, quiet: 0 }, pace)
+    }
+
+    /// Counts ticks; ready when the connection has been idle for too long.
+    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.ticks.as_mut().poll(context));
+            let idle = self.pace.0.load(Ordering::Relaxed) == IDLE;
+            self.quiet = if idle { self.quiet + 1 } else { 0 };
+            if self.quiet > QUIET_TICKS {
+                return Poll::Ready(());
+            }
+            self.ticks.as_mut().reset(Instant::now() + self.limits.idle / QUIET_TICKS);
+        }
     }
 }
 
@@ -65,6 +96,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         let before = buffer.filled().len();
         if let Poll::Ready(done) = Pin::new(&mut this.inner).poll_read(context, buffer) {
             if buffer.filled().len() > before {
+                this.quiet = 0;
                 let _ = this.pace.0.compare_exchange(
                     IDLE,
                     HEADERS,
@@ -76,9 +108,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         }
         if this.pace.0.load(Ordering::Relaxed) != HEADERS {
             this.clock = None;
-            return Poll::Pending;
+            ready!(this.poll_idle(context));
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "idle for too long")));
         }
-        let limit = this.limit;
+        let limit = this.limits.headers;
         let clock = this.clock.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(clock.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "headers took too long")))
@@ -125,7 +158,8 @@ mod tests {
     async fn slow_headers_are_cut_off_and_idle_or_busy_connections_are_not() {
         let limit = Duration::from_millis(20);
         let (mut client, server) = duplex(64);
-        let (mut server, pace) = Paced::new(server, limit);
+        let idle = Duration::from_secs(60);
+        let (mut server, pace) = Paced::new(server, Limits { headers: limit, idle });
         let mut byte = [0; 1];
         // Idle for longer than the limit.
         let idle = tokio::time::timeout(limit * 3, server.read(&mut byte)).await;
@@ -142,5 +176,21 @@ mod tests {
         server.read_exact(&mut byte).await.unwrap();
         let slow = server.read(&mut byte).await.unwrap_err();
         assert_eq!(slow.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn idle_connections_end_and_busy_ones_do_not() {
+        let (headers, idle) = (Duration::from_secs(60), Duration::from_millis(20));
+        let (mut client, server) = duplex(64);
+        let (mut server, pace) = Paced::new(server, Limits { headers, idle });
+        let mut byte = [0; 1];
+        client.write_all(b"G").await.unwrap();
+        server.read_exact(&mut byte).await.unwrap();
+        pace.request(false);
+        let busy = tokio::time::timeout(idle * 3, server.read(&mut byte)).await;
+        assert!(busy.is_err(), "an answer may take its time");
+        pace.answered();
+        let ended = server.read(&mut byte).await;
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

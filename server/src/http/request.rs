@@ -1,6 +1,7 @@
 //! From an HTTP request to a [`Request`] for dispatch.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -11,6 +12,7 @@ use hyper::http::request::Parts;
 use zeroize::Zeroizing;
 
 use super::answer::request_id;
+use super::connection::within;
 use super::path::{self, Parsed};
 use crate::dispatch::Request;
 use crate::engine::duration::parse_seconds;
@@ -180,10 +182,9 @@ fn wrap_ttl(headers: &HeaderMap) -> ApiResult<Option<u64>> {
 }
 
 async fn read_body(body: Incoming, max: usize) -> ApiResult<Bytes> {
-    match tokio::time::timeout(BODY_TIMEOUT, collect(body, max)).await {
-        Ok(done) => done,
-        Err(_) => Err(ApiError::new(408, "the request's body did not arrive in time")),
-    }
+    within(BODY_TIMEOUT, pin!(collect(body, max))).await.unwrap_or_else(|| {
+        Err(ApiError::new(408, "the request's body did not arrive in time"))
+    })
 }
 
 async fn collect(mut body: Incoming, max: usize) -> ApiResult<Bytes> {

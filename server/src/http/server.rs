@@ -2,14 +2,11 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +15,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::connection::{HEADER_TIMEOUT, Peer, builder, serve};
+use super::closing::{Closing, Ear};
+use super::connection::{LIMITS, Peer, Served, builder, serve};
 use super::pace::Paced;
 use super::proxy;
 use super::tls::{Tls, TlsError};
@@ -181,7 +179,7 @@ impl Bound {
         room: Arc<Semaphore>,
         mut told: watch::Receiver<()>,
     ) {
-        let graceful = GracefulShutdown::new();
+        let closing = Closing::new();
         loop {
             let accepted = tokio::select! {
                 _ = told.changed() => break,
@@ -197,7 +195,7 @@ impl Bound {
             };
             let (cluster, tls) = (Arc::clone(&cluster), self.tls.clone());
             let settings = Arc::clone(&self.settings);
-            let watcher = graceful.watcher();
+            let ear = closing.ear();
             tokio::spawn(async move {
                 let _permit = permit;
                 // Small answers must not wait for a full packet.
@@ -211,12 +209,12 @@ impl Bound {
                 };
                 let mut from = Peer { remote, settings, certificates: None };
                 let Some(tls) = tls else {
-                    return connection(stream, from, cluster, watcher).await;
+                    return connection(stream, from, cluster, ear).await;
                 };
                 match timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         from.certificates = shown(stream.get_ref().1.peer_certificates());
-                        connection(stream, from, cluster, watcher).await;
+                        connection(stream, from, cluster, ear).await;
                     }
                     Ok(Err(e)) => tracing::debug!(%remote, "TLS handshake failed: {e}"),
                     Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
@@ -224,7 +222,7 @@ impl Bound {
             });
         }
         drop(self.listener);
-        if timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
+        if timeout(STOP_TIMEOUT, closing.close()).await.is_err() {
             tracing::warn!("some requests did not finish in time and were cut off");
         }
     }
@@ -252,21 +250,15 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     from: Peer,
     cluster: Arc<Cluster>,
-    watcher: hyper_util::server::graceful::Watcher,
+    ear: Ear,
 ) {
     let remote = from.remote;
-    let (stream, pace) = Paced::new(stream, HEADER_TIMEOUT);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        pace.request(request.version() == hyper::Version::HTTP_2);
-        let (cluster, pace, from) = (Arc::clone(&cluster), pace.clone(), from.clone());
-        async move {
-            let answer = pin!(serve(cluster, from, request)).await;
-            pace.answered();
-            answer
-        }
-    });
+    let (stream, pace) = Paced::new(stream, LIMITS);
+    let served = Arc::new(Served { cluster, from, pace });
+    let service = service_fn(move |request| serve(Arc::clone(&served), request));
     let connection = builder().serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(e) = watcher.watch(connection).await {
+    let ended = ear.watch(connection, |connection| connection.graceful_shutdown()).await;
+    if let Err(e) = ended {
         tracing::debug!(%remote, "connection ended: {e}");
     }
 }

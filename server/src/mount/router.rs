@@ -46,6 +46,8 @@ pub struct Mount {
 #[derive(Default)]
 pub struct Router {
     paths: HashMap<Box<str>, Arc<Mount>>,
+    /// Slashes of the mount that has the most.
+    deepest: usize,
     accessors: HashMap<Box<str>, Arc<Mount>>,
 }
 
@@ -56,6 +58,7 @@ impl Router {
         for entry in table.entries {
             let mount = Arc::new(Mount::new(entry, prefix));
             router.accessors.insert(mount.info.accessor.as_str().into(), Arc::clone(&mount));
+            router.deepest = router.deepest.max(mount.info.path.matches('/').count());
             router.paths.insert(mount.info.path.as_str().into(), mount);
         }
         Some(router)
@@ -65,14 +68,17 @@ impl Router {
     /// mount's but for the slash at the end is in it.
     fn find<'p>(&self, path: &'p str) -> Option<(Arc<Mount>, &'p str)> {
         if !path.ends_with('/')
+            && path.matches('/').count() < self.deepest
             && let Some(mount) = self.paths.get(format!("{path}/").as_str())
         {
             return Some((Arc::clone(mount), ""));
         }
-        path.rmatch_indices('/').find_map(|(at, _)| {
+        let slashes = path.match_indices('/').take(self.deepest);
+        let found = slashes.filter_map(|(at, _)| {
             let (mount_path, rest) = path.split_at(at + 1);
-            self.paths.get(mount_path).map(|mount| (Arc::clone(mount), rest))
-        })
+            self.paths.get(mount_path).map(|mount| (mount, rest))
+        });
+        found.last().map(|(mount, rest)| (Arc::clone(mount), rest))
     }
 
     /// All mounts, in no order.

@@ -14,9 +14,14 @@ use crate::logical::{Caller, Operation};
 /// The policies of one caller at one point in time.
 pub struct Acl {
     root: bool,
+    /// Policies and entity of the caller.
+    whose: (Vec<String>, String),
     policies: Vec<Arc<Policy>>,
     /// Rules that hold for this caller at this time, templates filled in.
     own: Policy,
+    /// It holds from when it was made until the first of its rules ends.
+    made: Stamp,
+    until: Option<Stamp>,
 }
 
 impl Acl {
@@ -24,8 +29,28 @@ impl Acl {
     ///
     /// # Errors
     /// See [`ViewError`].
-    pub fn of(session: &mut Session, caller: &Caller, now: SystemTime) -> Result<Self, ViewError> {
-        let mut acl = Self { root: false, policies: Vec::new(), own: Policy::default() };
+    pub fn of(
+        session: &mut Session,
+        caller: &Caller,
+        now: SystemTime,
+    ) -> Result<Arc<Self>, ViewError> {
+        let at = now.into();
+        if caller.token_id.is_empty() {
+            return Self::made(session, caller, at).map(Arc::new);
+        }
+        let fits = |acl: &Self| acl.is_of(caller) && acl.holds(at);
+        session.remembered(&caller.token_id, fits, |session| Self::made(session, caller, at))
+    }
+
+    fn made(session: &mut Session, caller: &Caller, now: Stamp) -> Result<Self, ViewError> {
+        let mut acl = Self {
+            root: false,
+            whose: (caller.policies.clone(), caller.entity_id.clone()),
+            policies: Vec::new(),
+            own: Policy::default(),
+            made: now,
+            until: None,
+        };
         if caller.policies.iter().any(|n| n == ROOT) {
             acl.root = true;
             return Ok(acl);
@@ -46,13 +71,22 @@ impl Acl {
         for name in inherited.iter().filter(|n| !caller.policies.contains(n)) {
             acl.policies.extend(core.cached(&key(name), entry::compile)?);
         }
-        acl.fill_in(subject.as_ref(), now.into());
+        acl.fill_in(subject.as_ref(), now);
         Ok(acl)
+    }
+
+    fn is_of(&self, caller: &Caller) -> bool {
+        self.whose.0 == caller.policies && self.whose.1 == caller.entity_id
+    }
+
+    fn holds(&self, at: Stamp) -> bool {
+        self.made <= at && self.until.is_none_or(|end| at < end)
     }
 
     fn fill_in(&mut self, subject: Option<&Subject>, now: Stamp) {
         for rule in self.policies.iter().flat_map(|p| p.conditional()) {
             if let Some(path) = rule.pattern(subject, now) {
+                self.until = rule.expires.into_iter().chain(self.until).min();
                 self.own.add(super::Rule { path, ..rule.clone() });
             }
         }

@@ -1,7 +1,9 @@
-//! Figures of requests, counted without locks.
+//! Figures of requests, counted without locks, by each thread in its own lane.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use super::Lanes;
 
 /// How often something was done and how long that took.
 #[derive(Default)]
@@ -43,9 +45,26 @@ impl Timer {
     }
 }
 
+impl Timed {
+    const NONE: Self = Self { count: 0, sum: Duration::ZERO, max: Duration::ZERO };
+
+    /// Both together.
+    fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            sum: self.sum + other.sum,
+            max: self.max.max(other.max),
+        }
+    }
+}
+
 /// What one server counts.
 #[derive(Default)]
-pub struct Meters {
+pub struct Meters(Lanes<Counted>);
+
+/// What the threads of a lane count.
+#[derive(Default)]
+struct Counted {
     /// Requests by verb, in the order of [`Meters::VERBS`].
     verbs: [Timer; 5],
     /// Answers of 400 to 499.
@@ -60,24 +79,31 @@ impl Meters {
 
     /// A request of a verb, by its place in [`Meters::VERBS`], was answered with `status`.
     pub fn handled(&self, verb: usize, took: Duration, status: u16) {
-        if let Some(timer) = self.verbs.get(verb) {
+        let (_, mine) = self.0.mine();
+        if let Some(timer) = mine.verbs.get(verb) {
             timer.add(took);
         }
         match status {
-            400..=499 => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
-            500.. => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
+            400..=499 => drop(mine.refused.fetch_add(1, Ordering::Relaxed)),
+            500.. => drop(mine.failed.fetch_add(1, Ordering::Relaxed)),
             _ => {}
         }
     }
 
     /// By verb.
     pub fn verbs(&self) -> [(&'static str, Timed); 5] {
-        std::array::from_fn(|i| (Self::VERBS[i], self.verbs[i].read()))
+        std::array::from_fn(|i| {
+            let all = self.0.iter().map(|lane| lane.verbs[i].read());
+            (Self::VERBS[i], all.fold(Timed::NONE, Timed::and))
+        })
     }
 
     /// Answers of 400 to 499, and of 500 and above.
     pub fn errors(&self) -> (u64, u64) {
-        (self.refused.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+        let sum = |of: fn(&Counted) -> &AtomicU64| {
+            self.0.iter().map(|lane| of(lane).load(Ordering::Relaxed)).sum()
+        };
+        (sum(|lane| &lane.refused), sum(|lane| &lane.failed))
     }
 }
 

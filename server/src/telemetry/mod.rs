@@ -1,6 +1,7 @@
 //! The server's log: one line an event on standard error, with a level that can change while the
 //! server runs. Secrets never go into events; nothing here would remove them.
 
+mod lane;
 pub(crate) mod levels;
 mod meters;
 mod tail;
@@ -12,6 +13,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub(crate) use lane::Lanes;
 pub use meters::{Meters, Timed, Timer};
 pub(crate) use tail::{Follow, Form};
 

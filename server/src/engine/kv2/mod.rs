@@ -19,6 +19,8 @@ mod subkeys;
 mod upgrade;
 mod versions;
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 pub(crate) use self::upgrade::add_versions;
@@ -219,7 +221,8 @@ enum Found {
 
 /// Version `wanted` of a secret; 0 means the current one.
 fn find_version(view: &mut View<'_>, path: &str, wanted: u64, now: Stamp) -> ApiResult<Found> {
-    let Some(meta) = load_meta(view, path)? else { return Ok(Found::Nothing) };
+    let meta: Option<Arc<Meta>> = view.near_json(&meta_key(path))?;
+    let Some(meta) = meta else { return Ok(Found::Nothing) };
     let number = if wanted == 0 { meta.current } else { wanted };
     let Some(version) = meta.versions.get(&number) else { return Ok(Found::Nothing) };
     let info = meta.info(number, version);
