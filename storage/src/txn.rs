@@ -453,7 +453,8 @@ impl Txn {
         }
         let bytes: usize =
             self.writes.iter().map(|((_, k), v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
-        let room = FRAME_MAX.min(usize::try_from(self.store.values.log.segment_size() / 2).unwrap_or(0));
+        let room =
+            FRAME_MAX.min(usize::try_from(self.store.values.log.segment_size() / 2).unwrap_or(0));
         let large = bytes > room && self.writes.len() > 1;
         if large || self.spilled.is_some() {
             self.spill().await?;

@@ -260,3 +260,37 @@ fn a_look_at_a_stopped_store_finds_what_a_restart_would_and_changes_nothing() {
     assert!(look.recovery.roots_checked > 0);
     assert!(before == files(), "a look changed a file");
 }
+
+#[test]
+fn a_sighting_stands_until_its_entry_is_written_or_its_keyspace_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    put(&store, "a", "1");
+    let mut first = store.begin();
+    let (mut there, mut none) = (first.sight(KS, b"a").unwrap(), first.sight(KS, b"b").unwrap());
+    assert_eq!((there.version().is_some(), none.version()), (true, None));
+    let mut stand = |want: (bool, bool)| {
+        let mut txn = store.begin();
+        assert_eq!((txn.still(&mut there).unwrap(), txn.still(&mut none).unwrap()), want);
+    };
+    stand((true, true));
+    put(&store, "c", "x");
+    stand((true, true));
+    put(&store, "b", "1");
+    stand((true, false));
+    put(&store, "a", "1");
+    stand((false, false));
+    let mut again = store.begin().sight(KS, b"a").unwrap();
+    let mut drops = store.begin();
+    drops.drop_keyspace(KS);
+    drops.create_keyspace(KS, Class::Replicated);
+    drops.commit_blocking().unwrap();
+    let mut gone = store.begin();
+    assert!(!gone.still(&mut again).unwrap());
+    // What a transaction read before a mark, or lists, is not in what came after it.
+    let mark = gone.read_mark();
+    assert!(gone.still(&mut none).unwrap());
+    assert_eq!(gone.sighted_since(mark).unwrap().len(), 1);
+    gone.list(KS, b"", None, 1);
+    assert!(gone.sighted_since(mark).is_none());
+}

@@ -95,7 +95,8 @@ impl Device {
     }
 
     /// Hands records over, `ends` being where each ends; the answer says when they are written, or
-    /// is cut off when they will not be. `None`: the device hangs or has too much to do.
+    /// is cut off when they will not be. `None`: the device hangs or has too much to do. An idle
+    /// device does not begin before [`Device::begin`].
     pub(super) fn submit(&self, records: &[u8], ends: &[usize]) -> Option<oneshot::Receiver<()>> {
         let mut queue = self.shared.lock();
         let base = queue.pending.text.len();
@@ -111,14 +112,23 @@ impl Device {
             queue.pending.waiting.push(done);
             waiting
         });
-        if std::mem::take(&mut queue.idle) {
-            self.shared.wake.notify_one();
-        }
+        drop(queue);
         waiting
     }
 
-    /// Gives the device up for now if its write takes too long. Called now and then.
+    /// Has the device write what was handed over, unless it is at it.
+    pub(super) fn begin(&self) {
+        let mut queue = self.shared.lock();
+        if !queue.pending.text.is_empty() && std::mem::take(&mut queue.idle) {
+            drop(queue);
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Gives the device up for now if its write takes too long, and has it write what nobody waits
+    /// for. Called now and then.
     pub(super) fn check(&self) {
+        self.begin();
         let mut queue = self.shared.lock();
         if queue.stuck || queue.since.is_none_or(|since| since.elapsed() < STUCK_AFTER) {
             return;
@@ -287,17 +297,23 @@ mod tests {
         Device::start(entry.unwrap()).unwrap()
     }
 
+    fn submit(device: &Device, line: &[u8]) -> Option<oneshot::Receiver<()>> {
+        let waiting = device.submit(line, &[line.len()]);
+        device.begin();
+        waiting
+    }
+
     #[tokio::test]
     async fn records_are_there_when_the_answer_comes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let device = device(path.to_str().unwrap());
         for n in 1..=3 {
-            device.submit(b"line\n", &[5]).unwrap().await.unwrap();
+            submit(&device, b"line\n").unwrap().await.unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), n);
         }
         let dead = super::tests::device("/proc/nothing/log");
-        assert!(dead.submit(b"line\n", &[5]).unwrap().await.is_err());
+        assert!(submit(&dead, b"line\n").unwrap().await.is_err());
     }
 
     #[tokio::test]
@@ -305,7 +321,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let device = device(path.to_str().unwrap());
-        let waiting: Vec<_> = (0..100).map(|_| device.submit(b"line\n", &[5]).unwrap()).collect();
+        let waiting: Vec<_> = (0..100).map(|_| submit(&device, b"line\n").unwrap()).collect();
         for waiting in waiting {
             waiting.await.unwrap();
         }
@@ -321,7 +337,7 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
         assert!(made.success());
         let device = device(path.to_str().unwrap());
-        let waiting = device.submit(b"one\n", &[4]).unwrap();
+        let waiting = submit(&device, b"one\n").unwrap();
         let mut waiting = std::pin::pin!(waiting);
         let given_up = loop {
             device.check();
@@ -331,14 +347,14 @@ mod tests {
             }
         };
         assert!(given_up.is_err());
-        assert!(device.submit(b"two\n", &[4]).is_none(), "nobody waits for it now");
+        assert!(submit(&device, b"two\n").is_none(), "nobody waits for it now");
         let reader = std::thread::spawn(move || {
             use std::io::{BufRead as _, BufReader};
             let lines = BufReader::new(std::fs::File::open(path).unwrap()).lines();
             lines.collect::<Result<Vec<_>, _>>().unwrap()
         });
         let taken = loop {
-            if let Some(waiting) = device.submit(b"three\n", &[6]) {
+            if let Some(waiting) = submit(&device, b"three\n") {
                 break waiting.await;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

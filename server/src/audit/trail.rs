@@ -170,11 +170,18 @@ async fn written<'d>(
     let waiting: Vec<_> = lines
         .filter_map(|(device, first, text)| {
             let ends = [first, text.len()];
-            device.submit(&text, if first == 0 { &ends[1..] } else { &ends })
+            let waiting = device.submit(&text, if first == 0 { &ends[1..] } else { &ends })?;
+            Some((device, waiting))
         })
         .collect();
+    // Requests that are ready on this thread put their lines beside: to wake a device, and to be
+    // woken by it, costs more than all else here.
+    tokio::task::yield_now().await;
+    for (device, _) in &waiting {
+        device.begin();
+    }
     let mut logged = 0;
-    for waiting in waiting {
+    for (_, waiting) in waiting {
         logged += usize::from(waiting.await.is_ok());
     }
     if logged == 0 {

@@ -32,6 +32,16 @@ struct Kept {
     decoded: Decoded,
 }
 
+/// What a look at what is close at hand gives.
+pub(super) enum Found<T> {
+    /// Not known here, or not of this type.
+    Unknown,
+    /// The transaction has nothing there.
+    Nothing,
+    /// It has this.
+    Here(Arc<T>),
+}
+
 /// What something was made from.
 pub(super) enum MadeFrom {
     /// The entry under its key.
@@ -57,8 +67,7 @@ impl MadeFrom {
 }
 
 impl Near {
-    /// The decoded form of what the transaction has under a key, or that it has nothing; `None`
-    /// where that is not known here, or not of this type.
+    /// The decoded form of what the transaction has under a key.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -67,16 +76,18 @@ impl Near {
         txn: &mut Txn,
         keyspace: KeyspaceId,
         key: &[u8],
-    ) -> Result<Option<Option<Arc<T>>>, ReadError> {
+    ) -> Result<Found<T>, ReadError> {
         let (_, lane) = self.0.mine();
         let mut places = lane.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Some(kept)) = places.get_mut(place(keyspace, key)) else { return Ok(None) };
+        let Some(Some(kept)) = places.get_mut(place(keyspace, key)) else {
+            return Ok(Found::Unknown);
+        };
         if kept.keyspace != keyspace || *kept.key != *key || !kept.from.stands(txn)? {
-            return Ok(None);
+            return Ok(Found::Unknown);
         }
         Ok(match &kept.decoded {
-            None => Some(None),
-            Some(decoded) => Arc::clone(decoded).downcast().ok().map(Some),
+            None => Found::Nothing,
+            Some(decoded) => Arc::clone(decoded).downcast().map_or(Found::Unknown, Found::Here),
         })
     }
 
@@ -139,4 +150,116 @@ fn place(keyspace: KeyspaceId, key: &[u8]) -> usize {
     let [low, high] = keyspace.0.as_chunks::<8>().0 else { return 0 };
     hash = mix(hash, u64::from_le_bytes(*low) ^ u64::from_le_bytes(*high).rotate_left(32));
     usize::try_from(hash % PLACES as u64).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_storage::{Class, CommitError, Options, Store};
+
+    use super::super::{Barrier, DecodeCache, Keyring, Session, ViewError};
+    use super::*;
+
+    const HERE: KeyspaceId = KeyspaceId([9; 16]);
+    const ELSEWHERE: KeyspaceId = KeyspaceId([8; 16]);
+
+    struct Case {
+        store: Store,
+        barrier: Arc<Barrier>,
+        cache: Arc<DecodeCache>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(folder.path(), Options::default()).unwrap();
+            let mut txn = store.begin();
+            txn.create_keyspace(HERE, Class::Local);
+            txn.create_keyspace(ELSEWHERE, Class::Local);
+            txn.commit_blocking().unwrap();
+            let barrier = Arc::new(Barrier::new(Keyring::generate(0).unwrap()).unwrap());
+            Self { store, barrier, cache: Arc::default(), _folder: folder }
+        }
+
+        fn session(&self) -> Session {
+            Session::new(self.store.begin(), Arc::clone(&self.barrier), Arc::clone(&self.cache))
+        }
+
+        fn write(&self, keyspace: KeyspaceId, key: &str, value: Option<&str>) {
+            let mut session = self.session();
+            match value {
+                Some(value) => session.view(keyspace).put(key, value.as_bytes()).unwrap(),
+                None => session.view(keyspace).delete(key),
+            }
+            session.into_txn().commit_blocking().unwrap();
+        }
+    }
+
+    fn text(session: &mut Session, key: &str) -> Option<String> {
+        let decode = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+        session.view(HERE).cached(key, decode).unwrap().map(|text| (*text).clone())
+    }
+
+    #[test]
+    fn what_was_written_since_is_seen_at_once_and_what_was_read_stays_so() {
+        let case = Case::new();
+        let seen = |want: Option<&str>| {
+            for _ in 0..3 {
+                let mut session = case.session();
+                assert_eq!(text(&mut session, "a").as_deref(), want);
+                assert_eq!(session.view(HERE).exists("a").unwrap(), want.is_some());
+            }
+        };
+        seen(None);
+        for value in [Some("1"), Some("2"), None, Some("3")] {
+            let mut before = case.session();
+            let old = text(&mut before, "a");
+            case.write(HERE, "a", value);
+            assert_eq!(text(&mut before, "a"), old, "an earlier transaction sees what it saw");
+            seen(value);
+            // Neither another entry nor another keyspace changes what is known of this one.
+            case.write(HERE, "b", Some("x"));
+            case.write(ELSEWHERE, "a", Some("x"));
+            seen(value);
+        }
+    }
+
+    #[test]
+    fn what_is_found_close_by_is_a_read_that_conflicts() {
+        let case = Case::new();
+        case.write(HERE, "a", Some("1"));
+        assert_eq!(text(&mut case.session(), "a").as_deref(), Some("1"));
+        let mut late = case.session();
+        assert_eq!(text(&mut late, "a").as_deref(), Some("1"));
+        case.write(HERE, "a", Some("2"));
+        late.view(HERE).put("b", b"made from a").unwrap();
+        assert!(matches!(late.into_txn().commit_blocking(), Err(CommitError::Conflict)));
+    }
+
+    #[test]
+    fn what_is_made_of_several_is_made_again_when_one_changes() {
+        let case = Case::new();
+        let mut times = 0;
+        let mut both = |session: &mut Session, fits: bool| {
+            let make = |session: &mut Session| {
+                times += 1;
+                let all = ["a", "b"].map(|key| text(session, key).unwrap_or_default());
+                Ok::<_, ViewError>(all.concat())
+            };
+            let got = session.remembered("both", |_| fits, make).unwrap();
+            ((*got).clone(), times)
+        };
+        let mut now = |fits| both(&mut case.session(), fits);
+        assert_eq!(now(true), (String::new(), 1));
+        case.write(HERE, "b", Some("2"));
+        assert_eq!(now(true), ("2".to_owned(), 2));
+        case.write(HERE, "c", Some("3"));
+        assert_eq!(now(true), ("2".to_owned(), 2));
+        assert_eq!(now(false), ("2".to_owned(), 3), "whoever asks has the last word");
+        let mut writes = case.session();
+        writes.view(HERE).put("a", b"1").unwrap();
+        assert_eq!(both(&mut writes, true), ("12".to_owned(), 4), "own writes count");
+        drop(writes);
+        assert_eq!(both(&mut case.session(), true), ("2".to_owned(), 4), "and stay its own");
+    }
 }

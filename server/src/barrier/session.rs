@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use strongroom_storage::{KeyspaceId, ReadError, Txn, Version};
 use zeroize::Zeroizing;
 
-use super::near::MadeFrom;
+use super::near::{Found, MadeFrom};
 use super::{Barrier, BarrierError, DecodeCache};
 use crate::logical::ApiError;
 
@@ -66,20 +66,20 @@ impl Session {
         fits: impl FnOnce(&T) -> bool,
         make: impl FnOnce(&mut Self) -> Result<T, ViewError>,
     ) -> Result<Arc<T>, ViewError> {
-        let here = self.txn.is_read_only();
-        if here
-            && let Some(Some(known)) = self.cache.near.get::<T>(&mut self.txn, MADE, key.as_bytes())?
+        // What a transaction writes itself is nobody else's.
+        if self.txn.is_read_only()
+            && let Found::Here(known) = self.cache.near.get(&mut self.txn, MADE, key.as_bytes())?
             && fits(&known)
         {
             return Ok(known);
         }
         let mark = self.txn.read_mark();
-        let made = Arc::new(make(self)?);
-        if let Some(from) = self.txn.sighted_since(mark) {
-            let (from, made) = (MadeFrom::Entries(from), Some(Arc::clone(&made)));
-            self.cache.near.put(MADE, key.as_bytes(), from, made);
+        let whole = Arc::new(make(self)?);
+        if let Some(parts) = self.txn.sighted_since(mark) {
+            let kept = Some(Arc::clone(&whole));
+            self.cache.near.put(MADE, key.as_bytes(), MadeFrom::Entries(parts), kept);
         }
-        Ok(made)
+        Ok(whole)
     }
 
     /// Seals what is kept by someone else: `label` says what it is, so that nothing sealed for one
@@ -153,8 +153,10 @@ impl View<'_> {
             return decode(&plain).map(|t| Some(Arc::new(t))).ok_or(ViewError::Decode);
         }
         let Session { txn, cache, .. } = &mut *self.session;
-        if let Some(known) = cache.near.get(txn, self.keyspace, bytes)? {
-            return Ok(known);
+        match cache.near.get(txn, self.keyspace, bytes)? {
+            Found::Here(decoded) => return Ok(Some(decoded)),
+            Found::Nothing => return Ok(None),
+            Found::Unknown => {}
         }
         let sighting = txn.sight(self.keyspace, bytes)?;
         let decoded = match sighting.version() {
@@ -182,8 +184,10 @@ impl View<'_> {
             return Ok(self.get_json(key)?.map(Arc::new));
         }
         let Session { txn, cache, .. } = &mut *self.session;
-        if let Some(known) = cache.near.get(txn, self.keyspace, bytes)? {
-            return Ok(known);
+        match cache.near.get(txn, self.keyspace, bytes)? {
+            Found::Here(decoded) => return Ok(Some(decoded)),
+            Found::Nothing => return Ok(None),
+            Found::Unknown => {}
         }
         let sighting = self.session.txn.sight(self.keyspace, bytes)?;
         let decoded = match sighting.version() {

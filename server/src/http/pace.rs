@@ -158,7 +158,7 @@ mod tests {
     async fn slow_headers_are_cut_off_and_idle_or_busy_connections_are_not() {
         let limit = Duration::from_millis(20);
         let (mut client, server) = duplex(64);
-        let idle = Duration::from_secs(60);
+        let idle = Duration::from_mins(1);
         let (mut server, pace) = Paced::new(server, Limits { headers: limit, idle });
         let mut byte = [0; 1];
         // Idle for longer than the limit.
@@ -180,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn idle_connections_end_and_busy_ones_do_not() {
-        let (headers, idle) = (Duration::from_secs(60), Duration::from_millis(20));
+        let (headers, idle) = (Duration::from_mins(1), Duration::from_millis(20));
         let (mut client, server) = duplex(64);
         let (mut server, pace) = Paced::new(server, Limits { headers, idle });
         let mut byte = [0; 1];

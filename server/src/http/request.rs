@@ -182,9 +182,9 @@ fn wrap_ttl(headers: &HeaderMap) -> ApiResult<Option<u64>> {
 }
 
 async fn read_body(body: Incoming, max: usize) -> ApiResult<Bytes> {
-    within(BODY_TIMEOUT, pin!(collect(body, max))).await.unwrap_or_else(|| {
-        Err(ApiError::new(408, "the request's body did not arrive in time"))
-    })
+    within(BODY_TIMEOUT, pin!(collect(body, max)))
+        .await
+        .unwrap_or_else(|| Err(ApiError::new(408, "the request's body did not arrive in time")))
 }
 
 async fn collect(mut body: Incoming, max: usize) -> ApiResult<Bytes> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::Connection;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -257,7 +258,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let served = Arc::new(Served { cluster, from, pace });
     let service = service_fn(move |request| serve(Arc::clone(&served), request));
     let connection = builder().serve_connection(TokioIo::new(stream), service).into_owned();
-    let ended = ear.watch(connection, |connection| connection.graceful_shutdown()).await;
+    let ended = ear.watch(connection, Connection::graceful_shutdown).await;
     if let Err(e) = ended {
         tracing::debug!(%remote, "connection ended: {e}");
     }

@@ -125,9 +125,10 @@ impl Drop for Bench {
 }
 
 impl Bench {
-    /// With room enough that no secret is left behind by growing.
-    fn for_items(items: &[Item<'_>], opens: bool) -> Self {
-        let longest = items.iter().map(Item::room).max().unwrap_or(0).max(RSA_ROOM);
+    /// With room enough that no secret is left behind by growing, and no more: all of it is zeroed.
+    fn for_items(items: &[Item<'_>], kind: Kind, opens: bool) -> Self {
+        let least = if kind.is_aead() { 0 } else { RSA_ROOM };
+        let longest = items.iter().map(Item::room).max().unwrap_or(0).max(least);
         let total: usize = items.iter().map(|item| item.room() / 3 * 4 + 32).sum();
         Self {
             buffer: Zeroizing::new(Vec::with_capacity(longest)),
@@ -232,7 +233,7 @@ pub(super) fn encrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
         None => create(call, view, &request, contexts > 0)?,
     };
     usable(&key, "encryption")?;
-    let mut bench = Bench::for_items(&items, false);
+    let mut bench = Bench::for_items(&items, key.stored.kind, false);
     let done: Vec<Done> = with_generator(|generator| {
         Ok(items.iter().map(|item| bench.encrypt(&key, item, generator)).collect())
     })?;
@@ -245,7 +246,7 @@ pub(super) fn decrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
     let (items, batch) = request.take_items()?;
     let key = Key::of_call(call, view, "encryption")?;
     usable(&key, "decryption")?;
-    let mut bench = Bench::for_items(&items, true);
+    let mut bench = Bench::for_items(&items, key.stored.kind, true);
     let done: Vec<Done> = items.iter().map(|item| bench.decrypt(&key, item)).collect();
     respond_opened(&items, batch, done, &bench, partial)
 }
@@ -255,7 +256,7 @@ pub(super) fn rewrap(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
     let (items, batch) = request.take_items()?;
     let key = Key::of_call(call, view, "encryption")?;
     usable(&key, "decryption")?;
-    let mut bench = Bench::for_items(&items, false);
+    let mut bench = Bench::for_items(&items, key.stored.kind, false);
     let done: Vec<Done> = with_generator(|generator| {
         Ok(items.iter().map(|item| bench.rewrap(&key, item, generator)).collect())
     })?;

@@ -130,11 +130,13 @@ fn must_sign(key: &Key, what: &str) -> ApiResult<()> {
     Err(ApiError::bad_request(format!("key type {kind} does not support {what}")))
 }
 
+#[derive(Serialize)]
 struct Signed {
-    signature: String,
     key_version: u32,
     /// Of derived keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
+    signature: String,
 }
 
 #[derive(Serialize)]
@@ -161,11 +163,7 @@ pub(super) fn sign(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
     key.must_be_private(version, "signing")?;
     if !batch {
         let signed = sign_item(&key, version, &items[0], scheme, &options, false)?;
-        let mut data = json!({ "signature": signed.signature, "key_version": signed.key_version });
-        if let Some(public_key) = signed.public_key {
-            data["public_key"] = public_key.into();
-        }
-        return Response::data(&data);
+        return Response::data(&signed);
     }
     let results: Vec<SignedItem<'_>> = items
         .iter()
