@@ -32,6 +32,8 @@ pub enum Before {
     Omitted,
     /// There was no entry.
     Absent,
+    /// The transaction itself had deleted the entry, or had made sure that there will be none.
+    Deleted,
     /// An entry whose value lies in the log or in a value segment; the value itself is not copied.
     Present {
         /// Position of the value's first byte.
@@ -322,6 +324,7 @@ fn before_flags(before: &Before) -> u8 {
     match before {
         Before::Omitted => 0,
         Before::Absent => FLAG_BEFORE_ABSENT,
+        Before::Deleted => FLAG_BEFORE_ABSENT | FLAG_BEFORE_PRESENT,
         Before::Present { .. } => FLAG_BEFORE_PRESENT,
     }
 }
@@ -336,8 +339,10 @@ fn put_before(out: &mut Vec<u8>, before: &Before) {
 }
 
 fn read_before(flags: u8, r: &mut Reader<'_>) -> Result<Before, RecordError> {
-    match flags & (FLAG_BEFORE_ABSENT | FLAG_BEFORE_PRESENT) {
+    const DELETED: u8 = FLAG_BEFORE_ABSENT | FLAG_BEFORE_PRESENT;
+    match flags & DELETED {
         0 => Ok(Before::Omitted),
+        DELETED => Ok(Before::Deleted),
         FLAG_BEFORE_ABSENT => Ok(Before::Absent),
         FLAG_BEFORE_PRESENT => Ok(Before::Present {
             at: r.u64()?,

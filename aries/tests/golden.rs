@@ -43,6 +43,8 @@ fn samples() -> Vec<(&'static str, Record<'static>)> {
         ("update-of-transaction-deletes", update(txn, After::Deleted, PRESENT)),
         ("compensation-to-nothing", compensation(Before::Absent)),
         ("compensation", compensation(PRESENT)),
+        ("update-of-own-deletion", update(txn, value, Before::Deleted)),
+        ("compensation-to-own-deletion", compensation(Before::Deleted)),
         ("commit", Record::Commit(TxnId(1000))),
         ("end", Record::End(TxnId(1000))),
         ("create-keyspace", Record::CreateKeyspace { keyspace: 300, id: [7; 16], class: 2 }),

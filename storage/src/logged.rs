@@ -103,33 +103,39 @@ pub(crate) fn updates_of(
 }
 
 /// The state that a compensation restores.
-pub(crate) struct Restored(Option<Indexed>);
+pub(crate) enum Restored {
+    Entry(Option<Indexed>),
+    /// What the transaction itself had deleted is deleted still.
+    OwnDeletion,
+}
 
 impl Restored {
     pub(crate) fn of(before: &Before) -> Self {
-        Self(match before {
-            Before::Omitted | Before::Absent => None,
-            Before::Present { at, len, version, digest } => Some(Indexed {
+        match before {
+            Before::Deleted => Self::OwnDeletion,
+            Before::Omitted | Before::Absent => Self::Entry(None),
+            Before::Present { at, len, version, digest } => Self::Entry(Some(Indexed {
                 digest: Digest(*digest),
                 slot: Slot { at: Lsn(*at), version: *version, len: *len },
-            }),
-        })
+            })),
+        }
     }
 
     /// What stays uncommitted of the key, given what is committed: nothing when the two agree, or
     /// else what the transaction had written before.
     pub(crate) fn pending(self, txn: TxnId, committed: Option<Indexed>) -> Option<Indexed> {
         let version = |entry: &Option<Indexed>| entry.as_ref().map(|e| e.slot.version);
-        if version(&self.0) == version(&committed) {
-            return None;
+        let deleted = Indexed {
+            digest: Digest::ZERO,
+            slot: Slot { at: Lsn::ZERO, version: txn.0, len: DELETED },
+        };
+        match self {
+            Self::OwnDeletion => Some(deleted),
+            Self::Entry(entry) if version(&entry) == version(&committed) => None,
+            Self::Entry(Some(entry)) => {
+                Some(Indexed { slot: Slot { version: txn.0, ..entry.slot }, ..entry })
+            }
+            Self::Entry(None) => Some(deleted),
         }
-        let slot = |slot: Slot| Slot { version: txn.0, ..slot };
-        Some(match self.0 {
-            Some(entry) => Indexed { slot: slot(entry.slot), ..entry },
-            None => Indexed {
-                digest: Digest::ZERO,
-                slot: Slot { at: Lsn::ZERO, version: txn.0, len: DELETED },
-            },
-        })
     }
 }

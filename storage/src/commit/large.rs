@@ -195,7 +195,8 @@ impl Committer {
             None => self.head.get_pending(self.pool(), handle, &write.hash).map_err(unreadable)?,
         };
         let before = match own {
-            Some(own) => before_of((own.slot.len != DELETED).then(|| as_committed(own))),
+            Some(own) if own.slot.len == DELETED => Before::Deleted,
+            Some(own) => before_of(Some(as_committed(own))),
             None => before_of(
                 self.head.get_committed(self.pool(), handle, &write.hash).map_err(unreadable)?,
             ),

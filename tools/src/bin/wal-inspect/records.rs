@@ -40,6 +40,7 @@ fn words(record: &Record<'_>) -> (&'static str, String) {
             let key = undone.key.escape_ascii();
             let restored = match undone.restore {
                 Before::Present { at, len, .. } => format!("restore {len} bytes at {at}"),
+                Before::Deleted => "delete".to_owned(),
                 Before::Absent | Before::Omitted => "remove".to_owned(),
             };
             let (keyspace, txn, next) = (undone.keyspace, undone.txn.0, undone.undo_next);
