@@ -130,12 +130,11 @@ impl Restored {
             slot: Slot { at: Lsn::ZERO, version: txn.0, len: DELETED },
         };
         match self {
-            Self::OwnDeletion => Some(deleted),
             Self::Entry(entry) if version(&entry) == version(&committed) => None,
             Self::Entry(Some(entry)) => {
                 Some(Indexed { slot: Slot { version: txn.0, ..entry.slot }, ..entry })
             }
-            Self::Entry(None) => Some(deleted),
+            Self::OwnDeletion | Self::Entry(None) => Some(deleted),
         }
     }
 }
