@@ -153,3 +153,30 @@ fn large_transactions_lose_no_update_and_are_seen_whole() {
         assert_eq!(count, 50);
     }
 }
+
+/// A sighting says whether its entry still stands, also when the keyspace that it was made in was
+/// changed where it is.
+#[test]
+fn a_sighting_notices_a_change_in_place() {
+    let (_dir, store) = store(options());
+    write_many(&store, 0, 1, |_| false);
+    let mut first = store.begin();
+    let mut changed = first.sight(keyspace(2), &key(0)).unwrap();
+    let mut kept = first.sight(keyspace(2), &key(1)).unwrap();
+    let mut absent = first.sight(keyspace(2), b"absent").unwrap();
+    drop(first);
+    // Every third key, from the first one on.
+    write_many(&store, 3, 3, |_| false);
+    let mut second = store.begin();
+    assert!(!second.still(&mut changed).unwrap());
+    assert!(second.still(&mut kept).unwrap());
+    assert!(second.still(&mut absent).unwrap());
+    drop(second);
+    let mut third = store.begin();
+    third.put(keyspace(2), b"absent", vec![1]);
+    third.commit_blocking().unwrap();
+    write_many(&store, 6, 3, |_| false);
+    let mut fourth = store.begin();
+    assert!(!fourth.still(&mut absent).unwrap());
+    assert!(fourth.still(&mut kept).unwrap());
+}
