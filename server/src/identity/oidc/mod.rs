@@ -2,9 +2,9 @@
 //!
 //! | key in IDENTITY | value |
 //! |---|---|
-//! | `oidc/config` | [`config::Config`] |
-//! | `oidc/key/<name>` | [`key::NamedKey`], private keys in it |
-//! | `oidc/role/<name>` | [`role::Role`] |
+//! | `oidc/config` | `config::Config` |
+//! | `oidc/key/<name>` | `key::NamedKey`, private keys in it |
+//! | `oidc/role/<name>` | `role::Role` |
 //!
 //! All of it is replicated. Tokens are made where they are asked for; keys rotate on the primary.
 
