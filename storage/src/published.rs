@@ -81,6 +81,16 @@ impl<T> Published<T> {
         self.current.swap(Some(state))
     }
 
+    /// Whether anyone holds a state, this one or an earlier one: what it shares with the latest would
+    /// have to be copied before it is changed.
+    pub(crate) fn is_held(&self) -> bool {
+        let own = self.get();
+        // The cell's own, and the one just taken.
+        let holders: usize = lock(&self.retired).iter().map(Weak::strong_count).sum();
+        drop(own);
+        holders > 2
+    }
+
     /// Replaces the state by what `change` makes of it. Nobody else gets at the state meanwhile;
     /// those who have it already keep what they have.
     pub(crate) fn change(&self, change: impl FnOnce(Arc<T>) -> Arc<T>) {

@@ -95,6 +95,11 @@ impl Shared {
         self.tail.store(None);
     }
 
+    /// Whether anyone holds a state: a change in place would copy much while readers wait.
+    pub(crate) fn is_held(&self) -> bool {
+        self.published.is_held()
+    }
+
     /// Changes the visible state in place, as far as nobody else holds what is changed. Readers wait
     /// meanwhile.
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {

@@ -69,7 +69,12 @@ impl Committer {
             self.land_one();
         }
         let entries: usize = changes.values().map(Changes::len).sum();
-        let in_place = keyspaces.is_none() && pending.is_empty() && IN_PLACE.contains(&entries);
+        self.retired.clear();
+        // While a checkpoint or a snapshot holds a state, copies are made beside the readers.
+        let in_place = keyspaces.is_none()
+            && pending.is_empty()
+            && IN_PLACE.contains(&entries)
+            && !self.shared.is_held();
         if !in_place {
             self.land_those_to_come();
         }
