@@ -59,7 +59,9 @@ fn a_reader_finds_all_of_a_change_or_nothing_of_it() {
         assert!(*kept <= *look && *look <= 2);
         assert!(cell.oldest(|state| *state) <= *kept);
         changes.join().unwrap();
+        assert!(cell.is_held());
         drop((kept, look));
+        assert!(!cell.is_held());
         assert_eq!(cell.oldest(|state| *state), 2);
     });
 }
