@@ -2,16 +2,13 @@
 //!
 //! Hashing waits until many pages and forks are drafted, so that several share vector registers.
 
+use super::hasher::{Hasher, Unhashed};
 use super::node::{Item, PageEnd, Place, Sum};
 use super::pack::Packer;
 use crate::digest::Digest;
-use crate::hash;
 use crate::page::packed::{Loose, NewPage};
 use crate::page::{PAGE_LEAVES_MAX, PageValue, spot_bit};
 use crate::pages::PagesMut;
-
-/// Inputs hashed together.
-const GROUP: usize = 16;
 
 /// What is to stand at a place.
 pub(super) enum Draft<'t, H> {
@@ -44,6 +41,7 @@ pub(super) struct Builder<'t, H, V> {
     forks: Vec<ForkDraft<'t, H>>,
     done: Vec<Item<H>>,
     hasher: Hasher,
+    digests: Vec<Digest>,
     packer: Packer<H>,
 }
 
@@ -62,6 +60,7 @@ impl<'t, H: Clone, V: PageValue> Builder<'t, H, V> {
             forks: Vec::new(),
             done: Vec::new(),
             hasher: Hasher::default(),
+            digests: Vec::new(),
             packer: Packer::new(),
         }
     }
@@ -145,82 +144,36 @@ impl<'t, H: Clone, V: PageValue> Builder<'t, H, V> {
     where
         P: PagesMut<Handle = H, Value = V>,
     {
-        self.hasher.pages(&mut self.pages[mark.pages..]);
-        self.hash_forks(mark);
+        let Self { pages: drafted, forks, done, hasher, digests, .. } = self;
+        let new = &mut drafted[mark.pages..];
+        hasher.pages(new.len(), |at| new[at].hash_input(), digests);
+        for (page, digest) in new.iter_mut().zip(digests) {
+            page.seal(digest);
+        }
+        hasher.forks(forks, mark.forks, |forks, at| {
+            forks[at].sides.map(|side| match side {
+                Draft::Empty => Digest::ZERO,
+                Draft::Old(place) => place.digest(),
+                Draft::Done(at) => done[at].digest(),
+                Draft::Page(at) => drafted[at].digest(),
+                Draft::Fork(at) => forks[at].sum.digest,
+            })
+        });
         let store = |page: NewPage<V>| {
             let len = u32::try_from(page.len()).unwrap_or(u32::MAX);
             PageEnd { digest: page.digest(), len, handle: pages.store(page.finish()) }
         };
         self.packer.take_pages(mark.pages, self.pages.drain(mark.pages..).map(store));
     }
-
-    /// Deepest first: a fork needs the digests of its sides.
-    fn hash_forks(&mut self, mark: Mark) {
-        let mut order =
-            self.hasher.order(self.forks[mark.forks..].iter().map(|fork| fork.depth), mark.forks);
-        order.sort_unstable_by(|a, b| b.cmp(a));
-        let mut inputs = [[0; 64]; GROUP];
-        let mut out = [Digest::ZERO; GROUP];
-        for level in order.chunk_by(|a, b| a.0 == b.0) {
-            for group in level.chunks(GROUP) {
-                for ((_, at), input) in group.iter().zip(&mut inputs) {
-                    let [left, right] = &self.forks[*at].sides;
-                    *input = hash::node_input([&self.digest(left), &self.digest(right)]);
-                }
-                hash::nodes(&inputs[..group.len()], &mut out[..group.len()]);
-                for ((_, at), digest) in group.iter().zip(out) {
-                    self.forks[*at].sum.digest = digest;
-                }
-            }
-        }
-        self.hasher.order = order;
-    }
-
-    fn digest(&self, draft: &Draft<'t, H>) -> Digest {
-        match draft {
-            Draft::Empty => Digest::ZERO,
-            Draft::Old(place) => place.digest(),
-            Draft::Done(at) => self.done[*at].digest(),
-            Draft::Page(at) => self.pages[*at].digest(),
-            Draft::Fork(at) => self.forks[*at].sum.digest,
-        }
-    }
 }
 
-/// What hashing needs in memory, kept for the next time.
-#[derive(Default)]
-struct Hasher {
-    /// Drafts in the order in which they are hashed, each with what it is sorted by.
-    order: Vec<(usize, usize)>,
-}
-
-impl Hasher {
-    /// The numbers of drafts from `from` on, each with what it is sorted by; give the vector back.
-    fn order(&mut self, by: impl Iterator<Item = usize>, from: usize) -> Vec<(usize, usize)> {
-        let mut order = std::mem::take(&mut self.order);
-        order.clear();
-        order.extend(by.zip(from..));
-        order
+impl<H> Unhashed for ForkDraft<'_, H> {
+    fn depth(&self) -> usize {
+        self.depth
     }
 
-    fn pages<V: PageValue>(&mut self, pages: &mut [NewPage<V>]) {
-        // Pages of one length share a call.
-        let mut order = self.order(pages.iter().map(|page| page.hash_input().len()), 0);
-        order.sort_unstable();
-        let mut out = [Digest::ZERO; GROUP];
-        for same in order.chunk_by(|a, b| a.0 == b.0) {
-            for group in same.chunks(GROUP) {
-                let mut inputs: [&[u8]; GROUP] = [&[]; GROUP];
-                for ((_, at), input) in group.iter().zip(&mut inputs) {
-                    *input = pages[*at].hash_input();
-                }
-                hash::groups(&inputs[..group.len()], &mut out[..group.len()]);
-                for ((_, at), digest) in group.iter().zip(out) {
-                    pages[*at].seal(&digest);
-                }
-            }
-        }
-        self.order = order;
+    fn set(&mut self, digest: Digest) {
+        self.sum.digest = digest;
     }
 }
 

@@ -8,19 +8,17 @@
 use std::ops::Range;
 
 use super::fate::{self, Fate};
+use super::hasher::{Hasher, Unhashed};
 use super::node::{At, Item, Map, PageEnd, Place, Sum};
 use super::redraw::redraw;
 use super::warm::warm;
 use super::work::{self, Work, note};
 use crate::digest::Digest;
-use crate::hash;
 use crate::pages::PagesMut;
 
 /// Changes that are made together: so many that a core's own cache holds the pages and nodes of
 /// all.
 pub(super) const GROUP_MAX: usize = 128;
-/// Inputs hashed together.
-const LANES: usize = 16;
 
 /// What is below a node's fork: the items, where they are, and what becomes of pages among them.
 pub(super) struct Inside<'i, H> {
@@ -69,6 +67,16 @@ struct ForkWork {
     digest: Digest,
 }
 
+impl Unhashed for ForkWork {
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn set(&mut self, digest: Digest) {
+        self.digest = digest;
+    }
+}
+
 /// What the second walk finds, in the order of the first.
 #[derive(Clone, Copy)]
 enum Step {
@@ -87,7 +95,7 @@ pub(super) struct Group<E> {
     inputs: Vec<Range<usize>>,
     digests: Vec<Digest>,
     forks: Vec<ForkWork>,
-    order: Vec<(usize, usize)>,
+    hasher: Hasher,
     /// Why some changes were not made, if so: the first reason.
     pub(super) error: Option<E>,
 }
@@ -108,7 +116,7 @@ impl<E> Group<E> {
             inputs: Vec::new(),
             digests: Vec::new(),
             forks: Vec::new(),
-            order: Vec::new(),
+            hasher: Hasher::default(),
             error: None,
         }
     }
@@ -129,8 +137,7 @@ impl<E> Group<E> {
         self.inputs.clear();
         self.forks.clear();
         self.enter(pages, inside.again(), at, depth, work);
-        self.hash_pages();
-        self.hash_forks();
+        self.hash();
         self.write(pages, &mut Cursor::default(), inside, at);
     }
 
@@ -234,58 +241,16 @@ impl<E> Group<E> {
         Source::Page(self.inputs.len() - 1)
     }
 
-    fn hash_pages(&mut self) {
-        let Self { bytes, inputs, digests, order, .. } = self;
-        digests.clear();
-        digests.resize(inputs.len(), Digest::ZERO);
-        // Inputs of one length share a call.
-        order.clear();
-        order.extend(inputs.iter().map(Range::len).zip(0..));
-        order.sort_unstable();
-        let mut out = [Digest::ZERO; LANES];
-        for same in order.chunk_by(|a, b| a.0 == b.0) {
-            for group in same.chunks(LANES) {
-                let mut lanes: [&[u8]; LANES] = [&[]; LANES];
-                for ((_, at), lane) in group.iter().zip(&mut lanes) {
-                    *lane = &bytes[inputs[*at].clone()];
-                }
-                hash::groups(&lanes[..group.len()], &mut out[..group.len()]);
-                for ((_, at), digest) in group.iter().zip(out) {
-                    digests[*at] = digest;
-                }
-            }
-        }
-    }
-
-    /// Deepest first: a fork needs the digests of its sides.
-    fn hash_forks(&mut self) {
-        let mut order = std::mem::take(&mut self.order);
-        order.clear();
-        order.extend(self.forks.iter().map(|fork| fork.depth).zip(0..));
-        order.sort_unstable_by(|a, b| b.cmp(a));
-        let mut inputs = [[0; 64]; LANES];
-        let mut out = [Digest::ZERO; LANES];
-        for level in order.chunk_by(|a, b| a.0 == b.0) {
-            for group in level.chunks(LANES) {
-                for ((_, at), input) in group.iter().zip(&mut inputs) {
-                    let [left, right] = &self.forks[*at].sides;
-                    *input = hash::node_input([&self.digest(*left), &self.digest(*right)]);
-                }
-                hash::nodes(&inputs[..group.len()], &mut out[..group.len()]);
-                for ((_, at), digest) in group.iter().zip(out) {
-                    self.forks[*at].digest = digest;
-                }
-            }
-        }
-        self.order = order;
-    }
-
-    fn digest(&self, source: Source) -> Digest {
-        match source {
-            Source::Known(digest) => digest,
-            Source::Page(at) => self.digests[at],
-            Source::Fork(at) => self.forks[at].digest,
-        }
+    fn hash(&mut self) {
+        let Self { bytes, inputs, digests, forks, hasher, .. } = self;
+        hasher.pages(inputs.len(), |at| &bytes[inputs[at].clone()], digests);
+        hasher.forks(forks, 0, |forks, at| {
+            forks[at].sides.map(|side| match side {
+                Source::Known(digest) => digest,
+                Source::Page(at) => digests[at],
+                Source::Fork(at) => forks[at].digest,
+            })
+        });
     }
 
     /// The second walk.

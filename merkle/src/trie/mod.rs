@@ -8,6 +8,7 @@ mod apply;
 mod build;
 mod edit;
 mod fate;
+mod hasher;
 mod iter;
 mod list;
 mod node;

@@ -6,8 +6,9 @@
 //! unpublished, and further frames may follow. A state is published, and those who wait for it are
 //! answered, once its frame and all before it are durable: what was not logged is never visible.
 //!
-//! A large frame changes the published state in place, once it is durable: it would copy a page and
-//! a node for each of its records otherwise, because the published state has them too. Until then
+//! A large frame changes the published state in place, once it is durable, if nobody holds a state
+//! then: it would copy a page and a node for each of its records otherwise, because the published
+//! state has them too. Until then
 //! what it changes is looked up beside the state, and frames that follow promise no root.
 //!
 //! - [`batch`]: the frame being filled;
