@@ -10,14 +10,13 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::LogError;
-use crate::frame::Frame;
-use crate::header::SegmentHeader;
+use crate::format::{Frame, SegmentHeader};
 use crate::look::Format;
 use crate::lsn::{Geometry, Lsn};
-use crate::open::OpenHint;
+use crate::recovery::end::{OpenHint, learn_format};
 use crate::recovery::folder::Folder;
 use crate::recovery::table::Verdict;
-use crate::recovery::{Step, Stop, Walker};
+use crate::recovery::walk::{Step, Stop, Walker};
 
 /// Most places of damage that one look reports; then it stops.
 pub const FINDINGS_MAX: usize = 64;
@@ -110,7 +109,7 @@ impl Inspector {
     /// [`LogError::Newer`] when no segment header can be read; [`LogError::Io`].
     pub fn open(disk: Arc<dyn Disk>) -> Result<Self, LogError> {
         let folder = Folder::list(disk)?;
-        let format = crate::open::learn_format(&folder)?;
+        let format = learn_format(&folder)?;
         Ok(Self { folder, format })
     }
 

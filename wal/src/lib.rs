@@ -27,37 +27,32 @@
 pub mod disk;
 mod durable;
 mod error;
-mod flight;
-mod frame;
-mod header;
+mod format;
 pub mod inspect;
 mod log;
 mod look;
 mod lsn;
-mod open;
 mod options;
-mod pool;
 mod reader;
 pub mod recovery;
-mod reserve;
 mod retention;
 mod shared;
 mod sync;
-mod tail;
-mod varint;
 
 pub use error::{LogError, ReadError};
-pub use frame::{Frame, FrameBuilder, FrameFull, Records, framed_len};
-pub use header::{FORMAT_VERSION, FrameHeader, FrameKind, SegmentHeader};
-pub use log::{Appended, Log};
+pub use format::{
+    FORMAT_VERSION, Frame, FrameBuilder, FrameFull, FrameHeader, FrameKind, Records, SegmentHeader,
+    framed_len,
+};
+pub use log::{Appended, Log, OpenReport, Tail};
 pub use lsn::{
     BLOCK_BYTES, Geometry, Lsn, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, parse_segment_name,
 };
-pub use open::{OpenHint, OpenReport, Tail};
 pub use options::{
     LogOptions, RECOVERY_RESERVE_BYTES_DEFAULT, RESERVE_STEP_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT,
     SPARE_SEGMENTS_DEFAULT,
 };
 pub use reader::{Frames, LogReader};
+pub use recovery::end::OpenHint;
 pub use retention::{Behind, Held, Hold};
 pub use shared::SegmentInfo;

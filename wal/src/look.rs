@@ -3,8 +3,7 @@
 use std::io;
 
 use crate::disk::DiskFile;
-use crate::frame::Frame;
-use crate::header::{BLOCK, FrameHeader, HeaderFault, SegmentHeader, log_tag};
+use crate::format::{BLOCK, Frame, FrameHeader, HeaderFault, SegmentHeader, log_tag};
 use crate::lsn::{BLOCK_BYTES, Geometry, Lsn};
 
 /// What a reader must know of a log to read its frames.

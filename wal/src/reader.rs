@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
-use crate::error::ReadError;
-use crate::frame::Frame;
-use crate::header::FrameKind;
+use crate::disk::Disk;
+use crate::error::{LogError, ReadError};
+use crate::format::{Frame, FrameKind};
 use crate::look::{Chain, Look, look};
 use crate::lsn::{BLOCK_BYTES, Lsn};
+use crate::recovery::end::{self, OpenHint};
+use crate::recovery::folder::Folder;
 use crate::retention::Hold;
 use crate::shared::Shared;
 
@@ -20,6 +22,22 @@ pub struct LogReader {
 }
 
 impl LogReader {
+    /// Opens the log of a stopped writer for reading only; nothing on the disk is changed.
+    ///
+    /// # Errors
+    /// As [`Log::open`](crate::Log::open).
+    pub fn open(disk: Arc<dyn Disk>, hint: OpenHint) -> Result<Self, LogError> {
+        let folder = Folder::list(disk)?;
+        let (format, from) = end::start(&folder, hint.scan_from)?;
+        let end = end::find(&folder, &format, from, hint.known_durable)?.end;
+        // Nobody knows who else writes there: plain calls report what maps die of.
+        let shared = Arc::new(Shared::new(Arc::clone(&folder.disk), format, end, false));
+        for segment in folder.segments.iter().copied().filter(|s| format.geometry.base(*s) < end) {
+            shared.keep(segment, None, folder.open_read(segment)?.len()?);
+        }
+        Ok(Self::new(shared))
+    }
+
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
     }

@@ -12,6 +12,11 @@ struct Block([u8; BUFFER_ALIGN]);
 
 const _: () = assert!(size_of::<Block>() == BUFFER_ALIGN && align_of::<Block>() == BUFFER_ALIGN);
 
+/// Whether direct I/O takes a write of this place and length.
+pub(super) fn is_aligned(offset: u64, len: usize) -> bool {
+    len > 0 && len.is_multiple_of(BUFFER_ALIGN) && offset.is_multiple_of(BUFFER_ALIGN as u64)
+}
+
 /// Growing bytes at an aligned address.
 #[derive(Default)]
 pub struct BlockBuf {

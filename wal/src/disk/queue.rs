@@ -9,8 +9,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::DiskFile;
 use super::buffer::BlockBuf;
+use super::file::DiskFile;
 
 /// Writes in flight that a queue is asked for by default.
 pub const QUEUE_DEPTH_DEFAULT: usize = 4;

@@ -5,9 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile};
-use crate::header::{BLOCK, SegmentFault, SegmentHeader};
+use crate::format::{BLOCK, SegmentFault, SegmentHeader};
 use crate::look::{Format, read_existing};
-use crate::lsn::{Geometry, SEGMENT_BYTES_MAX, parse_segment_name, parse_spare_name, segment_name};
+use crate::lsn::{
+    BLOCK_BYTES, Geometry, SEGMENT_BYTES_MAX, parse_segment_name, parse_spare_name, segment_name,
+};
 
 /// The segment files of a folder.
 pub(crate) struct Folder {
@@ -65,5 +67,24 @@ impl Folder {
             }
         }
         Ok(None)
+    }
+
+    /// Whether there is no more than a log whose creation was cut short: one first segment without
+    /// a header, and nothing but zeros behind it.
+    pub(crate) fn is_unfinished(&self) -> io::Result<bool> {
+        if !self.segments.iter().eq([&0]) || self.header(0)?.is_ok() {
+            return Ok(false);
+        }
+        let file = self.open_read(0)?;
+        let (mut at, end) = (BLOCK_BYTES, file.len()?);
+        let mut block = [0; BLOCK];
+        while at + BLOCK_BYTES <= end {
+            file.read_at(at, &mut block)?;
+            if block.iter().any(|b| *b != 0) {
+                return Ok(false);
+            }
+            at += BLOCK_BYTES;
+        }
+        Ok(true)
     }
 }

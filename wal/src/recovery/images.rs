@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::folder::Folder;
 use super::table::{Later, Seen, Verdict, decide};
-use super::{Stop, Walker};
+use super::walk::{Stop, Walker};
 use crate::disk::Disk;
 use crate::disk::buffer::BlockBuf;
 use crate::disk::sim::SimDisk;
-use crate::frame::{FrameBuilder, FrameSeal};
-use crate::header::{FORMAT_VERSION, FrameHeader, FrameKind, SegmentHeader};
+use crate::format::{
+    FORMAT_VERSION, FrameBuilder, FrameHeader, FrameKind, FrameSeal, SegmentHeader,
+};
 use crate::look::Format;
 use crate::lsn::{Geometry, Lsn, segment_name};
 

@@ -4,8 +4,7 @@ use std::io;
 
 use super::folder::Folder;
 use crate::disk::DiskFile;
-use crate::frame::Frame;
-use crate::header::{BLOCK, FrameHeader};
+use crate::format::{BLOCK, Frame, FrameHeader};
 use crate::look::{Format, Look, look, read_existing};
 use crate::lsn::{BLOCK_BYTES, Lsn};
 

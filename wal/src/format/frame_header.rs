@@ -1,25 +1,12 @@
-//! The two fixed headers of the format: of a segment and of a frame. Byte tables: `docs/wal-format.md`.
-//!
-//! Decoders take any bytes, never panic and accept exactly what the encoders make.
+//! The header of a frame: what it is for, where it stands, what it continues.
 
+use super::{FORMAT_VERSION, FRAME_HEADER_BYTES, padded, u32_at, u64_at};
 use crate::lsn::{BLOCK_BYTES, Geometry, Lsn};
 
-/// Version that this build writes, and the newest that it reads.
-pub const FORMAT_VERSION: u8 = 1;
-
-/// Bytes of a frame's header.
-pub(crate) const FRAME_HEADER_BYTES: usize = 80;
-
-/// A block, in memory terms.
-pub(crate) const BLOCK: usize = 4096;
-const _: () = assert!(BLOCK as u64 == BLOCK_BYTES && FRAME_HEADER_BYTES < BLOCK);
-
 const FRAME_MAGIC: [u8; 4] = *b"SRfr";
-const SEGMENT_MAGIC: [u8; 8] = *b"SRwalseg";
 
 const FLAG_SEAL: u8 = 1;
 const FLAG_CLOSE: u8 = 2;
-const FLAG_RECYCLED: u8 = 1;
 
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,120 +171,4 @@ impl FrameHeader {
             && (self.kind == FrameKind::Data || self.records == 0)
             && (self.records > 0 || (self.data_len == 0 && self.table_len == 0))
     }
-}
-
-/// Bytes on disk of a frame with `payload` bytes after its header.
-pub(crate) fn padded(payload: u64) -> u64 {
-    (payload + 80).next_multiple_of(BLOCK_BYTES)
-}
-
-/// The header of a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SegmentHeader {
-    /// The log that the segment belongs to.
-    pub log_id: [u8; 16],
-    /// Number of the segment in its log.
-    pub segment: u64,
-    /// Bytes of every segment of this log.
-    pub segment_bytes: u64,
-    /// Generation that made the segment.
-    pub generation: u64,
-    /// Everything before this position was durable when the header was written.
-    pub durable_lsn: Lsn,
-    /// Checksum of the last frame before this segment; zero in segment 0.
-    pub prev_crc: u32,
-    /// Whether the file held another segment before, whose bytes may still stand after the tail.
-    pub recycled: bool,
-}
-
-/// Why a block is no segment header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SegmentFault {
-    /// All zeros: the segment was never begun.
-    Blank,
-    /// Not a header, or a damaged one, or that of another segment number.
-    Garbage,
-    /// A sound header of a version that this build does not know.
-    Newer(u8),
-}
-
-impl SegmentHeader {
-    /// The whole header block.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![0u8; BLOCK];
-        out[0..8].copy_from_slice(&SEGMENT_MAGIC);
-        out[8] = FORMAT_VERSION;
-        out[9] = if self.recycled { FLAG_RECYCLED } else { 0 };
-        out[10..12].copy_from_slice(&[80, 0]);
-        out[12..16].copy_from_slice(&self.prev_crc.to_le_bytes());
-        out[16..32].copy_from_slice(&self.log_id);
-        out[32..40].copy_from_slice(&self.segment.to_le_bytes());
-        out[40..48].copy_from_slice(&self.segment_bytes.to_le_bytes());
-        out[48..56].copy_from_slice(&self.generation.to_le_bytes());
-        out[56..64].copy_from_slice(&self.durable_lsn.0.to_le_bytes());
-        let crc = crc32fast::hash(&out[..76]);
-        out[76..80].copy_from_slice(&crc.to_le_bytes());
-        out
-    }
-
-    /// Reads the header block of segment number `segment`.
-    ///
-    /// # Errors
-    /// What stands there instead.
-    pub(crate) fn decode(block: &[u8], segment: u64) -> Result<Self, SegmentFault> {
-        if block.iter().all(|b| *b == 0) {
-            return Err(SegmentFault::Blank);
-        }
-        if block.len() != BLOCK || block[0..8] != SEGMENT_MAGIC {
-            return Err(SegmentFault::Garbage);
-        }
-        if u32_at(block, 76) != crc32fast::hash(&block[..76]) {
-            return Err(SegmentFault::Garbage);
-        }
-        if block[8] != FORMAT_VERSION {
-            return Err(SegmentFault::Newer(block[8]));
-        }
-        let mut log_id = [0; 16];
-        log_id.copy_from_slice(&block[16..32]);
-        let header = Self {
-            log_id,
-            segment: u64_at(block, 32),
-            segment_bytes: u64_at(block, 40),
-            generation: u64_at(block, 48),
-            durable_lsn: Lsn(u64_at(block, 56)),
-            prev_crc: u32_at(block, 12),
-            recycled: block[9] == FLAG_RECYCLED,
-        };
-        // Encoding again checks flags, reserved bytes and padding in one go.
-        if header.segment == segment && header.is_consistent() && header.encode() == block {
-            Ok(header)
-        } else {
-            Err(SegmentFault::Garbage)
-        }
-    }
-
-    fn is_consistent(&self) -> bool {
-        Geometry::new(self.segment_bytes).is_some_and(|geometry| {
-            geometry.valid_segment(self.segment)
-                && self.durable_lsn <= geometry.base(self.segment)
-                && self.generation < u64::MAX
-        })
-    }
-}
-
-/// A 32-bit mark of the log's id, put into every frame header.
-pub(crate) fn log_tag(log_id: [u8; 16]) -> u32 {
-    crc32fast::hash(&log_id)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    let mut raw = [0; 4];
-    raw.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(raw)
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    let mut raw = [0; 8];
-    raw.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(raw)
 }

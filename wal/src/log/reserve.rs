@@ -1,17 +1,52 @@
-//! Room that recovery is sure of on a full disk.
+//! Taking space before anything is written: ahead of the tail, and for recovery on a full disk.
 //!
 //! Promises: behind every frame that was begun for ordinary use the reserve of the options stands
 //! allocated, in the same segment or in a spare with a durable name, whatever a crash leaves;
 //! [`Log::secure_recovery`] takes exactly what its records will take when they are pushed in order
 //! into frames that are each filled to the end.
 
+use super::Log;
+use crate::disk::is_no_space;
 use crate::error::LogError;
-use crate::frame::framed_len;
-use crate::header::padded;
-use crate::log::Log;
+use crate::format::{framed_len, padded};
 use crate::lsn::BLOCK_BYTES;
 
 impl Log {
+    /// Makes sure that the next `bytes` bytes of the current segment are allocated and zero, and
+    /// `marker` bytes behind them as far as the segment goes. Data always leaves a block for the
+    /// marker that ends the segment or the log, so that a full disk can still go on into a
+    /// recycled segment, and close.
+    pub(super) fn reserve(&mut self, bytes: u64, marker: u64) -> Result<(), LogError> {
+        let geometry = self.geometry();
+        let needed = geometry.offset(self.next) + bytes + marker;
+        let needed = needed.min(geometry.segment_bytes());
+        let stepped = self.stepped(needed);
+        let Some(active) = &mut self.active else { return Ok(()) };
+        if needed <= active.reserved {
+            return Ok(());
+        }
+        let mut reserved = stepped;
+        let mut result = active.file.reserve(stepped);
+        if stepped > needed && result.as_ref().is_err_and(is_no_space) {
+            reserved = needed;
+            result = active.file.reserve(needed);
+        }
+        match result {
+            Ok(()) => {
+                active.reserved = reserved;
+                self.shared.keep(active.segment, None, reserved);
+                Ok(())
+            }
+            Err(error) => Err(self.no_space_or_poison(error)),
+        }
+    }
+
+    /// Bytes of a segment that are taken when `needed` are needed.
+    pub(super) fn stepped(&self, needed: u64) -> u64 {
+        let step = self.options.reserve_step.max(1);
+        needed.next_multiple_of(step).min(self.segment_size())
+    }
+
     /// Takes the room that recovery frames with records of these lengths will need, before anything
     /// else fills the disk. They then find it, also after a crash, as long as no ordinary frame is
     /// begun in between.
@@ -58,7 +93,7 @@ impl Log {
     }
 
     /// Where the segment ends too soon, what is left free behind `bytes` bytes stands in a spare.
-    pub(crate) fn leave_free(&mut self, bytes: u64, free: u64) -> Result<(), LogError> {
+    pub(super) fn leave_free(&mut self, bytes: u64, free: u64) -> Result<(), LogError> {
         let here = self.room() - bytes;
         if here >= free + BLOCK_BYTES || free == 0 {
             return Ok(());

@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::DiskFile;
+use crate::disk::DiskFile;
 
 /// A file that is read through a map as far as that goes, and else by plain calls.
 pub(super) struct MappedFile<F> {

@@ -1,18 +1,18 @@
-//! The end of the log on disk: taking space for frames, and going on into the next segment.
+//! Where the next frame goes: behind the last one, or into the next segment.
 
 use std::sync::Arc;
 
+use super::flight::Write;
+use super::pool::Made;
+use super::{Active, Log};
 use crate::disk::is_no_space;
 use crate::error::LogError;
-use crate::flight::Write;
-use crate::frame::FrameBuilder;
-use crate::header::{BLOCK, FRAME_HEADER_BYTES, FrameKind, SegmentHeader, padded};
-use crate::log::{Active, Log};
+use crate::format::{BLOCK, FRAME_HEADER_BYTES, FrameBuilder, FrameKind, SegmentHeader, padded};
 use crate::lsn::BLOCK_BYTES;
 
 impl Log {
     /// Begins a frame that leaves `free` bytes and the block of a marker behind it.
-    pub(crate) fn begin(
+    pub(super) fn begin(
         &mut self,
         payload_hint: usize,
         free: u64,
@@ -37,7 +37,7 @@ impl Log {
     }
 
     /// Starts to fill the next segment once the current one is half full.
-    pub(crate) fn prepare_ahead(&mut self) {
+    pub(super) fn prepare_ahead(&mut self) {
         let size = self.segment_size();
         if let Some(active) = &self.active
             && self.options.prepare_ahead
@@ -47,55 +47,18 @@ impl Log {
         }
     }
 
-    /// Makes sure that the next `bytes` bytes of the current segment are allocated and zero, and
-    /// `marker` bytes behind them as far as the segment goes. Data always leaves a block for the
-    /// marker that ends the segment or the log, so that a full disk can still go on into a
-    /// recycled segment, and close.
-    pub(crate) fn reserve(&mut self, bytes: u64, marker: u64) -> Result<(), LogError> {
-        let (geometry, next, step) = (self.geometry(), self.next, self.options.reserve_step.max(1));
-        let Some(active) = &mut self.active else { return Ok(()) };
-        let needed = (geometry.offset(next) + bytes + marker).min(geometry.segment_bytes());
-        if needed <= active.reserved {
-            return Ok(());
-        }
-        let stepped = needed.next_multiple_of(step).min(geometry.segment_bytes());
-        let mut reserved = stepped;
-        let mut result = active.file.reserve(stepped);
-        if stepped > needed && result.as_ref().is_err_and(is_no_space) {
-            reserved = needed;
-            result = active.file.reserve(needed);
-        }
-        match result {
-            Ok(()) => {
-                active.reserved = reserved;
-                self.shared.keep(active.segment, None, reserved);
-                Ok(())
-            }
-            Err(error) => Err(self.no_space_or_poison(error)),
-        }
-    }
-
     /// Ends the current segment and begins the next, with room for a frame of `bytes` bytes.
     ///
     /// The new file is allocated and named first, so that a full disk changes nothing; then the
     /// writes of the seal and of the new header are started like those of frames. Whatever of them
     /// a crash leaves, the log ends before the first that is missing.
-    pub(crate) fn switch_segment(&mut self, bytes: u64, free: u64) -> Result<(), LogError> {
+    pub(super) fn switch_segment(&mut self, bytes: u64, free: u64) -> Result<(), LogError> {
         let geometry = self.geometry();
         let segment = match &self.active {
             Some(active) => active.segment + 1,
             None => geometry.segment(self.next),
         };
-        let step = self.options.reserve_step.max(1);
-        let needed = (BLOCK_BYTES + bytes + free + BLOCK_BYTES).min(geometry.segment_bytes());
-        let stepped = needed.next_multiple_of(step).min(geometry.segment_bytes());
-        let made = match self.pool.make(segment, stepped) {
-            Err(error) if is_no_space(&error) && stepped > needed => {
-                self.pool.make(segment, needed)
-            }
-            other => other,
-        };
-        let made = made.map_err(|error| self.no_space_or_poison(error))?;
+        let made = self.make_segment(segment, bytes, free)?;
         if self.active.is_some()
             && self.room() >= BLOCK_BYTES
             && self.reserve(BLOCK_BYTES, 0).is_ok()
@@ -105,6 +68,26 @@ impl Log {
             self.pool.unmake(segment);
             return Err(self.check_poison().err().unwrap_or(LogError::NoSpace));
         }
+        self.begin_segment(segment, made)
+    }
+
+    /// The file of a segment, with room for its header, `bytes` bytes and what stays behind them.
+    fn make_segment(&mut self, segment: u64, bytes: u64, free: u64) -> Result<Made, LogError> {
+        let needed = BLOCK_BYTES + bytes + free + BLOCK_BYTES;
+        let needed = needed.min(self.geometry().segment_bytes());
+        let stepped = self.stepped(needed);
+        let made = match self.pool.make(segment, stepped) {
+            Err(error) if is_no_space(&error) && stepped > needed => {
+                self.pool.make(segment, needed)
+            }
+            other => other,
+        };
+        made.map_err(|error| self.no_space_or_poison(error))
+    }
+
+    /// Starts the write of a segment's header and goes on behind it.
+    fn begin_segment(&mut self, segment: u64, made: Made) -> Result<(), LogError> {
+        let geometry = self.geometry();
         self.make_room()?;
         let header = SegmentHeader {
             log_id: self.id(),

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use crate::disk::DiskFile;
 use crate::disk::buffer::BlockBuf;
 use crate::disk::queue::{Completion, Submission, WriteQueue};
-use crate::log::Appended;
 use crate::lsn::Lsn;
 
 /// Largest buffer that is kept for another frame, in bytes.
@@ -20,6 +19,15 @@ const KEPT_BUFFER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Writes that may have been started and not be durable in log order, as a multiple of those in
 /// flight: one slow write must not make the others wait at once, nor let the log run away from it.
 const WINDOW_PER_DEPTH: usize = 2;
+
+/// Where a frame stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its start.
+    pub start: Lsn,
+    /// The position after it.
+    pub end: Lsn,
+}
 
 /// A write in log order.
 struct Entry {
@@ -32,16 +40,16 @@ struct Entry {
 }
 
 /// What is written, and where it belongs in the log.
-pub(crate) struct Write {
-    pub(crate) file: Arc<dyn DiskFile>,
-    pub(crate) offset: u64,
-    pub(crate) data: BlockBuf,
-    pub(crate) mark: Lsn,
-    pub(crate) appended: Option<Appended>,
+pub(super) struct Write {
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) offset: u64,
+    pub(super) data: BlockBuf,
+    pub(super) mark: Lsn,
+    pub(super) appended: Option<Appended>,
 }
 
 /// The writes on their way and the frames that arrived.
-pub(crate) struct Flight {
+pub(super) struct Flight {
     queue: Box<dyn WriteQueue>,
     entries: VecDeque<Entry>,
     /// Durable frames that nobody has asked for yet, oldest first.
@@ -55,7 +63,7 @@ pub(crate) struct Flight {
 impl Flight {
     /// Nothing is on its way, everything before `mark` is durable, and the last durable frame ends
     /// at `published`.
-    pub(crate) fn new(queue: Box<dyn WriteQueue>, mark: Lsn, published: Lsn) -> Self {
+    pub(super) fn new(queue: Box<dyn WriteQueue>, mark: Lsn, published: Lsn) -> Self {
         Self {
             queue,
             entries: VecDeque::new(),
@@ -68,26 +76,26 @@ impl Flight {
     }
 
     /// How far the log is durable without a hole.
-    pub(crate) fn mark(&self) -> Lsn {
+    pub(super) fn mark(&self) -> Lsn {
         self.mark
     }
 
     /// End of the last frame that is durable without a hole before it.
-    pub(crate) fn published(&self) -> Lsn {
+    pub(super) fn published(&self) -> Lsn {
         self.published
     }
 
-    pub(crate) fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.queue.depth()
     }
 
     /// Frames that were submitted and not handed out by [`arrive`](Self::arrive).
-    pub(crate) fn frames(&self) -> usize {
+    pub(super) fn frames(&self) -> usize {
         self.arrived.len() + self.entries.iter().filter(|e| e.appended.is_some()).count()
     }
 
     /// Waits until another write can be started, and takes note of everything that has finished.
-    pub(crate) fn make_room(&mut self) -> io::Result<()> {
+    pub(super) fn make_room(&mut self) -> io::Result<()> {
         let depth = self.queue.depth();
         while self.queue.in_flight() >= depth || self.entries.len() >= depth * WINDOW_PER_DEPTH {
             self.wait()?;
@@ -99,7 +107,7 @@ impl Flight {
     }
 
     /// Starts a write. There must be [room](Self::make_room) for it.
-    pub(crate) fn start(&mut self, write: Write) {
+    pub(super) fn start(&mut self, write: Write) {
         let Write { file, offset, data, mark, appended } = write;
         let tag = self.next_tag;
         self.next_tag += 1;
@@ -108,7 +116,7 @@ impl Flight {
     }
 
     /// Waits until nothing is on its way.
-    pub(crate) fn drain(&mut self) -> io::Result<()> {
+    pub(super) fn drain(&mut self) -> io::Result<()> {
         while !self.entries.is_empty() {
             self.wait()?;
         }
@@ -116,7 +124,7 @@ impl Flight {
     }
 
     /// Waits for the next frame in log order. `None` when none is on its way.
-    pub(crate) fn arrive(&mut self) -> io::Result<Option<Appended>> {
+    pub(super) fn arrive(&mut self) -> io::Result<Option<Appended>> {
         loop {
             if let Some(appended) = self.arrived.pop_front() {
                 return Ok(Some(appended));
@@ -129,7 +137,7 @@ impl Flight {
     }
 
     /// A buffer with room for `bytes` bytes.
-    pub(crate) fn buffer(&mut self, bytes: usize) -> BlockBuf {
+    pub(super) fn buffer(&mut self, bytes: usize) -> BlockBuf {
         // The one that fits best: small frames leave large buffers to large ones.
         let fitting = self.buffers.iter().enumerate().filter(|(_, b)| b.capacity() >= bytes);
         let best = fitting.min_by_key(|(_, b)| b.capacity()).map(|(at, _)| at);
@@ -142,7 +150,7 @@ impl Flight {
     }
 
     /// Takes a buffer back that was not submitted, or has returned.
-    pub(crate) fn give_back(&mut self, buf: BlockBuf) {
+    pub(super) fn give_back(&mut self, buf: BlockBuf) {
         if self.buffers.len() <= self.queue.depth() && buf.capacity() <= KEPT_BUFFER_BYTES_MAX {
             self.buffers.push(buf);
         }

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use io_uring::{IoUring, opcode, squeue, types};
 
-use super::buffer::{BUFFER_ALIGN, BlockBuf, Registration};
-use super::queue::{Completion, Submission, WriteQueue};
+use crate::disk::buffer::{BlockBuf, Registration, is_aligned};
+use crate::disk::queue::{Completion, Submission, WriteQueue};
 
 /// Largest buffer that is registered, in bytes: registered memory cannot be paged out.
 const REGISTERED_BYTES_MAX: usize = 1024 * 1024;
@@ -217,11 +217,6 @@ impl Drop for UringQueue {
     fn drop(&mut self) {
         while self.reap().is_some() {}
     }
-}
-
-/// Whether direct I/O takes a write of this place and length.
-pub(super) fn is_aligned(offset: u64, len: usize) -> bool {
-    len > 0 && len.is_multiple_of(BUFFER_ALIGN) && offset.is_multiple_of(to_u64(BUFFER_ALIGN))
 }
 
 fn to_u64(n: usize) -> u64 {

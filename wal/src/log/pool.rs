@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::disk::{Disk, DiskFile};
-use crate::header::BLOCK;
+use crate::format::BLOCK;
 use crate::look::read_existing;
 use crate::lsn::{BLOCK_BYTES, segment_name, spare_name};
 
-pub(crate) struct Pool {
+pub(super) struct Pool {
     disk: Arc<dyn Disk>,
     spares: BTreeMap<u64, Spare>,
     spares_max: usize,
@@ -38,16 +38,16 @@ struct Spare {
 }
 
 /// A segment file without a header.
-pub(crate) struct Made {
-    pub(crate) file: Arc<dyn DiskFile>,
-    pub(crate) bytes: u64,
+pub(super) struct Made {
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) bytes: u64,
     /// Whether the file may hold another segment's bytes.
-    pub(crate) recycled: bool,
+    pub(super) recycled: bool,
 }
 
 impl Pool {
     /// Takes over the spares that lie in the folder; those over the bound are removed.
-    pub(crate) fn new(
+    pub(super) fn new(
         disk: Arc<dyn Disk>,
         mut spares: BTreeSet<u64>,
         max: usize,
@@ -65,14 +65,14 @@ impl Pool {
     }
 
     /// Whether the next segment can be a recycled one.
-    pub(crate) fn has_spare(&mut self) -> bool {
+    pub(super) fn has_spare(&mut self) -> bool {
         self.finish_preparing();
         !self.spares.is_empty()
     }
 
     /// Fills a spare of `bytes` bytes for `segment` unless there is one, beside the caller's work if
     /// the disk allows it. Failure shows when the spare is needed.
-    pub(crate) fn prepare(&mut self, segment: u64, bytes: u64) {
+    pub(super) fn prepare(&mut self, segment: u64, bytes: u64) {
         let wanted = self.spares_max > 0 && self.spares.is_empty() && self.preparing.is_none();
         if !wanted || self.asked_for == Some(segment) {
             return;
@@ -98,7 +98,7 @@ impl Pool {
 
     /// Sees to it that spares of at least these bytes, the most first, stand there whatever happens,
     /// even beyond the bound: the largest grow, and new ones are named from `segment` on.
-    pub(crate) fn secure(&mut self, segment: u64, bytes: &[u64]) -> io::Result<()> {
+    pub(super) fn secure(&mut self, segment: u64, bytes: &[u64]) -> io::Result<()> {
         self.finish_preparing();
         let mut by_size: Vec<u64> = self.spares.keys().copied().collect();
         by_size.sort_by_key(|no| std::cmp::Reverse(self.spares[no].bytes));
@@ -144,7 +144,7 @@ impl Pool {
 
     /// Makes the file of `segment` with at least `bytes` bytes allocated, from the largest spare if
     /// there is one.
-    pub(crate) fn make(&mut self, segment: u64, bytes: u64) -> io::Result<Made> {
+    pub(super) fn make(&mut self, segment: u64, bytes: u64) -> io::Result<Made> {
         self.finish_preparing();
         let largest = self.spares.iter().rev().max_by_key(|(_, spare)| spare.bytes);
         let made = match largest.map(|(no, _)| *no) {
@@ -187,12 +187,12 @@ impl Pool {
 
     /// Takes back a file that [`make`](Self::make) made and that was not begun. A failure only
     /// leaves a file behind that the next one to make the segment, or to open the log, removes.
-    pub(crate) fn unmake(&self, segment: u64) {
+    pub(super) fn unmake(&self, segment: u64) {
         let _ = self.disk.remove(&segment_name(segment));
     }
 
     /// Takes back the file of a segment that nobody needs.
-    pub(crate) fn give_back(&mut self, segment: u64) -> io::Result<()> {
+    pub(super) fn give_back(&mut self, segment: u64) -> io::Result<()> {
         let name = segment_name(segment);
         if self.spares.len() >= self.spares_max {
             return self.disk.remove(&name);
