@@ -1,3 +1,4 @@
 //! What the tools share.
 
 pub mod folder;
+pub mod format;

@@ -9,6 +9,7 @@ mod hostile;
 mod killed;
 mod log;
 mod pipeline;
+mod pipeline_crash;
 mod reserve;
 mod rot;
 mod support;

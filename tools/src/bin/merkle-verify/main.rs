@@ -22,9 +22,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use strongroom_storage::{OpenError, log_hint, look};
 use strongroom_tools::folder;
+use strongroom_tools::format::Format;
 use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::{LogError, ReadError};
 
@@ -40,12 +41,6 @@ struct Args {
     /// How to show it.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Table,
-    Json,
 }
 
 /// Why there is no report.

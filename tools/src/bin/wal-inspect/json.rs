@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use strongroom_wal::Frame;
 use strongroom_wal::inspect::{Finding, SegmentFile, Summary};
 
+use crate::output::{Head, Output, kind_word, word};
 use crate::records::{Shown, hex};
-use crate::table::kind_word;
-use crate::{Head, Output, word};
 
 pub(crate) struct Json<W> {
     out: W,

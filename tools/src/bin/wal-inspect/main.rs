@@ -5,6 +5,7 @@
 //! write. 2: it cannot be read.
 
 mod json;
+mod output;
 mod records;
 mod select;
 mod table;
@@ -15,14 +16,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use strongroom_storage::log_hint;
 use strongroom_tools::folder;
+use strongroom_tools::format::Format;
 use strongroom_wal::disk::{Disk, SysDisk};
-use strongroom_wal::inspect::{Finding, FindingKind, Inspector, Passed, SegmentFile, Summary};
-use strongroom_wal::{Frame, LogError, Lsn, OpenHint};
+use strongroom_wal::inspect::{FindingKind, Inspector, Passed, Summary};
+use strongroom_wal::{LogError, Lsn, OpenHint};
 
-use records::Shown;
+use output::{Head, Output};
 use select::{Picked, Selection};
 
 /// Between two looks for what is new.
@@ -45,35 +47,6 @@ struct Args {
     /// How to show it.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-}
-
-/// Receives what is found, in this order: one head, frames and findings as they stand in the log,
-/// one end.
-trait Output {
-    fn head(&mut self, head: &Head) -> io::Result<()>;
-    fn frame(
-        &mut self,
-        frame: &Frame,
-        segment_size: u64,
-        records: Option<&[Shown]>,
-    ) -> io::Result<()>;
-    fn finding(&mut self, finding: &Finding) -> io::Result<()>;
-    fn end(&mut self, summary: &Summary, clean: bool) -> io::Result<()>;
-    fn flush(&mut self) -> io::Result<()>;
-}
-
-/// What is known before the frames are read.
-struct Head {
-    log_id: [u8; 16],
-    segment_size: u64,
-    spares: usize,
-    segments: Vec<SegmentFile>,
 }
 
 /// Why the log could not be shown.
@@ -208,30 +181,4 @@ fn hint(disk: &Arc<dyn Disk>) -> OpenHint {
         None
     });
     hint.unwrap_or_default()
-}
-
-/// What a finding means, for people.
-fn explain(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::Recycled => "segments were recycled here (no damage)",
-        FindingKind::Torn => "unfinished write, never acknowledged; opening the store drops it",
-        FindingKind::Rotten => {
-            "acknowledged data is damaged; restore the file from a replica or a backup"
-        }
-        FindingKind::Missing => "a segment is missing; restore it from a replica or a backup",
-        FindingKind::Foreign => "segment of another log; move it away",
-        FindingKind::Newer => "written by a newer version; use that version",
-    }
-}
-
-/// One word for a finding.
-fn word(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::Recycled => "recycled",
-        FindingKind::Torn => "torn",
-        FindingKind::Rotten => "rotten",
-        FindingKind::Missing => "missing",
-        FindingKind::Foreign => "foreign",
-        FindingKind::Newer => "newer",
-    }
 }

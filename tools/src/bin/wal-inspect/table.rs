@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
+use strongroom_wal::Frame;
 use strongroom_wal::inspect::{Finding, Summary};
-use strongroom_wal::{Frame, FrameKind};
 
+use crate::output::{Head, Output, explain, kind_word, word};
 use crate::records::{Shown, hex};
-use crate::{Head, Output, explain, word};
 
 pub(crate) struct Table<W> {
     out: W,
@@ -91,14 +91,5 @@ impl<W: Write> Output for Table<W> {
             writeln!(self.out, "DAMAGED in {damaged} place(s)")?;
         }
         self.out.flush()
-    }
-}
-
-/// One word for a frame's kind.
-pub(crate) fn kind_word(kind: FrameKind) -> &'static str {
-    match kind {
-        FrameKind::Data => "data",
-        FrameKind::Seal => "seal",
-        FrameKind::Close => "close",
     }
 }
