@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use strongroom_storage::{KeyspaceId, Version};
 
 use super::near::Near;
+use crate::config::LeaseTimes;
 
 const SHARDS: usize = 16;
 /// Entries per shard; a full shard is emptied.
@@ -35,9 +36,16 @@ pub struct DecodeCache {
     shards: [Mutex<Shard>; SHARDS],
     /// In front of it all.
     pub(super) near: Near,
+    /// What mounts are decoded with: it stays the same for as long as the cache.
+    pub(super) lease_times: LeaseTimes,
 }
 
 impl DecodeCache {
+    /// Empty, of a server with these times.
+    pub fn new(lease_times: LeaseTimes) -> Self {
+        Self { lease_times, ..Self::default() }
+    }
+
     /// The decoded form of exactly this version, if it is here and of this type.
     pub fn get<T: Send + Sync + 'static>(
         &self,

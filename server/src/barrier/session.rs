@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::near::{Found, MadeFrom};
 use super::{Barrier, BarrierError, DecodeCache};
+use crate::config::LeaseTimes;
 use crate::logical::ApiError;
 
 /// Why an entry could not be read or written.
@@ -48,6 +49,11 @@ impl Session {
     /// Begins.
     pub fn new(txn: Txn, barrier: Arc<Barrier>, cache: Arc<DecodeCache>) -> Self {
         Self { txn, barrier, cache }
+    }
+
+    /// How long tokens and leases live where nothing else says so.
+    pub fn lease_times(&self) -> LeaseTimes {
+        self.cache.lease_times
     }
 
     /// One keyspace of it.

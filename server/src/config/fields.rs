@@ -11,15 +11,25 @@ use super::{ConfigError, Network, size};
 use crate::engine::duration::parse_seconds;
 
 /// Turns byte offsets into line numbers.
-pub(super) struct Lines<'a>(pub(super) &'a str);
+pub(super) struct Lines<'a> {
+    /// What was parsed.
+    pub(super) text: &'a str,
+    /// For each line of `text` the one of the file; nothing where they are the same.
+    pub(super) of_file: &'a [usize],
+}
 
 impl Lines<'_> {
     /// Line (from 1) where `item` starts.
     pub(super) fn of(&self, item: &impl Span) -> usize {
-        let start = item.span().map_or(0, |span| span.start).min(self.0.len());
+        let start = item.span().map_or(0, |span| span.start).min(self.text.len());
         // A span may begin with the white space before the item.
-        let blank = self.0[start..].len() - self.0[start..].trim_start().len();
-        1 + self.0[..start + blank].bytes().filter(|b| *b == b'\n').count()
+        let blank = self.text[start..].len() - self.text[start..].trim_start().len();
+        self.in_file(1 + self.text[..start + blank].bytes().filter(|b| *b == b'\n').count())
+    }
+
+    /// The file's line (from 1) that a line of what was parsed comes from.
+    pub(super) fn in_file(&self, line: usize) -> usize {
+        self.of_file.get(line.saturating_sub(1)).copied().unwrap_or(line)
     }
 }
 
@@ -151,6 +161,12 @@ impl<'a> Fields<'a> {
             let word = e.as_str()?.to_ascii_lowercase();
             words.contains(&word.as_str()).then_some(word)
         })
+    }
+
+    /// The line that gives a key.
+    pub(super) fn line(&self, key: &str) -> Option<usize> {
+        let attribute = self.attributes.iter().find(|a| a.key.as_str() == key)?;
+        Some(self.lines.of(*attribute))
     }
 
     /// Takes a key that is understood and has no effect.

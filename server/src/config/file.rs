@@ -7,8 +7,8 @@ use hcl::edit::structure::{Block, BlockLabel, Body};
 
 use super::fields::{Fields, Lines};
 use super::{
-    Config, ConfigError, DEFAULT_API_PORT, DEFAULT_LOG_RETENTION_BYTES, ForwardedFor, Limits,
-    Listener, Loaded, Open, ProxyBehavior, ProxyProtocol, TlsFiles, json,
+    Config, ConfigError, DEFAULT_API_PORT, DEFAULT_LOG_RETENTION_BYTES, ForwardedFor, LeaseTimes,
+    Limits, Listener, Loaded, Open, ProxyBehavior, ProxyProtocol, TlsFiles, json, quoted,
 };
 
 /// Levels of the log, quietest last.
@@ -40,8 +40,21 @@ pub(super) fn parse(text: &str) -> Result<Loaded, ConfigError> {
 
 /// As [`parse`], for a file that adds to what is known already: listeners and storage may be missing.
 pub(super) fn parse_any(text: &str) -> Result<Loaded, ConfigError> {
-    let body = body(text)?;
-    let lines = Lines(text);
+    let written = if json::is_json(text) {
+        Some(json::as_hcl(text).map_err(|e| ConfigError::Syntax {
+            line: e.line(),
+            column: e.column(),
+            message: "not valid JSON".to_owned(),
+        })?)
+    } else {
+        None
+    };
+    let plain = quoted::bare(text);
+    let lines = match &written {
+        Some(hcl) => Lines { text: &hcl.text, of_file: &hcl.lines },
+        None => Lines { text: &plain, of_file: &[] },
+    };
+    let body = body(&lines)?;
     let mut warnings = Vec::new();
     let mut top = Fields::of("", &body, &lines)?;
 
@@ -59,6 +72,7 @@ pub(super) fn parse_any(text: &str) -> Result<Loaded, ConfigError> {
         listeners,
         data_path,
         log_retention_bytes: replication(&mut top, &lines, &mut warnings)?,
+        lease_times: lease_times(&mut top)?,
         api_addr: top.text("api_addr")?,
         cluster_addr: top.text("cluster_addr")?,
         cluster_name: top.text("cluster_name")?,
@@ -74,16 +88,29 @@ pub(super) fn parse_any(text: &str) -> Result<Loaded, ConfigError> {
     Ok(Loaded { config, volatile, warnings })
 }
 
-fn body(text: &str) -> Result<Body, ConfigError> {
-    if json::is_json(text) {
-        return json::parse(text).map_err(|e| ConfigError::Syntax {
-            line: e.line(),
-            column: e.column(),
-            message: "not valid JSON".to_owned(),
+/// What is not given, or 0, is 32 days.
+fn lease_times(top: &mut Fields<'_>) -> Result<LeaseTimes, ConfigError> {
+    let line = top.line("default_lease_ttl").or(top.line("max_lease_ttl"));
+    let mut seconds = |key: &str, otherwise: u64| {
+        let given = top.duration(key)?.map_or(0, |d| d.as_secs());
+        Ok::<_, ConfigError>(if given == 0 { otherwise } else { given })
+    };
+    let usual = LeaseTimes::default();
+    let max = seconds("max_lease_ttl", usual.max)?;
+    let times = LeaseTimes { default: seconds("default_lease_ttl", usual.default)?, max };
+    if times.default > times.max {
+        return Err(ConfigError::Value {
+            line: line.unwrap_or(1),
+            key: "default_lease_ttl".to_owned(),
+            expected: "no longer than max_lease_ttl; each is 768h where it is not given",
         });
     }
-    hcl::edit::parser::parse_body(text).map_err(|e| ConfigError::Syntax {
-        line: e.location().line(),
+    Ok(times)
+}
+
+fn body(lines: &Lines<'_>) -> Result<Body, ConfigError> {
+    hcl::edit::parser::parse_body(lines.text).map_err(|e| ConfigError::Syntax {
+        line: lines.in_file(e.location().line()),
         column: e.location().column(),
         message: e.message().to_owned(),
     })

@@ -168,6 +168,9 @@ fn files_of_other_servers_start_this_one() {
         assert_eq!(loaded.config.data_path.to_str(), Some("d"));
         assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
     }
+    let quoted = "\"listener\" \"tcp\" {\n  \"tls_disable\" = 1\n}\nstorage \"inmem\" {}\n\
+                  \"max_lease_ttl\" = \"1000h\"";
+    assert_eq!(parse(quoted).unwrap().config.lease_times.max, 3_600_000);
     let both = small("tls_disable = true", "backend \"inmem\" {}");
     assert!(matches!(parse(&both), Err(ConfigError::Twice { .. })));
 }
@@ -212,6 +215,50 @@ fn json_means_what_the_same_hcl_means() {
     assert_eq!(c.log_retention_bytes, 256 << 20);
     assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
     assert!(loaded.warnings[0].contains("surprise"));
+    assert!(loaded.warnings[0].ends_with("at line 10"), "{:?}", loaded.warnings);
     assert!(matches!(parse("{\"listener\": }"), Err(ConfigError::Syntax { line: 1, .. })));
     assert!(matches!(parse("{}"), Err(ConfigError::Missing { .. })));
+}
+
+/// Messages about JSON once named line 1 whatever was wrong.
+#[test]
+fn what_is_wrong_in_json_is_found_by_its_line() {
+    let file = |storage: &str, rest: &str| {
+        format!(
+            "\n{{\n\"listener\": {{\"tcp\": {{\n\"tls_disable\": true}}}},\n\
+             \"storage\": {{\"strongroom\": {{\"path\":\n{storage}}}}}{rest}}}"
+        )
+    };
+    assert_eq!(parse(&file("\"/${a}\"", "")).unwrap().config.data_path.to_str(), Some("/${a}"));
+    for (text, line) in [
+        (file("[5]", ""), 6),
+        (file("\"d\"", ",\n\"disable_mlock\": \"maybe\""), 7),
+        (file("\"d\"", ",\n\n\"api_addr\": \"a\", \"api_addr\": \"b\""), 8),
+        (file("\"d\"", ",\n\"max_lease_ttl\": \"2h\""), 7),
+    ] {
+        match parse(&text).unwrap_err() {
+            ConfigError::Value { line: at, .. } | ConfigError::Syntax { line: at, .. } => {
+                assert_eq!(at, line, "{text}");
+            }
+            other => panic!("{other} of {text}"),
+        }
+    }
+    let syntax = parse("{\n\"listener\":\n}").unwrap_err();
+    assert!(matches!(syntax, ConfigError::Syntax { line: 3, .. }), "{syntax}");
+}
+
+#[test]
+fn lease_times_are_32_days_or_as_given_and_fit_together() {
+    let times = |rest: &str| {
+        parse(&small("tls_disable = true", rest)).map(|loaded| loaded.config.lease_times)
+    };
+    let usual = times("").unwrap();
+    assert_eq!((usual.default, usual.max), (2_764_800, 2_764_800));
+    let own = times("default_lease_ttl = \"1h\"\nmax_lease_ttl = 7200").unwrap();
+    assert_eq!((own.default, own.max), (3600, 7200));
+    assert_eq!(times("default_lease_ttl = 0\nmax_lease_ttl = \"0\"").unwrap(), usual);
+    for bad in ["max_lease_ttl = \"2h\"", "default_lease_ttl = \"1000h\"", "max_lease_ttl = \"x\""]
+    {
+        assert!(matches!(times(bad), Err(ConfigError::Value { .. })), "{bad}");
+    }
 }

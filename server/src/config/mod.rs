@@ -10,6 +10,7 @@ mod fields;
 mod file;
 mod json;
 mod network;
+mod quoted;
 mod size;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -46,8 +47,26 @@ pub struct Config {
     pub log_level: String,
     /// How much of the log is kept for secondaries that are away, bytes.
     pub log_retention_bytes: u64,
+    /// How long tokens and leases live where nothing else says so.
+    pub lease_times: LeaseTimes,
     /// Development mode.
     pub dev: Option<DevConfig>,
+}
+
+/// How long tokens and leases live where neither mount nor role says so. Seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseTimes {
+    /// Those without a wish of their own.
+    pub default: u64,
+    /// None lives longer, whatever it wishes; a mount may be tuned beyond it.
+    pub max: u64,
+}
+
+impl Default for LeaseTimes {
+    /// 32 days.
+    fn default() -> Self {
+        Self { default: 2_764_800, max: 2_764_800 }
+    }
 }
 
 /// One API listener.
@@ -169,6 +188,7 @@ pub fn load_beside(path: &Path, config: &mut Config) -> Result<Vec<String>, Conf
     config.cluster_name = file.cluster_name.or(config.cluster_name.take());
     config.log_level = file.log_level;
     config.log_retention_bytes = file.log_retention_bytes;
+    config.lease_times = file.lease_times;
     Ok(warnings)
 }
 
@@ -219,6 +239,7 @@ impl Config {
             disable_mlock: true,
             log_level: "info".to_owned(),
             log_retention_bytes: DEFAULT_LOG_RETENTION_BYTES,
+            lease_times: LeaseTimes::default(),
             dev: Some(DevConfig { root_token_id }),
         };
         let cluster_port = config.cluster_listen().port();

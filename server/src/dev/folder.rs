@@ -4,38 +4,44 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::LaunchError;
+use super::leftover::{self, Owned};
 use super::settings::random_name;
 
 /// Letters of the random part of a temporary folder's name.
 const NAME_LEN: usize = 12;
+const PREFIX: &str = "strongroom-dev-";
 
 /// A folder, removed on drop if it is temporary.
 #[derive(Debug)]
 pub struct DevFolder {
     path: PathBuf,
-    temporary: bool,
+    /// Of a temporary one.
+    owned: Option<Owned>,
 }
 
 impl DevFolder {
     /// The user's folder, made if need be and kept; or a new one below the system's temporary folder.
-    /// Others cannot read what is made here.
+    /// Others cannot read what is made here. Temporary folders of servers that were killed go.
     ///
     /// # Errors
     /// The folder cannot be made.
     pub fn open(chosen: Option<&Path>) -> Result<Self, LaunchError> {
-        let temporary = chosen.is_none();
-        let path = if let Some(path) = chosen {
-            std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-        } else {
-            let name = format!("strongroom-dev-{}", random_name(NAME_LEN)?);
-            std::env::temp_dir().join(name)
-        };
-        std::fs::DirBuilder::new()
-            .recursive(!temporary)
-            .mode(0o700)
-            .create(&path)
-            .map_err(|source| LaunchError::Folder { path: path.clone(), source })?;
-        Ok(Self { path, temporary })
+        if let Some(path) = chosen {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            make(&path, true)?;
+            return Ok(Self { path, owned: None });
+        }
+        let parent = std::env::temp_dir();
+        leftover::sweep(&parent, PREFIX);
+        loop {
+            let path = parent.join(format!("{PREFIX}{}", random_name(NAME_LEN)?));
+            make(&path, false)?;
+            let owned = Owned::take(&path)
+                .map_err(|source| LaunchError::Folder { path: path.clone(), source })?;
+            if owned.is_some() {
+                return Ok(Self { path, owned });
+            }
+        }
     }
 
     /// Where it is.
@@ -45,13 +51,19 @@ impl DevFolder {
 
     /// Whether it goes away with this value.
     pub fn is_temporary(&self) -> bool {
-        self.temporary
+        self.owned.is_some()
     }
+}
+
+fn make(path: &Path, recursive: bool) -> Result<(), LaunchError> {
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(recursive).mode(0o700).create(path);
+    made.map_err(|source| LaunchError::Folder { path: path.to_owned(), source })
 }
 
 impl Drop for DevFolder {
     fn drop(&mut self) {
-        if self.temporary
+        if self.is_temporary()
             && let Err(error) = std::fs::remove_dir_all(&self.path)
             && error.kind() != std::io::ErrorKind::NotFound
         {

@@ -9,6 +9,7 @@ mod api;
 mod error;
 mod folder;
 mod launch;
+mod leftover;
 mod lock;
 mod member;
 mod plan;

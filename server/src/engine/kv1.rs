@@ -12,9 +12,6 @@ use super::fields::{folder, list, scalar, scan, writable};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, EngineRoute, Method, Operation, Response};
 
-/// Advisory lease of a secret without `ttl` where the mount sets none, in seconds (32 days).
-const DEFAULT_LEASE: u64 = 2_764_800;
-
 pub(super) static ROUTES: &[EngineRoute] = &[EngineRoute::new(
     "{path..}",
     "Read, write, list and delete secrets.",
@@ -36,11 +33,8 @@ fn exists(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<bool> {
 
 fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let mut response = read_object(call.path, view)?;
-    let default = match call.mount.default_lease_ttl {
-        0 => DEFAULT_LEASE,
-        seconds => seconds,
-    };
-    response.lease_duration = response.data.as_deref().and_then(advisory_lease).unwrap_or(default);
+    let own = response.data.as_deref().and_then(advisory_lease);
+    response.lease_duration = own.unwrap_or(call.mount.default_lease_ttl);
     Ok(response)
 }
 

@@ -49,7 +49,12 @@ impl Harness {
             barrier: Arc::new(Barrier::new(Keyring::generate(0).unwrap()).unwrap()),
             cache: Arc::default(),
             table: routes(kind, &options).unwrap(),
-            mount: MountInfo { path: "m/".into(), options, ..MountInfo::default() },
+            mount: MountInfo {
+                path: "m/".into(),
+                options,
+                default_lease_ttl: 2_764_800,
+                ..MountInfo::default()
+            },
             caller: Caller { token_id: "t".into(), ..Caller::default() },
             now: SystemTime::UNIX_EPOCH + START,
             _dir: dir,

@@ -141,7 +141,7 @@ fn insert(
     entry: MountEntry,
     [shared_key, own_key]: [&'static str; 2],
 ) -> Result<(), MountError> {
-    check_times(&entry.config)?;
+    check_times(&entry.config, session.lease_times().max)?;
     let shared = entries(session, shared_key)?;
     let own = entries(session, own_key)?;
     let path = &entry.path;
@@ -200,7 +200,13 @@ fn normalise(entry: &mut MountEntry) -> Result<(), MountError> {
     refused(format!("plugin not found in the catalog: {}", entry.kind))
 }
 
-fn check_times(config: &MountConfig) -> Result<(), MountError> {
+/// `most`: the longest lease of mounts that do not set their own.
+fn check_times(config: &MountConfig, most: u64) -> Result<(), MountError> {
+    if config.max_lease_ttl == 0 && config.default_lease_ttl > most {
+        return refused(format!(
+            "given default lease TTL greater than system max lease TTL of {most}"
+        ));
+    }
     if config.max_lease_ttl != 0 && config.default_lease_ttl > config.max_lease_ttl {
         return refused("given default lease TTL greater than given max lease TTL");
     }
@@ -271,7 +277,7 @@ pub fn tune(
         let mut table = entries(session, key)?;
         let Some(entry) = table.iter_mut().find(|e| e.path == path) else { continue };
         change(entry)?;
-        check_times(&entry.config)?;
+        check_times(&entry.config, session.lease_times().max)?;
         save(session, key, table)?;
         return Ok(true);
     }

@@ -17,11 +17,6 @@ pub use entry::{LockoutConfig, MountConfig, MountEntry, Table};
 pub use remount::remount;
 pub use router::{Mount, Router, Scope, Target, auth_by_accessor, route, router};
 
-/// Seconds: the system's default and longest lease (32 days).
-pub const DEFAULT_LEASE_TTL: u64 = 2_764_800;
-/// Seconds.
-pub const MAX_LEASE_TTL: u64 = DEFAULT_LEASE_TTL;
-
 /// Key of the replicated table of secrets engines in CORE.
 pub const MOUNTS_KEY: &str = "mounts";
 /// Key of the table of auth methods in CORE.

@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use strongroom_storage::KeyspaceId;
 
-use super::{
-    AUTH_KEY, DEFAULT_LEASE_TTL, LOCAL_AUTH_KEY, LOCAL_KEY, MAX_LEASE_TTL, MOUNTS_KEY, MountEntry,
-    Table,
-};
+use super::{AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, MountEntry, Table};
 use crate::barrier::{Session, ViewError};
+use crate::config::LeaseTimes;
 use crate::keyspace::{CORE, LOCAL};
 use crate::logical::{EngineHandler, MountInfo, Route};
 use crate::sys::CoreHandler;
@@ -52,11 +50,11 @@ pub struct Router {
 }
 
 impl Router {
-    fn decode(stored: &[u8], prefix: &str) -> Option<Self> {
+    fn decode(stored: &[u8], prefix: &str, times: LeaseTimes) -> Option<Self> {
         let table: Table = serde_json::from_slice(stored).ok()?;
         let mut router = Self::default();
         for entry in table.entries {
-            let mount = Arc::new(Mount::new(entry, prefix));
+            let mount = Arc::new(Mount::new(entry, prefix, times));
             router.accessors.insert(mount.info.accessor.as_str().into(), Arc::clone(&mount));
             router.deepest = router.deepest.max(mount.info.path.matches('/').count());
             router.paths.insert(mount.info.path.as_str().into(), mount);
@@ -88,7 +86,7 @@ impl Router {
 }
 
 impl Mount {
-    fn new(entry: MountEntry, prefix: &str) -> Self {
+    fn new(entry: MountEntry, prefix: &str, times: LeaseTimes) -> Self {
         let options = entry.options.clone().unwrap_or_default();
         let target = match (prefix, entry.kind.as_str()) {
             ("", "system") => Target::System,
@@ -103,8 +101,8 @@ impl Mount {
             path: format!("{prefix}{}", entry.path),
             accessor: entry.accessor.clone(),
             options,
-            default_lease_ttl: or(entry.config.default_lease_ttl, DEFAULT_LEASE_TTL),
-            max_lease_ttl: or(entry.config.max_lease_ttl, MAX_LEASE_TTL),
+            default_lease_ttl: or(entry.config.default_lease_ttl, times.default),
+            max_lease_ttl: or(entry.config.max_lease_ttl, times.max),
             local: entry.local,
             token_type: entry.config.token_type.clone(),
             lockout: entry.config.user_lockout_config,
@@ -175,6 +173,8 @@ pub fn router(session: &mut Session, key: &str) -> Result<Arc<Router>, ViewError
         AUTH_KEY => (CORE, "auth/"),
         _ => (CORE, ""),
     };
-    let table = session.view(keyspace).cached(key, |stored| Router::decode(stored, prefix))?;
+    let times = session.lease_times();
+    let decode = |stored: &[u8]| Router::decode(stored, prefix, times);
+    let table = session.view(keyspace).cached(key, decode)?;
     Ok(table.unwrap_or_default())
 }

@@ -191,7 +191,7 @@ fn read_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> 
 fn read_place(place: &Place<'_>, session: &mut Session, missing: &str) -> ApiResult<Response> {
     let found = place.find(session)?;
     match (found, place.tune) {
-        (Some(entry), true) => flat(&tuning(&entry)),
+        (Some(entry), true) => flat(&tuning(&entry, session.lease_times())),
         (Some(entry), false) => flat(&show(&entry)),
         (None, true) => Err(ApiError::bad_request(format!(
             "cannot fetch sysview for path {:?}",
@@ -271,8 +271,11 @@ impl Lockout {
 
 impl Config {
     pub(super) fn apply(self, to: &mut MountConfig) -> ApiResult<()> {
-        set(&mut to.default_lease_ttl, self.default_lease_ttl.map(|t| ttl(&t)).transpose()?);
-        set(&mut to.max_lease_ttl, self.max_lease_ttl.map(|t| ttl(&t)).transpose()?);
+        set(
+            &mut to.default_lease_ttl,
+            self.default_lease_ttl.map(|t| ttl("default", &t)).transpose()?,
+        );
+        set(&mut to.max_lease_ttl, self.max_lease_ttl.map(|t| ttl("max", &t)).transpose()?);
         set(&mut to.force_no_cache, self.force_no_cache.map(|f| f.0));
         if let Some(Scalar(visibility)) = self.listing_visibility {
             if !["", "unauth", "hidden"].contains(&visibility.as_str()) {
@@ -308,13 +311,14 @@ fn set<T>(to: &mut T, value: Option<T>) {
 }
 
 /// Seconds; `system` and nothing mean the system's default.
-fn ttl(given: &Scalar) -> ApiResult<u64> {
+fn ttl(which: &str, given: &Scalar) -> ApiResult<u64> {
     if matches!(given.0.as_str(), "" | "system") {
         return Ok(0);
     }
-    serde_json::from_value::<Seconds>(given.0.clone().into())
-        .map(|s| s.0)
-        .map_err(|_| ApiError::bad_request(format!("unable to parse TTL of {}", given.0)))
+    serde_json::from_value::<Seconds>(given.0.clone().into()).map(|s| s.0).map_err(|_| {
+        let given = &given.0;
+        ApiError::bad_request(format!("unable to parse {which} TTL of {given}: invalid duration"))
+    })
 }
 
 fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

@@ -8,16 +8,17 @@ use serde_json::{Value, json};
 use super::CoreCall;
 use super::mounts::{Config, Place, strings};
 use crate::barrier::Session;
+use crate::config::LeaseTimes;
 use crate::engine;
 use crate::logical::{ApiError, ApiResult, Response, Scalar};
-use crate::mount::{self, DEFAULT_LEASE_TTL, MAX_LEASE_TTL, MountEntry, MountError};
+use crate::mount::{self, MountEntry, MountError};
 
 /// What `tune` shows: times in force and what was set.
-pub(super) fn tuning(entry: &MountEntry) -> Value {
+pub(super) fn tuning(entry: &MountEntry, times: LeaseTimes) -> Value {
     let or = |own: u64, default| if own == 0 { default } else { own };
     let mut data = serde_json::to_value(&entry.config).unwrap_or_default();
-    data["default_lease_ttl"] = or(entry.config.default_lease_ttl, DEFAULT_LEASE_TTL).into();
-    data["max_lease_ttl"] = or(entry.config.max_lease_ttl, MAX_LEASE_TTL).into();
+    data["default_lease_ttl"] = or(entry.config.default_lease_ttl, times.default).into();
+    data["max_lease_ttl"] = or(entry.config.max_lease_ttl, times.max).into();
     data["description"] = entry.description.clone().into();
     if let Some(options) = entry.options.as_ref().filter(|o| !o.is_empty()) {
         data["options"] = json!(options);

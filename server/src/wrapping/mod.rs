@@ -20,9 +20,6 @@ use crate::token;
 
 pub use routes::ROUTES;
 
-/// Seconds: the longest that an answer is kept.
-pub const TTL_MAX: u64 = crate::mount::MAX_LEASE_TTL;
-
 /// Where wrapped answers once stood, in the wrapping token's own cubbyhole.
 pub(crate) const OLD_PATH: &str = "cubbyhole/response";
 const OLD_PATH_WARNING: &str =
@@ -58,7 +55,7 @@ fn end(wrapped: &Wrapped) -> Stamp {
 /// Keeps `payload` for `ttl` seconds and answers with the token for it.
 ///
 /// # Errors
-/// 400 for a `ttl` of 0 or above [`TTL_MAX`]; 500.
+/// 400 for a `ttl` of 0; 500.
 pub fn wrap(
     session: &mut Session,
     payload: Zeroizing<String>,
@@ -66,10 +63,8 @@ pub fn wrap(
     creation_path: &str,
     now: SystemTime,
 ) -> ApiResult<WrapInfo> {
-    if ttl == 0 || ttl > TTL_MAX {
-        return Err(ApiError::bad_request(format!(
-            "the wrapping TTL must be between 1 second and {TTL_MAX} seconds"
-        )));
+    if ttl == 0 {
+        return Err(ApiError::bad_request("the wrapping TTL must be a second or more"));
     }
     let wrapping_token = token::generate_id().map_err(ApiError::internal)?;
     let id = token::storage_id(session, &wrapping_token)?;
