@@ -26,7 +26,7 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use strongroom_storage::KeyspaceId;
 use zeroize::Zeroizing;
 
-use super::Keyring;
+use super::{FormerKeys, Keyring};
 
 const VERSION: u8 = 1;
 const SALT_LEN: usize = 16;
@@ -65,6 +65,7 @@ type Subkeys = HashMap<(u32, [u8; SALT_LEN]), Arc<LessSafeKey>>;
 
 struct State {
     ring: Keyring,
+    former: FormerKeys,
     sealing: Sealing,
 }
 
@@ -80,21 +81,39 @@ impl Barrier {
     /// # Errors
     /// [`BarrierError::Random`].
     pub fn new(ring: Keyring) -> Result<Self, BarrierError> {
+        Self::with_former(ring, FormerKeys::default())
+    }
+
+    /// As [`Barrier::new`], with keys of terms that are gone.
+    ///
+    /// # Errors
+    /// [`BarrierError::Random`].
+    pub fn with_former(ring: Keyring, former: FormerKeys) -> Result<Self, BarrierError> {
         let sealing = Sealing::new(&ring)?;
         Ok(Self {
-            state: ArcSwap::from_pointee(State { ring, sealing }),
+            state: ArcSwap::from_pointee(State { ring, former, sealing }),
             subkeys: Mutex::new(HashMap::new()),
         })
     }
 
-    /// Takes a new keyring into use (a rotation, or one that arrived by replication).
+    /// Takes a new keyring into use (a rotation, or one that arrived by replication). Keys that it
+    /// lacks still open what was sealed under them.
     ///
     /// # Errors
     /// [`BarrierError::Random`]; the old keyring stays in use then.
     pub fn replace_keyring(&self, ring: Keyring) -> Result<(), BarrierError> {
         let sealing = Sealing::new(&ring)?;
-        self.state.store(Arc::new(State { ring, sealing }));
+        let state = self.state.load();
+        let former = state.former.after(&state.ring, &ring).unwrap_or_else(|| state.former.clone());
+        self.state.store(Arc::new(State { ring, former, sealing }));
         Ok(())
+    }
+
+    /// What has to be stored with a keyring before it is taken into use: the keys that it lacks, those
+    /// of before among them. `None` where it lacks no more than was stored already.
+    pub fn lost_by(&self, ring: &Keyring) -> Option<FormerKeys> {
+        let state = self.state.load();
+        state.former.after(&state.ring, ring)
     }
 
     /// A copy of the keyring in use; a secret.
@@ -147,27 +166,52 @@ impl Barrier {
         mut stored: Vec<u8>,
     ) -> Result<Zeroizing<Vec<u8>>, BarrierError> {
         let (term, salt, counter) = parse_header(&stored)?;
-        let subkey = self.subkey(term, salt)?;
-        let len = subkey
-            .open_within(nonce(counter), aad(keyspace, key), &mut stored, HEADER_LEN..)
-            .map_err(|_| BarrierError::Authentication)?
-            .len();
+        let open = |subkey: &LessSafeKey, stored: &mut Vec<u8>| {
+            let place = aad(keyspace, key);
+            let opened = subkey.open_within(nonce(counter), place, stored, HEADER_LEN..);
+            opened.map(|plain| plain.len()).map_err(|_| BarrierError::Authentication)
+        };
+        // An attempt destroys what it is made on.
+        let spare = self.state.load().former.of(term).next().map(|_| stored.clone());
+        let tried = self.subkey(term, salt).and_then(|subkey| open(&subkey, &mut stored));
+        let len = match (tried, spare) {
+            (Ok(len), _) => len,
+            (Err(e), None) => return Err(e),
+            (Err(e), Some(sealed)) => {
+                let state = self.state.load();
+                let mut keys = state.former.of(term);
+                keys.find_map(|master| {
+                    let subkey = derive(master, &salt).ok()?;
+                    stored.clone_from(&sealed);
+                    let len = open(&subkey, &mut stored).ok()?;
+                    self.keep((term, salt), Arc::new(subkey));
+                    Some(len)
+                })
+                .ok_or(e)?
+            }
+        };
         stored.truncate(len);
         Ok(Zeroizing::new(stored))
     }
 
-    fn subkey(&self, term: u32, salt: [u8; SALT_LEN]) -> Result<Arc<LessSafeKey>, BarrierError> {
+    fn keep(&self, of: (u32, [u8; SALT_LEN]), subkey: Arc<LessSafeKey>) {
         let mut known = self.subkeys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = known.get(&(term, salt)) {
-            return Ok(Arc::clone(key));
-        }
-        let state = self.state.load();
-        let master = state.ring.key(term).ok_or(BarrierError::UnknownTerm(term))?;
-        let key = Arc::new(derive(master, &salt)?);
         if known.len() >= SUBKEY_CACHE_MAX {
             known.clear();
         }
-        known.insert((term, salt), Arc::clone(&key));
+        known.insert(of, subkey);
+    }
+
+    fn subkey(&self, term: u32, salt: [u8; SALT_LEN]) -> Result<Arc<LessSafeKey>, BarrierError> {
+        let known = self.subkeys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = known.get(&(term, salt)) {
+            return Ok(Arc::clone(key));
+        }
+        drop(known);
+        let state = self.state.load();
+        let master = state.ring.key(term).ok_or(BarrierError::UnknownTerm(term))?;
+        let key = Arc::new(derive(master, &salt)?);
+        self.keep((term, salt), Arc::clone(&key));
         Ok(key)
     }
 }
@@ -245,5 +289,33 @@ mod tests {
         assert_eq!(&**barrier.open(KS, b"k", old).unwrap(), b"v");
         let new = barrier.seal(KS, b"k", b"v").unwrap();
         assert_eq!(new[4], 2);
+    }
+
+    /// What a secondary had sealed for itself could not be opened any more once its primary had been
+    /// restored from before a rotation.
+    #[test]
+    fn terms_that_a_keyring_lost_stay_readable_also_where_their_numbers_come_again() {
+        let barrier = Barrier::new(Keyring::generate(0).unwrap()).unwrap();
+        let before = barrier.keyring();
+        let mut rotated = before.clone();
+        rotated.rotate(1).unwrap();
+        barrier.replace_keyring(rotated).unwrap();
+        let lost = barrier.seal(KS, b"k", b"lost").unwrap();
+        let former = barrier.lost_by(&before).unwrap();
+        barrier.replace_keyring(before.clone()).unwrap();
+        assert!(barrier.lost_by(&before).is_none());
+        let mut again = before;
+        again.rotate(2).unwrap();
+        barrier.replace_keyring(again.clone()).unwrap();
+        let new = barrier.seal(KS, b"k", b"new").unwrap();
+        assert_eq!((lost[4], new[4]), (2, 2));
+        // After a restart nothing is known of subkeys.
+        for barrier in [barrier, Barrier::with_former(again, former).unwrap()] {
+            for _ in 0..2 {
+                assert_eq!(&**barrier.open(KS, b"k", lost.clone()).unwrap(), b"lost");
+                assert_eq!(&**barrier.open(KS, b"k", new.clone()).unwrap(), b"new");
+            }
+            assert_eq!(barrier.open(KS, b"x", lost.clone()), Err(BarrierError::Authentication));
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -107,23 +108,17 @@ impl Keyring {
         self.terms.get(&term).map(|t| &t.key)
     }
 
+    /// All terms with their keys; secrets.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (u32, &[u8; 32])> {
+        self.terms.iter().map(|(term, of)| (*term, &of.key))
+    }
+
     /// The stored form.
     ///
     /// # Errors
     /// [`KeyringError::Random`].
     pub fn seal(&self, root: &RootKey) -> Result<Vec<u8>, KeyringError> {
-        let plain = Zeroizing::new(serde_json::to_vec(self).map_err(|_| KeyringError::Malformed)?);
-        let mut nonce = [0; NONCE_LEN];
-        getrandom::fill(&mut nonce).map_err(|_| KeyringError::Random)?;
-        let mut body = plain.to_vec();
-        root.cipher()?
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(AAD),
-                &mut body,
-            )
-            .map_err(|_| KeyringError::Malformed)?;
-        Ok([&nonce[..], &body].concat())
+        seal_json(self, root, AAD)
     }
 
     /// Reads the stored form.
@@ -131,16 +126,41 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::Decrypt`] with the wrong root key, [`KeyringError::Malformed`] otherwise.
     pub fn open(stored: &[u8], root: &RootKey) -> Result<Self, KeyringError> {
-        let (nonce, body) = stored.split_at_checked(NONCE_LEN).ok_or(KeyringError::Malformed)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyringError::Malformed)?;
-        let mut body = Zeroizing::new(body.to_vec());
-        let plain = root
-            .cipher()?
-            .open_in_place(nonce, Aad::from(AAD), &mut body)
-            .map_err(|_| KeyringError::Decrypt)?;
-        let ring: Self = serde_json::from_slice(plain).map_err(|_| KeyringError::Malformed)?;
+        let ring: Self = open_json(stored, root, AAD)?;
         if ring.terms.contains_key(&ring.active) { Ok(ring) } else { Err(KeyringError::Malformed) }
     }
+}
+
+/// `nonce || AES-256-GCM(root key, JSON)`.
+pub(super) fn seal_json(
+    value: &impl Serialize,
+    root: &RootKey,
+    aad: &[u8],
+) -> Result<Vec<u8>, KeyringError> {
+    let plain = Zeroizing::new(serde_json::to_vec(value).map_err(|_| KeyringError::Malformed)?);
+    let mut nonce = [0; NONCE_LEN];
+    getrandom::fill(&mut nonce).map_err(|_| KeyringError::Random)?;
+    let mut body = plain.to_vec();
+    root.cipher()?
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut body)
+        .map_err(|_| KeyringError::Malformed)?;
+    Ok([&nonce[..], &body].concat())
+}
+
+/// What [`seal_json`] sealed.
+pub(super) fn open_json<T: DeserializeOwned>(
+    stored: &[u8],
+    root: &RootKey,
+    aad: &[u8],
+) -> Result<T, KeyringError> {
+    let (nonce, body) = stored.split_at_checked(NONCE_LEN).ok_or(KeyringError::Malformed)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyringError::Malformed)?;
+    let mut body = Zeroizing::new(body.to_vec());
+    let plain = root
+        .cipher()?
+        .open_in_place(nonce, Aad::from(aad), &mut body)
+        .map_err(|_| KeyringError::Decrypt)?;
+    serde_json::from_slice(plain).map_err(|_| KeyringError::Malformed)
 }
 
 fn random32() -> Result<[u8; 32], KeyringError> {

@@ -1,16 +1,19 @@
 //! The barrier: everything that reaches storage goes through it, encrypted and bound to its place.
 //!
 //! - [`Keyring`]: one AES-256 key per term; rotation adds a term, old terms still decrypt.
+//! - [`FormerKeys`]: those of terms that a restored primary does not know.
 //! - [`Barrier`]: seals and opens values under the keyring; no nonce ever repeats.
 //! - [`Session`] and [`View`]: a storage transaction seen through the barrier.
 
 mod cache;
 mod cipher;
+mod former;
 mod keyring;
 mod near;
 mod session;
 
 pub use cache::DecodeCache;
 pub use cipher::{Barrier, BarrierError};
+pub use former::FormerKeys;
 pub use keyring::{Keyring, KeyringError, RootKey};
 pub use session::{Session, View, ViewError};

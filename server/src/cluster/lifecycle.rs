@@ -15,10 +15,13 @@ use super::gather::Operations;
 use super::ops::{ClusterOps, DevHandover};
 use super::rotation;
 use super::shares::{Progress, decode_share, hex, is_encoded};
-use super::{Cluster, IDENTITY_KEY, KEYRING_KEY, Sealed, StartError, State, Unsealed};
+use super::{
+    Cluster, FORMER_KEYS_KEY, IDENTITY_KEY, KEYRING_KEY, Sealed, StartError, State, Unsealed,
+};
 use crate::audit::{self, Broker};
 use crate::auth::Lockout;
-use crate::barrier::{Barrier, Keyring, RootKey, Session};
+use crate::barrier::{Barrier, DecodeCache, FormerKeys, Keyring, RootKey, Session};
+use crate::config::LeaseTimes;
 use crate::engine;
 use crate::keyspace::{CORE, NODE};
 use crate::logical::{ApiError, ApiResult};
@@ -310,7 +313,7 @@ impl Cluster {
         store: Store,
         root_key: RootKey,
     ) -> Result<Arc<Unsealed>, StartError> {
-        let unsealed = Arc::new(open_barrier(store, root_key)?);
+        let unsealed = Arc::new(open_barrier(store, root_key, self.config.lease_times)?);
         let ops: std::sync::Weak<dyn ClusterOps> = self.me.clone();
         let context = ReplicationContext {
             store: unsealed.store.clone(),
@@ -344,15 +347,22 @@ impl Cluster {
     }
 }
 
-fn open_barrier(store: Store, root_key: RootKey) -> Result<Unsealed, StartError> {
+fn open_barrier(
+    store: Store,
+    root_key: RootKey,
+    lease_times: LeaseTimes,
+) -> Result<Unsealed, StartError> {
     let fail = |e: &dyn std::fmt::Display| StartError::Store(e.to_string());
     let sealed_ring = store
         .get(CORE, KEYRING_KEY.as_bytes())
         .map_err(|e| fail(&e))?
         .ok_or_else(|| fail(&"the keyring is missing"))?;
     let ring = Keyring::open(&sealed_ring.value, &root_key).map_err(|e| fail(&e))?;
-    let barrier = Arc::new(Barrier::new(ring).map_err(|e| fail(&e))?);
-    let cache = Arc::default();
+    let former = store.get(NODE, FORMER_KEYS_KEY.as_bytes()).map_err(|e| fail(&e))?;
+    let former = former.map(|sealed| FormerKeys::open(&sealed.value, &root_key)).transpose();
+    let former = former.map_err(|e| fail(&e))?.unwrap_or_default();
+    let barrier = Arc::new(Barrier::with_former(ring, former).map_err(|e| fail(&e))?);
+    let cache = Arc::new(DecodeCache::new(lease_times));
     let mut session = Session::new(store.begin(), Arc::clone(&barrier), Arc::clone(&cache));
     let identity = session
         .view(NODE)

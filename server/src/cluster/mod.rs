@@ -48,6 +48,8 @@ use shares::Progress;
 pub const SEAL_KEY: &str = "seal";
 /// Key of the keyring in CORE.
 pub const KEYRING_KEY: &str = "keyring";
+/// Key of the keys that the keyring lost, in NODE.
+pub const FORMER_KEYS_KEY: &str = "former-keys";
 /// Key of the cluster's name and id in NODE.
 pub const IDENTITY_KEY: &str = "cluster";
 /// Key, in NODE and in the plain, of what a server in development mode knows.

@@ -25,3 +25,4 @@ mod replication;
 mod schemathesis;
 mod support;
 mod tls;
+mod went_back;

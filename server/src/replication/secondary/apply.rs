@@ -7,6 +7,7 @@ use strongroom_storage::{CommitError, Digest, Lsn};
 use super::batch::Batch;
 use super::guard::{Diverged, Guards};
 use crate::barrier::{Keyring, KeyringError, ViewError};
+use crate::cluster::FORMER_KEYS_KEY;
 use crate::keyspace::NODE;
 use crate::replication::context::ReplicationContext;
 use crate::replication::state::{CURSOR_KEY, Cursor};
@@ -57,6 +58,14 @@ pub(crate) async fn write(
     batch.write(session.txn(), &existing);
     if let Some(cursor) = cursor {
         session.view(NODE).put_json(CURSOR_KEY, cursor)?;
+    }
+    if let Some(lost) = keyring.as_ref().and_then(|ring| context.barrier.lost_by(ring)) {
+        tracing::warn!(
+            "the primary's keyring lacks terms that this secondary has: it was restored from before \
+             a rotation. What is this cluster's own stays readable"
+        );
+        let sealed = lost.seal(&context.root_key)?;
+        session.txn().put(NODE, FORMER_KEYS_KEY.as_bytes(), sealed);
     }
     session.into_txn().commit().await?;
     if let Some(ring) = keyring {

@@ -158,8 +158,8 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// A keyring that differs is written and taken into use before any value that may need it. It
-    /// only ever gains terms, so what is here stays readable.
+    /// A keyring that differs is written and taken into use before any value that may need it. What is
+    /// here stays readable: it only ever gains terms, and keys that it lacks all the same are kept.
     async fn keyring_first(&mut self, differences: &Differences) -> Result<(), SyncError> {
         let hash = KeyHash::of(KEYRING_KEY.as_bytes());
         let differs = differences.keyspaces.get(&CORE.0).is_some_and(|d| d.fetch.contains(&hash));
