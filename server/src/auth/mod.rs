@@ -16,8 +16,12 @@ mod params;
 mod renewal;
 mod userpass;
 
+use bytes::Bytes;
+use strongroom_storage::KeyspaceId;
+
 use crate::barrier::Session;
 use crate::logical::{ApiError, ApiResult, Response, Route};
+use crate::mount::Mount;
 use crate::sys::{CoreCall, CoreHandler};
 
 pub use cidr::{Cidr, admit as admit_address, parse_all as parse_cidrs};
@@ -31,17 +35,41 @@ pub use renewal::{Origin, Renewal, Terms, terms};
 struct AuthMethod {
     routes: &'static [Route<CoreHandler>],
     /// What the role of a token gives today; `None` when it is gone.
-    renew: fn(&Renewal<'_>, &mut Session) -> ApiResult<Option<TokenParams>>,
+    renew: Renew,
+    /// The role that a login with this body is for; `None` for a method without roles.
+    role: Option<RoleOf>,
 }
+
+type Renew = fn(&Renewal<'_>, &mut Session) -> ApiResult<Option<TokenParams>>;
+
+/// Finds the role in the body of a login, by what the mount's keyspace says.
+type RoleOf = fn(&Bytes, KeyspaceId, &mut Session) -> ApiResult<Option<String>>;
 
 /// The method of a kind, or `None` for a kind that is not known.
 fn method(kind: &str) -> Option<AuthMethod> {
-    match kind {
-        "approle" => Some(AuthMethod { routes: approle::ROUTES, renew: approle::renew }),
-        "cert" => Some(AuthMethod { routes: cert::ROUTES, renew: cert::renew }),
-        "jwt" => Some(AuthMethod { routes: jwt::ROUTES, renew: jwt::renew }),
-        "userpass" => Some(AuthMethod { routes: userpass::ROUTES, renew: userpass::renew }),
-        _ => None,
+    let (routes, renew, role): (_, Renew, Option<RoleOf>) = match kind {
+        "approle" => (approle::ROUTES, approle::renew, Some(approle::role_of)),
+        "cert" => (cert::ROUTES, cert::renew, Some(cert::role_of)),
+        "jwt" => (jwt::ROUTES, jwt::renew, Some(jwt::role_of)),
+        "userpass" => (userpass::ROUTES, userpass::renew, None),
+        _ => return None,
+    };
+    Some(AuthMethod { routes, renew, role })
+}
+
+/// Whether logins at a mount are for roles.
+pub fn has_roles(mount: &Mount) -> bool {
+    method(&mount.entry.kind).is_some_and(|method| method.role.is_some())
+}
+
+/// The role that a login at a mount is for, if it is for one that there is.
+///
+/// # Errors
+/// 500. A body that says nothing useful is for no role.
+pub fn role_of(mount: &Mount, session: &mut Session, body: &Bytes) -> ApiResult<Option<String>> {
+    match method(&mount.entry.kind).and_then(|method| method.role) {
+        Some(role) => role(body, mount.keyspace, session),
+        None => Ok(None),
     }
 }
 

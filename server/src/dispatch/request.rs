@@ -1,6 +1,7 @@
 //! A request as the HTTP layer hands it over.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::logical::{Certificates, Operation};
+use crate::quota::Standing;
 
 /// One request of a client.
 pub struct Request {
@@ -36,6 +38,8 @@ pub struct Request {
     pub open: bool,
     /// When it came.
     pub now: SystemTime,
+    /// How its sender stands with a rate limit that says so in answers.
+    pub standing: OnceLock<Box<Standing>>,
 }
 
 impl Request {

@@ -124,6 +124,7 @@ mod tests {
             certificates: None,
             open: false,
             now: SystemTime::now(),
+            standing: std::sync::OnceLock::new(),
         };
         let answer = crate::dispatch::handle(cluster, &request).await.unwrap();
         answer.data.map(|data| data.get().to_owned()).unwrap_or_default()

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::{Method, Version};
+use hyper::header::RETRY_AFTER;
+use hyper::{HeaderMap, Method, Version};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::time::timeout;
@@ -25,6 +26,7 @@ use crate::cluster::Cluster;
 use crate::config::{Listener, Open};
 use crate::dispatch::{self, Request};
 use crate::logical::{ApiError, ApiResult, Certificates, Operation, Response};
+use crate::quota::Standing;
 
 /// A client that began a request and has not sent its headers by then is cut off; a connection
 /// without a request for so long is closed.
@@ -127,10 +129,24 @@ async fn same_origin(served: &Served, request: hyper::Request<Incoming>) -> Http
             {
                 tracing::error!(path = call.path, status = e.status, "{}", e.errors.join("; "));
             }
-            respond(result, call.id)
+            let mut response = respond(result, call.id);
+            if let Some(standing) = call.standing.get() {
+                tell(standing, response.headers_mut());
+            }
+            response
         }
         Ok(Taken::Redirect(to)) => redirect(&to),
         Err(e) => respond(Err(e), request_id()),
+    }
+}
+
+/// How the client stands with a rate limit.
+fn tell(standing: &Standing, headers: &mut HeaderMap) {
+    headers.insert("x-ratelimit-limit", standing.limit.into());
+    headers.insert("x-ratelimit-remaining", standing.remaining.into());
+    headers.insert("x-ratelimit-reset", standing.reset.into());
+    if let Some(seconds) = standing.retry_after {
+        headers.insert(RETRY_AFTER, seconds.into());
     }
 }
 

@@ -1,12 +1,14 @@
 //! Rate-limit quotas: how many requests one address may send in an interval.
 //!
 //! The rules are replicated (CORE/`quota/<name>`, CORE/`quota-config`); what was used up is counted
-//! by each cluster for itself, in memory. Of the rules that match a request the one with the longest
-//! path counts. Without rules a request costs one look at a pointer.
+//! by each cluster for itself, in memory. Of the rules that match a request the one for its role
+//! counts, and else the one with the longest path. Without rules a request costs one look at a
+//! pointer.
 
 mod bucket;
 mod routes;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,17 +16,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
+use crate::auth;
 use crate::barrier::{Session, ViewError};
 use crate::cluster::Unsealed;
 use crate::dispatch::Request;
 use crate::keyspace::CORE;
 use crate::logical::{ApiError, ApiResult, Operation};
+use crate::mount::{Scope, route};
 use bucket::Bucket;
 
+pub use bucket::Standing;
 pub use routes::ROUTES;
 
 /// Addresses whose use is remembered at most; when there are more, all start anew.
 const ADDRESSES_MAX: usize = 100_000;
+/// Seconds: no window is longer (a hundred years).
+const INTERVAL_MAX: u64 = 3_153_600_000;
 /// Rules at most.
 const RULES_MAX: usize = 1024;
 const PREFIX: &str = "quota/";
@@ -50,7 +57,9 @@ struct Rule {
     interval: u64,
     /// How long an address that went too far is refused altogether.
     block_interval: u64,
+    /// Of logins: the role that it counts for alone; empty for any.
     role: String,
+    /// Kept and shown; there is one namespace.
     inheritable: bool,
 }
 
@@ -74,7 +83,7 @@ impl Default for Config {
 
 #[derive(Default, PartialEq)]
 struct Rules {
-    /// Longest path first.
+    /// Those of roles first, then the longest path.
     rules: Vec<Rule>,
     config: Config,
 }
@@ -90,11 +99,16 @@ impl Quotas {
     /// Lets a request in, or not.
     ///
     /// # Errors
-    /// 429.
-    pub fn admit(&self, request: &Request) -> ApiResult<()> {
+    /// 429; 500.
+    pub fn admit(&self, request: &Request, unsealed: &Unsealed) -> ApiResult<()> {
         let rules = self.rules.load();
+        if rules.rules.is_empty() {
+            return Ok(());
+        }
         let path = request.path.as_str();
-        let Some(rule) = rules.rules.iter().find(|rule| rule.covers(path)) else { return Ok(()) };
+        let role = rules.role(request, unsealed)?;
+        let fits = |rule: &&Rule| rule.covers(path) && (rule.role.is_empty() || rule.role == role);
+        let Some(rule) = rules.rules.iter().find(fits) else { return Ok(()) };
         if rules.config.rate_limit_exempt_paths.iter().any(|exempt| exempts(exempt, path)) {
             return Ok(());
         }
@@ -103,8 +117,16 @@ impl Quotas {
         if buckets.len() >= ADDRESSES_MAX {
             buckets.clear();
         }
-        let bucket = buckets.entry((rule.name.clone(), from)).or_insert_with(|| Bucket::full(rule));
-        if bucket.take(rule, std::time::Instant::now()) {
+        let now = std::time::Instant::now();
+        let bucket =
+            buckets.entry((rule.name.clone(), from)).or_insert_with(|| Bucket::full(rule, now));
+        let standing = bucket.take(rule, now);
+        let refused = standing.retry_after.is_some();
+        if rules.config.enable_rate_limit_response_headers {
+            // The first word counts, and there is one a request.
+            let _ = request.standing.set(Box::new(standing));
+        }
+        if !refused {
             return Ok(());
         }
         Err(ApiError::new(429, format!("request path {path:?}: rate limit quota exceeded")))
@@ -142,7 +164,30 @@ impl Quotas {
     }
 }
 
+impl Rules {
+    /// The role that a request logs in by, where there are rules for roles; nothing for none.
+    fn role(&self, request: &Request, unsealed: &Unsealed) -> ApiResult<String> {
+        let asked = |rule: &&Rule| !rule.role.is_empty() && rule.covers(&request.path);
+        if request.op != Operation::Write || !self.rules.iter().any(|rule| asked(&rule)) {
+            return Ok(String::new());
+        }
+        let mut session = unsealed.session();
+        let Some((mount, "login")) = route(&mut session, Scope::Here, &request.path)? else {
+            return Ok(String::new());
+        };
+        let role = auth::role_of(&mount, &mut session, &request.body)?;
+        Ok(role.unwrap_or_default())
+    }
+}
+
 impl Rule {
+    /// Requests in a window: at least one, so that a rule cannot lock out whoever would change it.
+    fn limit(&self) -> u64 {
+        // What a rate is beyond 2^53 does not matter.
+        let whole = self.rate.ceil().clamp(1.0, 9e15);
+        format!("{whole:.0}").parse().unwrap_or(u64::MAX)
+    }
+
     fn covers(&self, path: &str) -> bool {
         self.path.is_empty()
             || match self.path.strip_suffix('*') {
@@ -167,6 +212,7 @@ fn load(session: &mut Session) -> Result<Rules, ViewError> {
     for key in core.scan_unvalidated(PREFIX, None, RULES_MAX) {
         rules.extend(core.get_json::<Rule>(&key)?);
     }
-    rules.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.name.cmp(&b.name)));
+    let rank = |rule: &Rule| (rule.role.is_empty(), Reverse(rule.path.len()), rule.name.clone());
+    rules.sort_by_cached_key(rank);
     Ok(Rules { rules, config })
 }

@@ -4,10 +4,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{CONFIG_KEY, Config, PREFIX, RULES_MAX, Rule};
+use crate::auth;
 use crate::barrier::Session;
 use crate::keyspace::CORE;
 use crate::logical::{
-    ApiError, ApiResult, Field, Flag, Method, Operation, Response, Scalar, Seconds, Words,
+    ApiError, ApiResult, Field, Flag, Method, Operation, Response, Scalar, Seconds, Texts,
 };
 use crate::mount::{Scope, route};
 use crate::sys::{CoreCall, CoreRoute};
@@ -67,21 +68,18 @@ fn read_config(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Respons
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct ConfigBody {
-    enable_rate_limit_audit_logging: Option<Flag>,
-    enable_rate_limit_response_headers: Option<Flag>,
-    rate_limit_exempt_paths: Option<Words>,
+    enable_rate_limit_audit_logging: Flag,
+    enable_rate_limit_response_headers: Flag,
+    rate_limit_exempt_paths: Option<Texts>,
 }
 
 fn write_config(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let body: ConfigBody = core.call.parse()?;
     let mut core = session.view(CORE);
     let mut config: Config = core.get_json(CONFIG_KEY)?.unwrap_or_default();
-    if let Some(flag) = body.enable_rate_limit_audit_logging {
-        config.enable_rate_limit_audit_logging = flag.0;
-    }
-    if let Some(flag) = body.enable_rate_limit_response_headers {
-        config.enable_rate_limit_response_headers = flag.0;
-    }
+    // What is not said is no.
+    config.enable_rate_limit_audit_logging = body.enable_rate_limit_audit_logging.0;
+    config.enable_rate_limit_response_headers = body.enable_rate_limit_response_headers.0;
     if let Some(paths) = body.rate_limit_exempt_paths {
         config.rate_limit_exempt_paths = paths.0;
     }
@@ -137,10 +135,7 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     }
     let rate = body.rate.0.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
     let rate = rate.ok_or_else(|| ApiError::bad_request("'rate' is invalid"))?;
-    if !body.role.0.is_empty() {
-        return Err(ApiError::bad_request("quotas by role are not supported by this version"));
-    }
-    let path = path(session, &body.path.0)?;
+    let path = place(session, &body.path.0, &body.role.0)?;
     let rule = Rule {
         name: name.to_owned(),
         inheritable: body.inheritable.map_or(path.is_empty(), |f| f.0),
@@ -151,7 +146,7 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
         role: body.role.0,
     };
     let all = super::load(session)?.rules;
-    if let Some(other) = all.iter().find(|other| other.path == rule.path && other.name != name) {
+    if let Some(other) = all.iter().find(|other| similar(other, &rule)) {
         return Err(ApiError::bad_request(format!(
             "quota rule with similar properties exists under the name {:?}",
             other.name
@@ -164,17 +159,47 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     Ok(Response::empty())
 }
 
-/// A mount's path with its slash, or a path in one as it is.
-fn path(session: &mut Session, given: &str) -> ApiResult<String> {
+/// Whether two rules of different names count for the same requests.
+fn similar(one: &Rule, other: &Rule) -> bool {
+    one.name != other.name && one.path == other.path && one.role == other.role
+}
+
+/// A mount's path with its slash, or a path in one as it is. A rule for a role is for a mount that
+/// has roles.
+fn place(session: &mut Session, given: &str, role: &str) -> ApiResult<String> {
     let given = given.trim_start_matches('/');
+    let refuse = |message| Err(ApiError::bad_request(message));
+    let no_method = |path: &str| {
+        refuse(format!(
+            "Mount path {path:?} is not a valid auth method and therefore unsuitable for use with \
+             role-based quotas"
+        ))
+    };
     if given.is_empty() {
-        return Ok(String::new());
+        return if role.is_empty() { Ok(String::new()) } else { no_method("") };
     }
-    match route(session, Scope::Here, given)? {
-        Some((mount, "")) => Ok(mount.info.path.clone()),
-        Some(_) => Ok(given.to_owned()),
-        None => Err(ApiError::bad_request(format!("invalid mount path {given:?}"))),
+    let Some((mount, rest)) = route(session, Scope::Here, given)? else {
+        let path = given.trim_end_matches('/');
+        return refuse(format!("invalid mount path \"{path}/\""));
+    };
+    let path = mount.info.path.as_str();
+    if role.is_empty() {
+        return Ok(if rest.is_empty() { path } else { given }.to_owned());
     }
+    if !rest.is_empty() {
+        return refuse(
+            "Quotas cannot contain both a path suffix and a role. If a role is provided, path must \
+             be a valid auth mount with a concept of roles"
+                .to_owned(),
+        );
+    }
+    if !path.starts_with("auth/") {
+        return no_method(path);
+    }
+    if !auth::has_roles(&mount) {
+        return refuse(format!("Mount path {path:?} does not support use with role-based quotas"));
+    }
+    Ok(path.to_owned())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the type of every handler")]

@@ -1,6 +1,7 @@
 //! The HTTP API over a real socket, one file an area.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alike;
 mod approle;
 mod audit;
 mod auth;
@@ -16,6 +17,7 @@ mod listener;
 mod mounts;
 mod oidc;
 mod policies;
+mod quotas;
 mod renewal;
 mod replace;
 mod replication;

@@ -37,6 +37,13 @@ impl TestServer {
     /// As [`TestServer::dev`], with its listener changed.
     pub(crate) fn listening(change: impl FnOnce(&mut Listener)) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let change = |config: &mut Config| change(&mut config.listeners[0]);
+        Self::start_with(Arc::new(tempfile::tempdir().unwrap()), true, free, change)
+    }
+
+    /// As [`TestServer::dev`], with its configuration changed.
+    pub(crate) fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         Self::start_with(Arc::new(tempfile::tempdir().unwrap()), true, free, change)
     }
 
@@ -68,7 +75,7 @@ impl TestServer {
         folder: Arc<tempfile::TempDir>,
         dev: bool,
         cluster_port: SocketAddr,
-        change: impl FnOnce(&mut Listener),
+        change: impl FnOnce(&mut Config),
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -78,7 +85,7 @@ impl TestServer {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut config = Config::for_dev(any, folder.path().to_owned(), Some(ROOT.to_owned()));
         config.listeners[0].cluster_address = Some(cluster_port);
-        change(&mut config.listeners[0]);
+        change(&mut config);
         if !dev {
             config.dev = None;
         }

@@ -1,5 +1,6 @@
 //! `login`, and what is held against a token that is to be renewed.
 
+use bytes::Bytes;
 use serde::Deserialize;
 use strongroom_storage::KeyspaceId;
 
@@ -11,13 +12,24 @@ use super::trust::{self, Verdict};
 use crate::auth::{self, Login, Origin, Renewal, TokenParams};
 use crate::barrier::Session;
 use crate::identity::Metadata;
-use crate::logical::{ApiError, ApiResult, Certificates, Response, Scalar};
+use crate::logical::{ApiError, ApiResult, Certificates, Response, Scalar, parse_body};
 use crate::sys::CoreCall;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Body {
     name: Scalar,
+}
+
+/// The role that a login names.
+#[expect(clippy::unnecessary_wraps, reason = "the type that all methods have")]
+pub(in crate::auth) fn role_of(
+    body: &Bytes,
+    _keyspace: KeyspaceId,
+    _session: &mut Session,
+) -> ApiResult<Option<String>> {
+    let named = parse_body::<Body>(body).ok().map(|body| body.name.0.to_lowercase());
+    Ok(named.filter(|name| !name.is_empty()))
 }
 
 /// Any role that trusts the client will do, unless it names one.

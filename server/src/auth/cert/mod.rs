@@ -22,7 +22,7 @@ use super::token_fields;
 use crate::logical::{Field, Method, Operation};
 use crate::sys::CoreRoute;
 
-pub(super) use login::renew;
+pub(super) use login::{renew, role_of};
 
 const LOGIN: &[Field] = &[Field::text("name", "The one role to try")];
 const CERTS: &[Field] = token_fields![

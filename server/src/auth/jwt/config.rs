@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use strongroom_storage::KeyspaceId;
 
 use super::key::{self, PublicKey};
 use crate::barrier::{Session, ViewError};
@@ -49,15 +50,15 @@ impl Config {
 
 /// The settings, if there are any.
 pub(super) fn load(
-    core: &CoreCall<'_>,
+    keyspace: KeyspaceId,
     session: &mut Session,
 ) -> Result<Option<Config>, ViewError> {
-    session.view(core.keyspace).get_json(KEY)
+    session.view(keyspace).get_json(KEY)
 }
 
 /// `config`.
 pub(super) fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let config = load(core, session)?.ok_or_else(ApiError::not_found)?;
+    let config = load(core.keyspace, session)?.ok_or_else(ApiError::not_found)?;
     Response::data(&json!({
         "bound_issuer": config.bound_issuer,
         "default_role": config.default_role,

@@ -1,7 +1,9 @@
 //! `login`, and what is held against a token that is to be renewed.
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use strongroom_storage::KeyspaceId;
 
 use super::claims;
 use super::config::{self, Config};
@@ -11,7 +13,7 @@ use crate::auth::{self, Login, Origin, Renewal, TokenParams};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::identity::Metadata;
-use crate::logical::{ApiError, ApiResult, Response, Scalar, Secret};
+use crate::logical::{ApiError, ApiResult, Response, Scalar, Secret, parse_body};
 use crate::sys::CoreCall;
 
 #[derive(Deserialize, Default)]
@@ -21,11 +23,24 @@ struct Body {
     jwt: Secret,
 }
 
+/// The role that a login names, or the one for those that name none.
+pub(in crate::auth) fn role_of(
+    body: &Bytes,
+    keyspace: KeyspaceId,
+    session: &mut Session,
+) -> ApiResult<Option<String>> {
+    let Ok(Body { role, .. }) = parse_body(body) else { return Ok(None) };
+    if !role.0.is_empty() {
+        return Ok(Some(role.0.to_lowercase()));
+    }
+    Ok(config::load(keyspace, session)?.map(|config| config.default_role))
+}
+
 /// A token that one of the keys signed, and that is what the role expects.
 pub(super) fn login(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let refuse = |message: String| ApiError::bad_request(message);
     let body: Body = core.call.parse()?;
-    let config = config::load(core, session)?
+    let config = config::load(core.keyspace, session)?
         .ok_or_else(|| refuse("could not load configuration".to_owned()))?;
     let name = match body.role.0.to_lowercase() {
         none if none.is_empty() => config.default_role.clone(),

@@ -23,7 +23,7 @@ use super::token_fields;
 use crate::logical::{Field, Method, Operation};
 use crate::sys::CoreRoute;
 
-pub(super) use login::renew;
+pub(super) use login::{renew, role_of};
 
 const LOGIN: &[Field] = &[
     Field::text("jwt", "The signed token"),
@@ -83,7 +83,7 @@ pub(super) static ROUTES: &[CoreRoute] = &[
     )
     .takes(CONFIG),
     CoreRoute::new("role", "List the roles", &[Method::local(Operation::List, role::list)])
-        .takes(&[]),
+        .takes(Field::PAGE),
     CoreRoute::new(
         "role/{name}",
         "Show, make, change or delete a role",
