@@ -43,7 +43,7 @@ pub use counts::Counted;
 pub use device::{BACKLOG_MAX, Device, STUCK_AFTER};
 pub use entry::DeviceEntry;
 pub use routes::ROUTES;
-pub use trail::{Facts, Trail, Who};
+pub use trail::{Facts, Policies, Trail, Who};
 
 /// Key of the devices, in CORE and in LOCAL.
 const TABLE_KEY: &str = "audit";

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::Device;
 use super::hash::{Style, json, number, quoted};
-use super::trail::{Facts, Who};
+use super::trail::{Facts, Policies, Who};
 use crate::dispatch::Request;
 use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Auth, Operation, Response, WrapInfo};
@@ -33,7 +35,7 @@ pub(super) fn head(
 ) -> Vec<u8> {
     let mut out = Object::new(Vec::with_capacity(HEAD), device);
     let named = Named::of(&out, request, &facts.who);
-    out.object("auth", |o| auth(o, &facts.who, &named, verdict));
+    out.object("auth", |o| auth(o, facts, &named, verdict));
     out.object("request", |o| self::request(o, request, facts, &named, headers));
     out.finish()
 }
@@ -141,7 +143,23 @@ impl Named {
     }
 }
 
-fn auth(o: &mut Object<'_>, who: &Who, named: &Named, verdict: Verdict) {
+/// A policy that let a request through.
+#[derive(Serialize)]
+struct Granting<'a> {
+    name: &'a str,
+    namespace_id: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+impl<'a> Granting<'a> {
+    fn of(name: &'a str) -> Self {
+        Self { name, namespace_id: "root", kind: "acl" }
+    }
+}
+
+fn auth(o: &mut Object<'_>, facts: &Facts, named: &Named, verdict: Verdict) {
+    let who = &facts.who;
     let caller = match who {
         Who::Nobody => {
             if verdict == Verdict::Allowed {
@@ -155,9 +173,25 @@ fn auth(o: &mut Object<'_>, who: &Who, named: &Named, verdict: Verdict) {
     o.ready("client_token", named.token.as_deref());
     o.ready("accessor", named.accessor.as_deref());
     o.text("display_name", &caller.display_name);
-    o.value("policies", &caller.policies);
+    let Policies { granting, inherited } = &facts.policies;
+    if inherited.is_empty() {
+        o.value("policies", &caller.policies);
+    } else {
+        let mut all: Vec<_> = caller.policies.iter().chain(inherited).collect();
+        all.sort_unstable();
+        o.value("policies", all);
+    }
     o.value("token_policies", &caller.policies);
-    o.object("policy_results", |o| o.value("allowed", verdict == Verdict::Allowed));
+    if !inherited.is_empty() {
+        o.value("identity_policies", inherited);
+    }
+    o.object("policy_results", |o| {
+        o.value("allowed", verdict == Verdict::Allowed);
+        if verdict == Verdict::Allowed && !granting.is_empty() {
+            let shown: Vec<_> = granting.iter().map(|name| Granting::of(name)).collect();
+            o.value("granting_policies", shown);
+        }
+    });
     if !caller.entity_id.is_empty() {
         o.text("entity_id", &caller.entity_id);
     }
@@ -231,6 +265,7 @@ fn operation(op: Operation, creates: bool) -> &'static str {
         Operation::Write => "update",
         Operation::Patch => "patch",
         Operation::Delete => "delete",
+        Operation::Head => "header",
     }
 }
 

@@ -34,6 +34,17 @@ pub struct Facts {
     pub forwarded_from: Option<String>,
     /// There was nothing yet where the request writes.
     pub creates: bool,
+    /// The caller's.
+    pub policies: Policies,
+}
+
+/// Names of policies.
+#[derive(Default)]
+pub struct Policies {
+    /// Those that let the request through; none where it is open to anyone.
+    pub granting: Vec<String>,
+    /// Those that the caller has by its identity alone.
+    pub inherited: Vec<String>,
 }
 
 /// Puts one request and its answer on record.
@@ -80,11 +91,26 @@ impl Trail {
         Ok(())
     }
 
-    /// Says whether the request makes something new; too late once it is on record.
-    pub fn creates(&mut self, creates: bool) {
-        if let Some(facts) = self.facts.as_mut().filter(|_| self.heads.is_none()) {
-            facts.creates = creates;
-        }
+    /// Says whether the request makes something new, and by which policies; too late once it is on
+    /// record.
+    ///
+    /// # Errors
+    /// Those of `policies`.
+    pub fn found(
+        &mut self,
+        creates: bool,
+        policies: impl FnOnce(&Caller) -> ApiResult<Policies>,
+    ) -> ApiResult<()> {
+        let Some(facts) = self.facts.as_mut().filter(|_| self.heads.is_none()) else {
+            return Ok(());
+        };
+        facts.creates = creates;
+        facts.policies = match &facts.who {
+            Who::Nobody => Policies::default(),
+            Who::Token(token) => policies(&token.caller)?,
+            Who::Forwarded(caller) => policies(caller)?,
+        };
+        Ok(())
     }
 
     /// Puts the request on record, before anything is changed. Once is enough.

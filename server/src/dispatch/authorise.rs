@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::Request;
+use super::run::Context;
 use crate::auth::admit_address;
 use crate::barrier::Session;
 use crate::logical::{Access, ApiError, ApiResult, Caller};
@@ -34,12 +35,13 @@ pub(super) struct Admitted<'c> {
 /// # Errors
 /// 403.
 pub(super) fn authorise<'c>(
+    context: &Context<'_>,
     session: &mut Session,
-    request: &Request,
     access: Access,
     caller: Option<&'c Caller>,
     exists: bool,
 ) -> ApiResult<Admitted<'c>> {
+    let request = context.request;
     let anyone = || Admitted { caller: caller.unwrap_or(&NOBODY), page_max: None };
     if request.open {
         return Ok(anyone());
@@ -50,13 +52,15 @@ pub(super) fn authorise<'c>(
         Access::Sudo => Capabilities::SUDO,
     };
     let caller = caller.ok_or_else(ApiError::permission_denied)?;
-    needed = needed.union(Capabilities::needed(request.op, exists));
+    let verb = Capabilities::needed(request.op, exists);
+    needed = needed.union(verb);
     let granted = policy::granted(session, caller, request.op, &request.path, request.now)?;
     let fits = || {
         granted.fits(request.op, &request.body, request.wrap_ttl)
             && granted.fits_page(request.op, &request.query)
     };
     if granted.capabilities.allows(needed) && fits() {
+        context.allowed.set(Some(verb));
         Ok(Admitted { caller, page_max: granted.page_max(request.op) })
     } else {
         Err(ApiError::forbidden())

@@ -55,7 +55,7 @@ pub async fn handle(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Resp
 /// The place of a verb in [`crate::telemetry::Meters::VERBS`].
 fn verb(op: Operation) -> usize {
     match op {
-        Operation::Read => 0,
+        Operation::Read | Operation::Head => 0,
         Operation::List | Operation::Scan => 1,
         Operation::Write => 2,
         Operation::Patch => 3,
@@ -68,7 +68,7 @@ async fn carry_out(cluster: &Arc<Cluster>, request: &Request) -> ApiResult<Respo
         return Box::pin(to_the_end(run, call)).await;
     }
     let unsealed = cluster.unsealed()?;
-    unsealed.quotas.admit(request)?;
+    unsealed.quotas.admit(request, &unsealed)?;
     let mut trail = Trail::begin(&unsealed.audit);
     let mut result = pin!(answer(cluster, &unsealed, request, &mut trail)).await;
     if let (Some(ttl), Ok(answer)) = (request.wrap_ttl, &mut result)
@@ -100,9 +100,10 @@ async fn answer(
             role,
             scope: Scope::Here,
             creates: Cell::new(false),
+            allowed: Cell::new(None),
         };
         let step = run::attempt(&context, &mut session, found, used != Use::Unlimited);
-        record::creates(trail, &context);
+        record::found(trail, &context, &mut session)?;
         if record::has_effect(&step, &mut session) {
             Box::pin(record::request(trail, request)).await?;
         }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::authorise::identify;
 use super::run::Context;
 use super::{Request, Step};
-use crate::audit::{Facts, Trail, Who};
+use crate::audit::{Facts, Policies, Trail, Who};
 use crate::barrier::Session;
 use crate::cluster::Unsealed;
 use crate::logical::{ApiResult, Caller, Response};
 use crate::mount::{self, Mount, Scope};
+use crate::policy::{Acl, Capabilities};
 use crate::token::Token;
 
 /// What was looked up for the trail in a transaction; the attempt in it need not do it again.
@@ -31,7 +32,7 @@ pub(super) fn know(
         let mount = mount::route(session, Scope::Here, &request.path)?.map(|(mount, _)| mount);
         let who = token.clone().map_or(Who::Nobody, Who::Token);
         found = Some(LookedUp { token, mount: mount.clone() });
-        Ok(Facts { who, mount, forwarded_from: None, creates: false })
+        Ok(Facts { who, mount, ..Facts::default() })
     })?;
     Ok(found)
 }
@@ -51,16 +52,34 @@ pub(super) fn know_forwarded(
             who: Who::Forwarded(caller.clone()),
             mount: mount.map(|(mount, _)| mount),
             forwarded_from: Some(secondary.to_owned()),
-            creates: false,
+            ..Facts::default()
         })
     })
 }
 
-/// Tells the trail whether the attempt found nothing yet where it writes.
-pub(super) fn creates(trail: &mut Option<Trail>, context: &Context<'_>) {
-    if let Some(trail) = trail {
-        trail.creates(context.creates.get());
-    }
+/// Tells the trail what the attempt came upon: whether there was nothing yet where it writes, and
+/// which policies let it through.
+pub(super) fn found(
+    trail: &mut Option<Trail>,
+    context: &Context<'_>,
+    session: &mut Session,
+) -> ApiResult<()> {
+    let Some(trail) = trail else { return Ok(()) };
+    let asked = (context.request, context.allowed.get());
+    trail.found(context.creates.get(), |caller| policies(session, caller, asked))
+}
+
+fn policies(
+    session: &mut Session,
+    caller: &Caller,
+    (request, allowed): (&Request, Option<Capabilities>),
+) -> ApiResult<Policies> {
+    let acl = Acl::of(session, caller, request.now)?;
+    let granting = allowed.map(|needed| acl.granting(request.op, &request.path, needed));
+    Ok(Policies {
+        granting: granting.into_iter().flatten().map(str::to_owned).collect(),
+        inherited: acl.inherited().to_vec(),
+    })
 }
 
 /// Whether what comes next changes something, here or elsewhere.

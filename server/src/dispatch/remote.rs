@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use hyper::HeaderMap;
@@ -105,6 +105,7 @@ pub async fn execute_forwarded(cluster: &Cluster, forwarded: ForwardRequest) -> 
             .then(|| Arc::new(forwarded.certificates)),
         open: false,
         now: SystemTime::now(),
+        standing: OnceLock::new(),
     };
     let from = forwarded.secondary_id;
     let mut trail = Trail::begin(&unsealed.audit);
@@ -136,12 +137,13 @@ async fn execute(
             role,
             scope: Scope::Replicated,
             creates: Cell::new(false),
+            allowed: Cell::new(None),
         };
         let step = match request.path.strip_prefix("sys/") {
             Some(rest) => run::system(&context, &mut session, Some(caller), rest),
             None => run::mounted(&context, &mut session, Some(caller), None),
         };
-        record::creates(trail, &context);
+        record::found(trail, &context, &mut session)?;
         if record::has_effect(&step, &mut session) {
             record::request(trail, request).await?;
         }

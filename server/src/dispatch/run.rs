@@ -20,6 +20,7 @@ use crate::logical::{
     Peer, Response, Route, Served, Takes, find_route, last_of_each, matches as path_matches,
 };
 use crate::mount::{self, Mount, Scope, Target};
+use crate::policy::Capabilities;
 use crate::replication::Role;
 use crate::sys::{self, CoreCall, CoreHandler, Found, SysCall, SysHandler};
 use crate::wrapping;
@@ -47,6 +48,8 @@ pub(super) struct Context<'a> {
     pub(super) scope: Scope,
     /// What an attempt found: nothing yet where the request writes.
     pub(super) creates: Cell<bool>,
+    /// What the caller's policies allowed, if they were asked.
+    pub(super) allowed: Cell<Option<Capabilities>>,
 }
 
 /// Runs a client's request. `found` was looked up in this transaction.
@@ -104,11 +107,13 @@ pub(super) fn system(
     let found = match sys::find(request.op, rest) {
         Ok(found) => found,
         Err(e) => {
-            authorise(session, request, Access::Token, caller, true)?;
+            if !sys::open_to_anyone(rest) {
+                authorise(context, session, Access::Token, caller, true)?;
+            }
             return Err(e);
         }
     };
-    let admitted = authorise(session, request, found.access(), caller, true)?;
+    let admitted = authorise(context, session, found.access(), caller, true)?;
     let caller = admitted.caller;
     if forwarded(context, false, found.served()) {
         return Ok(Step::Forward(caller.clone()));
@@ -158,7 +163,7 @@ pub(super) fn mounted(
         None => mount::route(session, context.scope, &request.path)?,
     };
     let Some((mount, rest)) = routed else {
-        authorise(session, request, Access::Token, caller, true)?;
+        authorise(context, session, Access::Token, caller, true)?;
         return Err(ApiError::new(
             404,
             format!("no handler for route {:?}. route entry not found.", request.path),
@@ -169,7 +174,7 @@ pub(super) fn mounted(
         Target::Core(table) => on_core(context, session, caller, &mount, rest, table, false),
         Target::Own(table) => on_core(context, session, caller, &mount, rest, table, true),
         Target::System | Target::Unknown => {
-            authorise(session, request, Access::Token, caller, true)?;
+            authorise(context, session, Access::Token, caller, true)?;
             Err(ApiError::unsupported_path())
         }
     }
@@ -198,7 +203,7 @@ fn on_core(
         Err(e) => {
             let open = |r: &Route<_>| r.access == Access::Public && path_matches(r.pattern, rest);
             if !table.iter().any(open) {
-                authorise(session, request, Access::Token, caller, true)?;
+                authorise(context, session, Access::Token, caller, true)?;
             }
             return Err(e);
         }
@@ -213,7 +218,7 @@ fn on_core(
         _ => true,
     };
     context.creates.set(!exists);
-    let admitted = authorise(session, request, route.access, caller, exists)?;
+    let admitted = authorise(context, session, route.access, caller, exists)?;
     let caller = admitted.caller;
     if forwarded(context, mount.info.local, method.served) {
         return Ok(Step::Forward(caller.clone()));
@@ -254,7 +259,7 @@ fn engine(
         match find_route(table, request.op, rest) {
             Ok(found) => found,
             Err(e) => {
-                authorise(session, request, Access::Token, caller, true)?;
+                authorise(context, session, Access::Token, caller, true)?;
                 return Err(e);
             }
         };
@@ -267,7 +272,7 @@ fn engine(
         _ => true,
     };
     context.creates.set(!exists);
-    let admitted = authorise(session, request, route.access, caller, exists)?;
+    let admitted = authorise(context, session, route.access, caller, exists)?;
     let caller = admitted.caller;
     if forwarded(context, mount.info.local, method.served) {
         return Ok(Step::Forward(caller.clone()));

@@ -16,16 +16,30 @@ pub struct Acl {
     root: bool,
     /// Policies and entity of the caller.
     whose: (Vec<String>, String),
-    policies: Vec<Arc<Policy>>,
-    /// Rules that hold for this caller at this time, templates filled in.
-    own: Policy,
+    held: Vec<Held>,
+    /// Names that the caller has by its identity alone.
+    inherited: Vec<String>,
     /// It holds from when it was made until the first of its rules ends.
     made: Stamp,
     until: Option<Stamp>,
 }
 
+/// One policy of a caller.
+struct Held {
+    name: String,
+    policy: Arc<Policy>,
+    /// Its rules that hold for this caller at this time, templates filled in.
+    own: Option<Policy>,
+}
+
+impl Held {
+    fn parts(&self) -> impl Iterator<Item = &Policy> {
+        [&*self.policy].into_iter().chain(&self.own)
+    }
+}
+
 impl Acl {
-    /// Of a caller at a time. Whoever's entity is disabled may do nothing.
+    /// Of a caller at a time. Whoever's entity is disabled or gone may do nothing.
     ///
     /// # Errors
     /// See [`ViewError`].
@@ -46,8 +60,8 @@ impl Acl {
         let mut acl = Self {
             root: false,
             whose: (caller.policies.clone(), caller.entity_id.clone()),
-            policies: Vec::new(),
-            own: Policy::default(),
+            held: Vec::new(),
+            inherited: Vec::new(),
             made: now,
             until: None,
         };
@@ -57,19 +71,20 @@ impl Acl {
         }
         let subject = match caller.entity_id.as_str() {
             "" => None,
-            id => identity::subject(session, id)?,
+            id => match identity::subject(session, id)? {
+                Some(subject) if subject.disabled() => return Ok(acl),
+                None if !identity::was_merged(session, id)? => return Ok(acl),
+                subject => subject,
+            },
         };
-        if subject.as_ref().is_some_and(Subject::disabled) {
-            return Ok(acl);
-        }
         let inherited = subject.as_ref().map_or(&[][..], |s| s.policies());
         let mut core = session.view(CORE);
-        acl.policies.reserve(caller.policies.len() + inherited.len());
-        for name in &caller.policies {
-            acl.policies.extend(core.cached(&key(name), entry::compile)?);
-        }
-        for name in inherited.iter().filter(|n| !caller.policies.contains(n)) {
-            acl.policies.extend(core.cached(&key(name), entry::compile)?);
+        let inherited = inherited.iter().filter(|n| !caller.policies.contains(n));
+        acl.inherited = inherited.cloned().collect();
+        acl.held.reserve(caller.policies.len() + acl.inherited.len());
+        for name in caller.policies.iter().chain(&acl.inherited) {
+            let Some(policy) = core.cached(&key(name), entry::compile)? else { continue };
+            acl.held.push(Held { name: name.clone(), policy, own: None });
         }
         acl.fill_in(subject.as_ref(), now);
         Ok(acl)
@@ -84,10 +99,12 @@ impl Acl {
     }
 
     fn fill_in(&mut self, subject: Option<&Subject>, now: Stamp) {
-        for rule in self.policies.iter().flat_map(|p| p.conditional()) {
-            if let Some(path) = rule.pattern(subject, now) {
-                self.until = rule.expires.into_iter().chain(self.until).min();
-                self.own.add(super::Rule { path, ..rule.clone() });
+        for Held { policy, own, .. } in &mut self.held {
+            for rule in policy.conditional() {
+                if let Some(path) = rule.pattern(subject, now) {
+                    self.until = rule.expires.into_iter().chain(self.until).min();
+                    own.get_or_insert_default().add(super::Rule { path, ..rule.clone() });
+                }
             }
         }
     }
@@ -108,6 +125,39 @@ impl Acl {
         if folder.capabilities == Capabilities::NONE { self.on(bare) } else { folder }
     }
 
+    /// Names of the policies that grant `needed` on a path for a verb, as [`Acl::granted`] looks it
+    /// up: those that have the rule which counts there.
+    pub fn granting(&self, op: Operation, path: &str, needed: Capabilities) -> Vec<&str> {
+        if self.root {
+            return vec![ROOT];
+        }
+        if !matches!(op, Operation::List | Operation::Scan) {
+            return self.granting_on(path, needed);
+        }
+        let bare = path.strip_suffix('/').unwrap_or(path);
+        let folder = self.granting_on(&format!("{bare}/"), needed);
+        if folder.is_empty() { self.granting_on(bare, needed) } else { folder }
+    }
+
+    fn granting_on(&self, path: &str, needed: Capabilities) -> Vec<&str> {
+        let found = || {
+            let all = self.held.iter().flat_map(|h| h.parts().map(|p| (h.name.as_str(), p)));
+            all.filter_map(|(name, policy)| Some((name, policy.find(path)?)))
+        };
+        let Some((_, best)) = found().max_by(|(_, a), (_, b)| a.priority(b)) else {
+            return Vec::new();
+        };
+        let grants = |m: &Match<'_>| m.same_pattern(&best) && m.grant.capabilities.allows(needed);
+        let mut names: Vec<&str> = found().filter(|(_, m)| grants(m)).map(|(n, _)| n).collect();
+        names.dedup();
+        names
+    }
+
+    /// Names of the policies that the caller has by its identity alone.
+    pub fn inherited(&self) -> &[String] {
+        &self.inherited
+    }
+
     /// Whether anything is granted below `folder`, which ends in a slash.
     pub fn touches(&self, folder: &str) -> bool {
         self.root || self.all().any(|p| p.touches(folder))
@@ -119,7 +169,7 @@ impl Acl {
     }
 
     fn all(&self) -> impl Iterator<Item = &Policy> {
-        self.policies.iter().map(|p| &**p).chain([&self.own])
+        self.held.iter().flat_map(Held::parts)
     }
 }
 

@@ -47,8 +47,10 @@ impl Capabilities {
     pub const RECOVER: Self = Self(1 << 9);
     /// Be told of changes.
     pub const SUBSCRIBE: Self = Self(1 << 10);
+    /// Ask whether there is a path; no policy but the root policy grants it.
+    pub const HEAD: Self = Self(1 << 11);
     /// All but `deny`.
-    pub const ALL: Self = Self(0x77f);
+    pub const ALL: Self = Self(0xf7f);
 
     /// By its name in a policy.
     pub fn by_name(name: &str) -> Option<Self> {
@@ -65,6 +67,7 @@ impl Capabilities {
             Operation::Write => Self::CREATE,
             Operation::Patch => Self::PATCH,
             Operation::Delete => Self::DELETE,
+            Operation::Head => Self::HEAD,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::{Capabilities, read};
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
-use crate::identity::{self, Subject};
+use crate::identity;
 use crate::logical::Caller;
 
 /// The patterns of all policies of a caller, those of its identity included, templates filled in; united
@@ -24,11 +24,12 @@ pub fn patterns(
     let mut all: BTreeMap<String, Capabilities> = BTreeMap::new();
     let subject = match caller.entity_id.as_str() {
         "" => None,
-        id => identity::subject(session, id)?,
+        id => match identity::subject(session, id)? {
+            Some(subject) if subject.disabled() => return Ok(all),
+            None if !identity::was_merged(session, id)? => return Ok(all),
+            subject => subject,
+        },
     };
-    if subject.as_ref().is_some_and(Subject::disabled) {
-        return Ok(all);
-    }
     let inherited = subject.as_ref().map_or(&[][..], |s| s.policies());
     for name in
         caller.policies.iter().chain(inherited.iter().filter(|n| !caller.policies.contains(n)))

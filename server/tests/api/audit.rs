@@ -87,6 +87,53 @@ fn records_tell_making_from_changing_and_who_counts_as_one_client() {
 }
 
 #[test]
+fn records_name_the_policies_that_let_a_request_through() {
+    let audited = Audited::new(json!({}));
+    let server = &audited.server;
+    for (name, text) in [
+        ("reads", r#"path "secret/*" { capabilities = ["read"] }"#),
+        ("lists", r#"path "secret/*" { capabilities = ["list"] }"#),
+        ("both", r#"path "secret/*" { capabilities = ["read", "list"] }"#),
+        ("exact", r#"path "secret/data/one" { capabilities = ["read"] }"#),
+        ("own", r#"path "secret/data/{{identity.entity.name}}" { capabilities = ["read"] }"#),
+    ] {
+        let body = json!({ "policy": text }).to_string();
+        server.root("POST", &format!("sys/policies/acl/{name}"), &body, 204);
+    }
+    server.root("POST", "sys/auth/userpass", r#"{"type":"userpass"}"#, 204);
+    let user = r#"{"password":"p","token_policies":"reads,lists,exact,own"}"#;
+    server.root("POST", "auth/userpass/users/bob", user, 204);
+    let (_, made) = server.call("POST", "auth/userpass/login/bob", "", r#"{"password":"p"}"#);
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    let id = made["auth"]["entity_id"].as_str().unwrap();
+    let body = r#"{"name":"bob","policies":"both"}"#;
+    server.root("POST", &format!("identity/entity/id/{id}"), body, 204);
+    let names = |verb: &str, path: &str| {
+        server.call(verb, path, token, "");
+        let records = audited.records();
+        let auth = &records.last().unwrap()["auth"];
+        assert_eq!(auth["identity_policies"], json!(["both"]));
+        let all = ["both", "default", "exact", "lists", "own", "reads"];
+        assert_eq!(auth["policies"], json!(all));
+        auth["policy_results"].clone()
+    };
+    let by = |names: &[&str]| {
+        let shown = |name: &&str| json!({"name": name, "namespace_id": "root", "type": "acl"});
+        let granting: Vec<Value> = names.iter().map(shown).collect();
+        json!({"allowed": true, "granting_policies": granting})
+    };
+    assert_eq!(names("GET", "secret/data/x"), by(&["reads", "both"]));
+    assert_eq!(names("LIST", "secret/metadata/x"), by(&["lists", "both"]));
+    assert_eq!(names("GET", "secret/data/one"), by(&["exact"]));
+    assert_eq!(names("GET", "secret/data/bob"), by(&["own"]));
+    assert_eq!(names("GET", "sys/mounts"), json!({"allowed": false}));
+    assert_eq!(names("GET", "sys/internal/ui/mounts"), json!({"allowed": true}));
+    server.root("GET", "secret/config", "", 200);
+    let records = audited.records();
+    assert_eq!(records.last().unwrap()["auth"]["policy_results"], by(&["root"]));
+}
+
+#[test]
 fn request_and_answer_are_on_record_with_their_strings_hashed() {
     let audited = Audited::new(json!({}));
     let server = &audited.server;
