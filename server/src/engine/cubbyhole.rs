@@ -47,7 +47,8 @@ fn list_folder(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
 
 fn write(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let key = format!("{}{}", root(call)?, writable(call.path)?);
-    write_object(call, &key, view)
+    // Engines of old wrap what they refuse.
+    write_object(call, &key, view).map_err(ApiError::in_list)
 }
 
 fn delete(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {

@@ -58,6 +58,24 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// The hash function of an HMAC is named by `algorithm`: what `hash_algorithm` says, which is for
+    /// signatures, made another HMAC here once.
+    #[track_caller]
+    fn hmacs_alike(&self, kind: &str) {
+        for side in [Side::Ours, Side::Theirs] {
+            let path = |what: &str| format!("transit/{what}/{kind}");
+            let body = json!({"input": HELLO, "hash_algorithm": "sha2-512"});
+            let made = self.ok(side, "POST", &path("hmac"), &body)["hmac"].take();
+            for (algorithm, valid) in [("sha2-256", true), ("sha2-512", false)] {
+                let body = json!({"input": HELLO, "hmac": made, "hash_algorithm": algorithm});
+                let verified = self.ok(side, "POST", &path("verify"), &body);
+                assert_eq!(verified["valid"], valid, "{side:?} {kind} {algorithm}");
+            }
+        }
+    }
+}
+
 /// Names and types, without values.
 fn shape(value: &Value) -> Value {
     match value {
@@ -142,9 +160,19 @@ fn transit_answers_alike() {
             ("datakey/plaintext", json!({"bits": 512})),
             ("datakey/wrapped", json!({"bits": 7})),
             ("hmac", json!({"input": HELLO, "algorithm": "sha3-384"})),
+            ("hmac", json!({"input": HELLO, "hash_algorithm": "x"})),
+            ("hmac", json!({"input": HELLO, "key_version": -1})),
+            ("hmac", json!({"input": HELLO, "algorithm": "none"})),
+            ("sign", json!({"input": HELLO, "context": "!"})),
+            ("verify", json!({"input": HELLO, "hmac": "vault:v0:AAAA"})),
+            ("verify", json!({"input": HELLO, "signature": "vault:v0:AAAA"})),
+            ("verify", json!({"batch_input": [{"input": HELLO, "hmac": "vault:v2"}]})),
+            ("verify", json!({"input": HELLO, "hmac": "vault:v2:AAAA", "algorithm": "none"})),
         ] {
             pair.same("POST", &format!("transit/{path}/{kind}"), &body);
         }
+        pair.same("POST", &format!("{key}/csr"), &json!({"version": 1}));
+        pair.hmacs_alike(kind);
         pair.same("DELETE", &format!("{key}/soft-delete"), &Value::Null);
         pair.same("POST", &format!("{key}/rotate"), &json!({}));
         pair.same("POST", &format!("{key}/soft-delete-restore"), &json!({}));

@@ -165,7 +165,7 @@ fn not_versioned(call: &Call<'_>, _: &mut View<'_>) -> ApiResult<Response> {
         return Err(ApiError::unsupported_operation());
     }
     let verb = match call.op {
-        Operation::Read => "get",
+        Operation::Read | Operation::Head => "get",
         Operation::List => "list",
         Operation::Scan => "scan",
         Operation::Write => "put",

@@ -30,8 +30,9 @@ pub(super) fn csr(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let fields = Fields::of(call)?;
     let key = signing(view, name)?;
     let kind = key.stored.kind;
-    let version = requested(&key.stored, &fields)
-        .map_err(|_| ApiError::bad_request("could not create the csr: no such key version"))?;
+    let version = requested(&key.stored, &fields).ok().filter(|n| *n >= key.stored.min_decryption);
+    let version = version
+        .ok_or_else(|| ApiError::bad_request("could not create the csr: no such key version"))?;
     let material = key.must_be_private(version, "signing")?;
     if key.stored.derived {
         return Err(ApiError::bad_request("a derived key has no public key of its own"));

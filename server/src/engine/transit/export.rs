@@ -88,9 +88,10 @@ fn allowed(stored: &Stored, what: What) -> ApiResult<()> {
         )),
         What::Public if !stored.kind.signs() => {
             let kind = stored.kind.name();
-            Err(ApiError::bad_request(format!(
-                "unknown key type {kind} for export type public-key"
-            )))
+            Err(ApiError::listed(
+                400,
+                format!("unknown key type {kind} for export type public-key"),
+            ))
         }
         What::Public if stored.derived => Err(ApiError::bad_request(
             "a derived key has a public key per context; read it with that context",
@@ -127,7 +128,8 @@ fn encode(
 ) -> ApiResult<Zeroizing<String>> {
     let private = match what {
         What::Certificates if version.certificates.is_empty() => {
-            return Err(ApiError::bad_request(
+            return Err(ApiError::listed(
+                400,
                 "selected key version does not have a certificate chain imported",
             ));
         }
@@ -162,7 +164,8 @@ fn encode(
 fn raw(key: &Secret, format: Format) -> ApiResult<Zeroizing<String>> {
     match format {
         Format::Usual | Format::Raw => Ok(key.to_base64()),
-        Format::Der | Format::Pem => Err(ApiError::bad_request(
+        Format::Der | Format::Pem => Err(ApiError::listed(
+            400,
             "unknown format for HMAC key; supported values are `` or `raw`",
         )),
     }
@@ -170,9 +173,10 @@ fn raw(key: &Secret, format: Format) -> ApiResult<Zeroizing<String>> {
 
 fn no_raw_form(kind: Kind) -> ApiError {
     let family = if matches!(kind.family(), Family::Rsa(_)) { "rsa" } else { "ec" };
-    ApiError::bad_request(format!(
-        "unknown key format for {family} key; supported values are ``, `der`, or `pem`"
-    ))
+    ApiError::listed(
+        400,
+        format!("unknown key format for {family} key; supported values are ``, `der`, or `pem`"),
+    )
 }
 
 /// PEM as it is exported: that of RSA keys alone has a line break at its end.

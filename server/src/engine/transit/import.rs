@@ -22,17 +22,26 @@ use crate::logical::{ApiError, ApiResult, Call, Response};
 
 /// A new key out of material that was made elsewhere.
 pub(super) fn import(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
-    let name = call.param("name");
     let fields = Fields::of(call)?;
     let kind = match fields.text("type")?.as_deref() {
         None | Some("") => Kind::default(),
         Some(name) => Kind::from_name(name)
             .ok_or_else(|| ApiError::bad_request(format!("unknown key type: {name}")))?,
     };
-    let hash = oaep_hash(&fields)?;
+    import_as(call, view, &fields, kind).map_err(ApiError::in_list)
+}
+
+fn import_as(
+    call: &Call<'_>,
+    view: &mut View<'_>,
+    fields: &Fields<'_>,
+    kind: Kind,
+) -> ApiResult<Response> {
+    let name = call.param("name");
+    let hash = oaep_hash(fields)?;
     let flag = |name: &str| -> ApiResult<bool> { Ok(fields.flag(name)?.unwrap_or(false)) };
     let allow_rotation = flag("allow_rotation")?;
-    let period = auto_rotate_period(&fields)?.unwrap_or(0);
+    let period = auto_rotate_period(fields)?.unwrap_or(0);
     if period != 0 && !allow_rotation {
         return Err(ApiError::bad_request(
             "allow_rotation must be set to true if auto-rotation is enabled",
@@ -45,7 +54,7 @@ pub(super) fn import(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
         ));
     }
     let derived = flag("derived")?;
-    let version = read_version(view, &fields, kind, derived, hash, call.now.into())?;
+    let version = read_version(view, fields, kind, derived, hash, call.now.into())?;
     let key_size = match kind.family() {
         Family::Hmac => u16::try_from(version.key.expose().len()).map_err(ApiError::internal)?,
         _ => 0,
@@ -67,6 +76,10 @@ pub(super) fn import(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
 
 /// Another version of an imported key, or the private half of one whose public half is there.
 pub(super) fn import_version(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
+    add_version(call, view).map_err(ApiError::in_list)
+}
+
+fn add_version(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let name = call.param("name");
     let refuse = |why: String| ApiError::bad_request(why);
     let fields = Fields::of(call)?;

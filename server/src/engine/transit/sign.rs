@@ -13,7 +13,7 @@ use super::kind::Kind;
 use super::native::{Salt, Scheme};
 use super::ready::Key;
 use super::scheme::{Options, Words};
-use super::wire::{BASE64, decode, push_prefix, split};
+use super::wire::{BASE64, decode, push_prefix, split_exactly};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Flag, Response};
 
@@ -72,8 +72,17 @@ impl<'a> Request<'a> {
 
     /// The hash function's name: of the path, else of the body, else none.
     fn hash_name<'s>(&'s self, call: &'s Call<'_>) -> &'s str {
-        let body = [&self.hash_algorithm, &self.algorithm];
-        let named = body.into_iter().flatten().map(|text| &*text.0).find(|name| !name.is_empty());
+        Self::named(call, &[&self.hash_algorithm, &self.algorithm])
+    }
+
+    /// As [`Request::hash_name`], for making HMACs, where the body has but the one name.
+    fn hmac_name<'s>(&'s self, call: &'s Call<'_>) -> &'s str {
+        Self::named(call, &[&self.algorithm])
+    }
+
+    fn named<'s>(call: &'s Call<'_>, body: &[&'s Option<Text<'a>>]) -> &'s str {
+        let named =
+            body.iter().copied().flatten().map(|text| &*text.0).find(|name| !name.is_empty());
         match call.param("algorithm") {
             "" => named.unwrap_or(""),
             name => name,
@@ -196,12 +205,13 @@ fn sign_item(
     batch: bool,
 ) -> ApiResult<Signed> {
     let input = item.input(batch, "missing input")?;
+    let context = item.context()?;
     let kind = key.stored.kind;
     let mut signature = String::with_capacity(112);
     push_prefix(version, &mut signature);
     let mut public_key = None;
     if kind == Kind::Ed25519 {
-        let pair = key.ed25519(version, item.context()?.as_deref())?;
+        let pair = key.ed25519(version, context.as_deref())?;
         options.write(kind, pair.sign(&input).as_ref(), &mut signature)?;
         public_key = key.stored.derived.then(|| BASE64.encode(pair.public_key().as_ref()));
     } else {
@@ -226,7 +236,8 @@ fn refused(scheme: Scheme) -> ApiError {
 
 #[derive(Serialize)]
 struct VerifiedItem<'a> {
-    valid: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     reference: &'a str,
@@ -270,8 +281,8 @@ pub(super) fn verify(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
         .iter()
         .map(|item| {
             let (valid, error) = match verify_one(item) {
-                Ok(valid) => (valid, None),
-                Err(e) => (false, Some(message(e))),
+                Ok(valid) => (Some(valid), None),
+                Err(e) => (None, Some(message(e))),
             };
             VerifiedItem { valid, error, reference: item.reference() }
         })
@@ -294,8 +305,9 @@ fn verify_signature(
     batch: bool,
 ) -> ApiResult<bool> {
     let input = item.input(batch, "missing input")?;
+    let context = item.context()?;
     let text = item.signature.as_ref().map_or("", |text| &text.0);
-    let (version, body) = split(text, "invalid signature")?;
+    let (version, body) = split_exactly(text, "invalid signature")?;
     let version = key.stored.version_to_read(version, "invalid signature")?;
     let kind = key.stored.kind;
     let Some(bytes) = options.read_signature(kind, body)? else { return Ok(false) };
@@ -303,7 +315,7 @@ fn verify_signature(
     if kind == Kind::Ed25519 {
         let derived;
         let public: &[u8] = if key.stored.derived {
-            derived = key.ed25519(version, item.context()?.as_deref())?;
+            derived = key.ed25519(version, context.as_deref())?;
             derived.public_key().as_ref()
         } else {
             &material.public
@@ -317,7 +329,8 @@ fn verify_signature(
 fn verify_hmac(key: &Key, item: &Item<'_>, hash: Hash, batch: bool) -> ApiResult<bool> {
     let input = item.input(batch, "missing input")?;
     let text = item.hmac.as_ref().map_or("", |text| &text.0);
-    let (version, body) = split(text, "invalid HMAC to verify")?;
+    let what = if text.starts_with("vault:v") { "invalid HMAC" } else { "invalid HMAC to verify" };
+    let (version, body) = split_exactly(text, what)?;
     let given = decode(body).map_err(|e| {
         ApiError::bad_request(format!("unable to decode verification HMAC as base64: {e}"))
     })?;
@@ -349,10 +362,7 @@ pub(super) fn hmac(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
         return Err(ApiError::bad_request("missing input for HMAC"));
     }
     let key = Key::of_call(call, view, "encryption")?;
-    let hash = hmac_hash(request.hash_name(call))?;
-    if hash == Hash::None {
-        return Err(ApiError::bad_request("algorithm cannot be none"));
-    }
+    let hash = hmac_hash(request.hmac_name(call))?;
     let version = hmac_version(&key, request.key_version.map_or(0, |n| n.0))?;
     let mac_key = &key.stored.material(version)?.hmac_key;
     let mac_one = |item: &Item<'_>| -> ApiResult<String> {
@@ -381,14 +391,21 @@ pub(super) fn hmac(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
 }
 
 fn hmac_hash(name: &str) -> ApiResult<Hash> {
-    Hash::from_name(name)
-        .ok_or_else(|| ApiError::bad_request(format!("unsupported algorithm {name:?}")))
+    let refuse = |why: String| Err(ApiError::bad_request(why));
+    match Hash::from_name(name) {
+        Some(Hash::None) => refuse("algorithm cannot be none".to_owned()),
+        Some(hash) => Ok(hash),
+        None => refuse(format!("unsupported algorithm {name:?}")),
+    }
 }
 
 fn hmac_version(key: &Key, requested: i64) -> ApiResult<u32> {
     let latest = key.stored.latest;
     if requested == 0 {
         return Ok(latest);
+    }
+    if requested < 0 {
+        return Err(ApiError::bad_request("key version does not exist (cannot be negative)"));
     }
     if requested > i64::from(latest) {
         return Err(ApiError::bad_request(format!(

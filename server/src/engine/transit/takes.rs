@@ -22,6 +22,7 @@ pub(super) const DECRYPT: &[Field] = &[
 ];
 
 pub(super) const REWRAP: &[Field] = &[
+    Field::text("associated_data", "Data that the ciphertext is bound to"),
     Field::objects("batch_input", "Items of a batch"),
     Field::text("ciphertext", "What encrypting gave"),
     Field::text("context", "Context"),

@@ -63,11 +63,17 @@ pub(super) fn push_prefix(version: u32, out: &mut String) {
 /// Version and body of `vault:v<N>:<body>`. `what` names the text in errors. Version 0 is what very
 /// old servers wrote for the first.
 pub(super) fn split<'a>(text: &'a str, what: &str) -> ApiResult<(i64, &'a str)> {
+    let (version, body) = split_exactly(text, what)?;
+    Ok((if version == 0 { 1 } else { version }, body))
+}
+
+/// As [`split`], with the version as it stands.
+pub(super) fn split_exactly<'a>(text: &'a str, what: &str) -> ApiResult<(i64, &'a str)> {
     let bad = |why: &str| ApiError::bad_request(format!("{what}: {why}"));
     let rest = text.strip_prefix("vault:v").ok_or_else(|| bad("no prefix"))?;
     let (version, body) = rest.split_once(':').ok_or_else(|| bad("wrong number of fields"))?;
     let version: i64 = version.parse().map_err(|_| bad("version number could not be decoded"))?;
-    Ok((if version == 0 { 1 } else { version }, body))
+    Ok((version, body))
 }
 
 #[cfg(test)]
