@@ -12,7 +12,6 @@ use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::identity::{self, Arrival, Metadata};
 use crate::logical::{ApiError, ApiResult, Auth, Call, MountInfo};
-use crate::mount::MAX_LEASE_TTL;
 use crate::policy;
 use crate::token::{self, NewToken};
 
@@ -95,13 +94,14 @@ pub fn issue(
     let mut warnings = Vec::new();
     let max = longest(mount, params.max_ttl);
     let ttl = match (params.period, params.ttl) {
-        (0, 0) => mount.default_lease_ttl.min(max),
+        (0, 0) => mount.default_lease_ttl,
         (0, ttl) => ttl,
         (period, _) => period,
     };
     let explicit = if params.explicit_max_ttl > 0 { params.explicit_max_ttl } else { u64::MAX };
     let what = if params.period > 0 { "period" } else { "TTL" };
-    let most = if params.period > 0 { explicit } else { explicit.min(max) };
+    let most =
+        if params.period > 0 { explicit.min(mount.max_lease_ttl) } else { explicit.min(max) };
     let ttl = token::capped(what, ttl, most, &mut warnings);
     let display_name = format!(
         "{}-{}",
@@ -132,6 +132,5 @@ pub fn issue(
 
 /// Seconds: no token of a role lives longer, by renewals either.
 pub(super) fn longest(mount: &MountInfo, own: u64) -> u64 {
-    let mount = if mount.max_lease_ttl == 0 { MAX_LEASE_TTL } else { mount.max_lease_ttl };
-    if own == 0 { mount } else { own.min(mount) }
+    if own == 0 { mount.max_lease_ttl } else { own.min(mount.max_lease_ttl) }
 }

@@ -42,6 +42,17 @@ impl Named {
         session.view(keyspace).list(self.0, None, most)
     }
 
+    /// The names that a LIST asks for, `most` at the most.
+    pub(super) fn list(
+        self,
+        core: &CoreCall<'_>,
+        session: &mut Session,
+        most: usize,
+    ) -> ApiResult<Response> {
+        let (after, limit) = core.call.page(most)?;
+        Response::list(&session.view(core.keyspace).list(self.0, after, limit))
+    }
+
     /// Removes the one of this name, if there is one.
     #[expect(clippy::unnecessary_wraps, reason = "the type of every handler")]
     pub(super) fn delete(

@@ -41,7 +41,7 @@ pub struct TokenParams {
     pub explicit_max_ttl: u64,
     /// Each renewal gives this much, without an end.
     pub period: u64,
-    /// Sorted.
+    /// As they were given.
     pub policies: Vec<String>,
     /// Without the policy `default`.
     pub no_default_policy: bool,
@@ -86,6 +86,32 @@ impl TokenFields {
         Self { token_policies, policies, ..Self::default() }
     }
 
+    /// Takes a `token_type` that leaves the choice to the mount for the one that it begins with, for
+    /// methods where it means no more; what the client is told of it.
+    pub fn settle_kind(&mut self) -> Option<String> {
+        let kind = self.token_type.as_mut()?;
+        let plain = kind.0.strip_prefix("default-")?.to_owned();
+        let warning = format!("default-{plain} has no useful meaning; adjusting to {plain}");
+        kind.0 = plain;
+        Some(warning)
+    }
+
+    /// As [`TokenFields::apply`], for roles whose `token_type` may leave the choice to the request.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn apply_with_choice(mut self, params: &mut TokenParams) -> ApiResult<()> {
+        let kind = self.token_type.take();
+        self.apply(params)?;
+        match kind.as_ref().map(|kind| kind.0.as_str()) {
+            None => return Ok(()),
+            Some("") => return Err(no_kind("")),
+            Some(word @ ("default-service" | "default-batch")) => word.clone_into(&mut params.kind),
+            Some(word) => params.kind = token_type(word)?,
+        }
+        params.check()
+    }
+
     /// Writes what was given over `params`.
     ///
     /// # Errors
@@ -115,8 +141,6 @@ impl TokenFields {
         set(&mut params.period, self.token_period, self.period);
         if let Some(Words(policies)) = self.token_policies.or(self.policies) {
             params.policies = policies.into_iter().map(|p| p.to_lowercase()).collect();
-            params.policies.sort_unstable();
-            params.policies.dedup();
         }
         if let Some(Flag(without)) = self.token_no_default_policy {
             params.no_default_policy = without;
@@ -144,9 +168,13 @@ impl TokenFields {
 pub fn token_type(given: &str) -> ApiResult<String> {
     match given {
         "" | "default" => Ok(String::new()),
-        "service" | "batch" | "default-service" | "default-batch" => Ok(given.to_owned()),
-        other => Err(ApiError::bad_request(format!("invalid 'token_type' value {other:?}"))),
+        "service" | "batch" => Ok(given.to_owned()),
+        other => Err(no_kind(other)),
     }
+}
+
+fn no_kind(given: &str) -> ApiError {
+    ApiError::bad_request(format!("invalid 'token_type' value {given:?}"))
 }
 
 impl TokenParams {

@@ -53,7 +53,8 @@ pub(super) static ROUTES: &[CoreRoute] = &[
     )
     .public()
     .takes(LOGIN),
-    CoreRoute::new("users", "List the users", &[Method::local(Operation::List, list)]).takes(&[]),
+    CoreRoute::new("users", "List the users", &[Method::local(Operation::List, list)])
+        .takes(Field::PAGE),
     CoreRoute::new(
         "users/{name}",
         "Show, make, change or delete a user",
@@ -224,8 +225,12 @@ fn login(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let user = load(core, session, &name)?;
     let hash = user.as_ref().map_or(NOBODY, |u| &u.password_hash);
     let right = super::busy(|| bcrypt::verify(password.0.as_str(), hash)).unwrap_or(false);
+    // A name that nobody has cannot be locked, nor fill the memory of those that failed.
+    let exists = user.is_some();
     let Some(user) = user.filter(|_| right) else {
-        core.lockout.failed(config, &mount.accessor, &name, core.call.now);
+        if exists {
+            core.lockout.failed(config, &mount.accessor, &name, core.call.now);
+        }
         return Err(ApiError::bad_request("invalid username or password"));
     };
     let mut login = Login {

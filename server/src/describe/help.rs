@@ -89,5 +89,6 @@ fn verb(op: Operation) -> &'static str {
         Operation::Write => "POST",
         Operation::Patch => "PATCH",
         Operation::Delete => "DELETE",
+        Operation::Head => "HEAD",
     }
 }

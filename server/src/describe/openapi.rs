@@ -128,6 +128,7 @@ fn operation(
         Operation::Write => ("post", "write"),
         Operation::Patch => ("patch", "patch"),
         Operation::Delete => ("delete", "delete"),
+        Operation::Head => ("head", "head"),
     };
     let mut operation = json!({
         "summary": path.summary,

@@ -6,7 +6,9 @@ use std::hash::{BuildHasher, RandomState};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, STRICT_TRANSPORT_SECURITY,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -16,6 +18,8 @@ use crate::logical::{ApiError, ApiResult, Parts, Response};
 
 pub(super) type HttpResponse = hyper::Response<Answer>;
 
+/// A year.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 /// As Prometheus asks for it.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -143,6 +147,7 @@ fn build(status: u16, body: Vec<u8>) -> HttpResponse {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     response
 }
 

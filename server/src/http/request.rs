@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -17,6 +18,7 @@ use super::path::{self, Parsed};
 use crate::dispatch::Request;
 use crate::engine::duration::parse_seconds;
 use crate::logical::{ApiError, ApiResult, Operation, parse_flag};
+use crate::sys::answers_always;
 
 /// Bytes of a too large body that are read and thrown away, so that the client sees the answer.
 const DRAIN_MAX: usize = 32 << 20;
@@ -63,7 +65,7 @@ pub(super) async fn read(
         Operation::Write if is_form(&parts.headers) => form(&sent?),
         Operation::Write | Operation::Patch => json_object(sent?)?,
         // Whatever these come with has no meaning.
-        Operation::Read | Operation::List | Operation::Scan | Operation::Delete => Bytes::new(),
+        _ => Bytes::new(),
     };
     if op == Operation::Patch {
         check_patch_type(&parts.headers)?;
@@ -81,6 +83,7 @@ pub(super) async fn read(
         certificates: None,
         open: false,
         now: SystemTime::now(),
+        standing: OnceLock::new(),
     }))
 }
 
@@ -123,13 +126,17 @@ fn operation(parts: &Parts, query: &[(String, String)], path: &str) -> ApiResult
         "GET" if asks("scan")? => Ok(Operation::Scan),
         "GET" => Ok(Operation::Read),
         "HEAD" if path == "sys/health" => Ok(Operation::Read),
+        "HEAD" => Ok(Operation::Head),
         "LIST" => Ok(Operation::List),
         "SCAN" => Ok(Operation::Scan),
         "POST" | "PUT" => Ok(Operation::Write),
         "PATCH" => Ok(Operation::Patch),
         "DELETE" => Ok(Operation::Delete),
+        "OPTIONS" if path.strip_prefix("sys/").is_some_and(answers_always) => {
+            Err(ApiError::no_such_verb())
+        }
         "OPTIONS" => Err(ApiError::bad_request("cannot handle internal-only request operation")),
-        _ => Err(ApiError { status: 405, errors: Vec::new(), data: None }),
+        _ => Err(ApiError::no_such_verb()),
     }
 }
 
@@ -144,6 +151,9 @@ fn check_namespace(headers: &HeaderMap) -> ApiResult<()> {
 
 fn check_patch_type(headers: &HeaderMap) -> ApiResult<()> {
     let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    if given.is_empty() {
+        return Err(ApiError::bad_request("mime: no media type"));
+    }
     if given.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(PATCH_TYPE)) {
         return Ok(());
     }

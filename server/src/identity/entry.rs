@@ -300,6 +300,23 @@ pub(super) fn remove_entity(session: &mut Session, entity: &Entity) -> Result<()
     Ok(())
 }
 
+/// Notes that an entity went into another one: what was issued to it stays good.
+pub(super) fn note_merged(session: &mut Session, id: &str, into: &str) -> Result<(), ViewError> {
+    view(session).put_json(&merged_key(id), &into)
+}
+
+/// Whether an entity that is not there went into another one.
+///
+/// # Errors
+/// See [`ViewError`].
+pub fn was_merged(session: &mut Session, id: &str) -> Result<bool, ViewError> {
+    Ok(view(session).cached_json::<String>(&merged_key(id))?.is_some())
+}
+
+fn merged_key(id: &str) -> String {
+    format!("merged/{id}")
+}
+
 /// Writes a group with its indexes; `before` is what it replaces.
 pub(super) fn store_group(
     session: &mut Session,

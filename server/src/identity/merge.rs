@@ -122,5 +122,6 @@ fn take_over(
         alias
     }));
     target.merged.push(from.id.clone());
+    entry::note_merged(session, &from.id, &target.id)?;
     Ok(())
 }

@@ -13,7 +13,7 @@ mod subject;
 mod takes;
 
 pub use entities::count;
-pub use entry::{Alias, Entity, Group, Metadata, entity, group};
+pub use entry::{Alias, Entity, Group, Metadata, entity, group, was_merged};
 pub use login::{Arrival, arrive};
 pub use routes::ROUTES;
 pub use subject::{Subject, subject};

@@ -33,6 +33,8 @@ pub enum Operation {
     Patch,
     /// DELETE.
     Delete,
+    /// HEAD: no route takes it; who may do anything is told whether there is one.
+    Head,
 }
 
 /// Who calls. Tokens are local to a cluster, so a forwarded call carries this and never the token.

@@ -60,6 +60,20 @@ impl ApiError {
         Self::listed(405, "unsupported operation")
     }
 
+    /// The same refusal in the list form; anything else stays as it is.
+    #[must_use]
+    pub fn in_list(self) -> Self {
+        match self.errors.as_slice() {
+            [text] if self.status == 400 && !text.contains('\n') => Self::listed(400, text),
+            _ => self,
+        }
+    }
+
+    /// 405 without a word, of paths that answer in every state.
+    pub fn no_such_verb() -> Self {
+        Self { status: 405, errors: Vec::new(), data: None }
+    }
+
     /// 500; `context` is for the operator and must hold no secret.
     pub fn internal(context: impl std::fmt::Display) -> Self {
         Self::new(500, format!("internal error: {context}"))

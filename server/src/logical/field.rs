@@ -91,6 +91,12 @@ kinds! {
 }
 
 impl Field {
+    /// What a LIST that knows pages takes.
+    pub const PAGE: &'static [Self] = &[
+        Self::text("after", "List what comes after this name").query(),
+        Self::integer("limit", "List so many at most").query(),
+    ];
+
     /// The same field, for the query of what reads and lists.
     #[must_use]
     pub const fn query(mut self) -> Self {
@@ -176,7 +182,11 @@ impl Takes {
                     parse_body::<IgnoredAny>(body)?;
                 }
             }
-            Operation::Read | Operation::List | Operation::Scan | Operation::Delete => {
+            Operation::Read
+            | Operation::List
+            | Operation::Scan
+            | Operation::Delete
+            | Operation::Head => {
                 for (name, _) in query.iter().filter(|(name, _)| !CONTROL.contains(&&**name)) {
                     seen.name(name);
                 }

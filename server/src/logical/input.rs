@@ -91,6 +91,18 @@ impl<'de> Deserialize<'de> for Words {
     }
 }
 
+/// A list of texts, commas and all, without white space around them; a text alone is a list of one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Texts(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let items = from.deserialize_any(ListVisitor { lists: true })?;
+        let texts = items.iter().map(|item| item.trim()).filter(|item| !item.is_empty());
+        Ok(Self(texts.map(str::to_owned).collect()))
+    }
+}
+
 /// Text by name: an object, or a list of `name=value`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pairs(pub BTreeMap<String, String>);
@@ -144,7 +156,7 @@ impl<'de> Visitor<'de> for ListVisitor {
     }
 
     fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
-        Ok(vec![v.to_string()])
+        Ok(vec![u8::from(v).to_string()])
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {

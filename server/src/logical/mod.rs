@@ -18,7 +18,7 @@ pub use call::{Call, Caller, Certificates, MountInfo, Operation, Peer, parse_bod
 pub use error::{ApiError, ApiResult};
 pub use field::{Field, Kind, Takes};
 pub(crate) use input::parse_flag;
-pub use input::{Flag, Integer, Pairs, Scalar, Seconds, Secret, Words};
+pub use input::{Flag, Integer, Pairs, Scalar, Seconds, Secret, Texts, Words};
 pub(crate) use parts::PartSender;
 pub use parts::Parts;
 pub use response::{Auth, Response, WrapInfo};

@@ -120,10 +120,11 @@ fn write_cors(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response>
     let body: CorsBody = core.call.parse()?;
     let origins = body.allowed_origins.0;
     if origins.is_empty() {
-        return Err(ApiError::bad_request("at least one origin or the wildcard must be provided"));
+        return Err(ApiError::listed(400, "at least one origin or the wildcard must be provided"));
     }
     if origins.len() > 1 && origins.iter().any(|o| o == "*") {
-        return Err(ApiError::bad_request(
+        return Err(ApiError::listed(
+            400,
             "to allow all origins the '*' must be the only value for allowed_origins",
         ));
     }

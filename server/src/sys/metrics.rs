@@ -82,6 +82,7 @@ fn verb(op: Operation) -> &'static str {
         Operation::Write => "POST",
         Operation::Patch => "PATCH",
         Operation::Delete => "DELETE",
+        Operation::Head => "HEAD",
     }
 }
 

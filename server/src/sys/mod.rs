@@ -22,6 +22,7 @@ mod internal;
 mod keys;
 mod locked;
 mod loggers;
+mod machine;
 mod metrics;
 mod monitor;
 mod mounts;
@@ -48,7 +49,7 @@ use crate::dispatch::Request;
 use crate::logical::{ApiResult, Call, Caller, Operation, Params, Peer, Response, Route};
 
 pub(crate) use config::Cors;
-pub use routes::{Found, described, find, find_always};
+pub use routes::{Found, answers_always, described, find, find_always, open_to_anyone};
 
 /// What a [`SysHandler`] returns.
 pub type SysFuture = Pin<Box<dyn Future<Output = ApiResult<Response>> + Send>>;

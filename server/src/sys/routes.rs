@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::dispatch::Request;
 use crate::logical::{
     Access, ApiError, ApiResult, Caller, Described, Method, Operation, Params, Route, Served,
-    find_route,
+    find_route, matches,
 };
 use crate::{audit, describe, quota, replication, token, wrapping};
 
@@ -103,6 +103,11 @@ pub fn find(op: Operation, path: &str) -> ApiResult<Found<'_>> {
     Err(error)
 }
 
+/// Whether a path, which is without `sys/`, needs no token for any of its verbs.
+pub fn open_to_anyone(path: &str) -> bool {
+    described().iter().any(|r| r.access == Access::Public && matches(r.pattern, path))
+}
+
 /// Every path of `sys/`.
 pub fn described() -> Vec<Described> {
     let core = CORE.iter().flat_map(|table| table.iter().map(Route::describe));
@@ -125,13 +130,16 @@ pub fn find_always(
                 let call = SysCall::new(cluster, request, path, &params, &Caller::default());
                 return Ok(Some((method.run, call)));
             }
-            Err(e) if e.status == 405 && always(table, path) => {
-                return Err(ApiError { status: 405, errors: Vec::new(), data: None });
-            }
+            Err(_) if always(table, path) => return Err(ApiError::no_such_verb()),
             _ => {}
         }
     }
     Ok(None)
+}
+
+/// Whether a path, which is without `sys/`, answers in every state.
+pub fn answers_always(path: &str) -> bool {
+    WAITS.iter().any(|table| always(table, path))
 }
 
 fn always(table: &[Route<SysHandler>], path: &str) -> bool {

@@ -15,9 +15,8 @@ use crate::engine::duration::parse_seconds;
 use crate::engine::stamp::Stamp;
 use crate::identity::{self, Arrival, Metadata};
 use crate::logical::{
-    ApiError, ApiResult, Call, Flag, Integer, Operation, Pairs, Response, Scalar, Words,
+    ApiError, ApiResult, Call, Flag, Integer, Operation, Pairs, Response, Scalar, Texts,
 };
-use crate::mount::MAX_LEASE_TTL;
 use crate::policy::{self, Capabilities};
 use crate::sys::CoreCall;
 
@@ -30,7 +29,7 @@ const META_MAX: usize = 512 * 1024;
 #[serde(default)]
 struct Body {
     id: Option<Scalar>,
-    policies: Option<Words>,
+    policies: Option<Texts>,
     meta: Option<Pairs>,
     no_parent: Flag,
     no_default_policy: Flag,
@@ -206,18 +205,18 @@ fn check_batch(batch: bool, body: &Body, policies: &[String]) -> ApiResult<()> {
     if !batch {
         return Ok(());
     }
-    if policies.iter().any(|p| p == policy::ROOT) {
-        return Err(ApiError::bad_request("batch tokens cannot be root tokens"));
-    }
     for (given, name) in [
-        (body.id.as_ref().is_some_and(|id| !id.0.is_empty()), "id"),
+        (time("explicit_max_ttl", body.explicit_max_ttl.as_ref())? != 0, "explicit_max_ttl"),
         (body.num_uses.0 != 0, "num_uses"),
         (time("period", body.period.as_ref())? != 0, "period"),
-        (time("explicit_max_ttl", body.explicit_max_ttl.as_ref())? != 0, "explicit_max_ttl"),
+        (body.id.as_ref().is_some_and(|id| !id.0.is_empty()), "id"),
     ] {
         if given {
             return Err(ApiError::bad_request(format!("batch tokens cannot have {name:?} set")));
         }
+    }
+    if policies.iter().any(|p| p == policy::ROOT) {
+        return Err(ApiError::bad_request("batch tokens cannot be root tokens"));
     }
     Ok(())
 }
@@ -296,7 +295,7 @@ fn choose_policies(
         return Ok(chosen);
     }
     let mut wanted: Vec<String> = match &body.policies {
-        Some(Words(words)) if !words.is_empty() => words.iter().map(|w| w.to_lowercase()).collect(),
+        Some(Texts(words)) if !words.is_empty() => words.iter().map(|w| w.to_lowercase()).collect(),
         _ => parent.policies.clone(),
     };
     if !privileged {
@@ -366,20 +365,22 @@ fn choose_times(
         }
         return Ok(times);
     }
-    let max = call.mount.max_lease_ttl.min(MAX_LEASE_TTL);
+    let max = call.mount.max_lease_ttl;
     if times.period > 0 {
         times.ttl = times.period;
     } else if times.ttl == 0 {
         times.ttl = call.mount.default_lease_ttl;
     }
     let max = match times.explicit_max_ttl {
-        0 if times.period > 0 => u64::MAX,
         0 => max,
-        explicit if times.period > 0 => explicit,
         explicit => explicit.min(max),
     };
     let what = if times.period > 0 { "period" } else { "TTL" };
-    times.ttl = lifetime::capped(what, times.ttl, max, &mut times.warnings);
+    let asked = times.period > 0 || body.ttl.is_some() || body.lease.is_some();
+    let mut warnings = Vec::new();
+    times.ttl = lifetime::capped(what, times.ttl, max, &mut warnings);
+    // Nobody is told of a bound who asked for nothing beyond it.
+    times.warnings.extend(warnings.into_iter().filter(|_| asked));
     Ok(times)
 }
 

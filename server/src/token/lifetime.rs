@@ -12,8 +12,10 @@ use crate::engine::duration::format_short;
 use crate::engine::stamp::Stamp;
 use crate::keyspace::{CUBBYHOLE, LOCAL};
 use crate::logical::{ApiError, Certificates};
-use crate::mount::MAX_LEASE_TTL;
+use crate::mount::{self, Scope};
 
+/// Where tokens are made that no login made.
+const TOKEN_STORE: &str = "auth/token/";
 /// Tokens that one transaction revokes at most; the sweep goes on with the rest of the tree.
 const REVOKE_MAX: usize = 4096;
 /// In LOCAL: prefixes of leases that are still to be revoked.
@@ -75,8 +77,8 @@ pub(super) enum RenewError {
 pub(super) struct Renewed {
     /// As it is stored now.
     pub entry: TokenEntry,
-    /// The lifetime was cut to what is left until the end.
-    pub capped: bool,
+    /// What was asked for, `TTL` or `period`, where less was given. Seconds.
+    pub capped: Option<(&'static str, u64)>,
 }
 
 /// Who asks for a renewal, and for how much.
@@ -107,17 +109,18 @@ pub(super) fn renew(
     }
     let mut renewed = before.clone();
     let given = follow(session, &mut renewed, wish)?;
-    let wanted = match (renewed.period, wish.increment) {
-        (0, 0) => given.ttl,
-        (0, seconds) => seconds,
-        (period, _) => period,
+    let most = longest(session, &renewed)?;
+    let (what, asked, wanted) = match (renewed.period, wish.increment) {
+        (0, 0) => ("TTL", given.ttl, given.ttl),
+        (0, seconds) => ("TTL", seconds, seconds),
+        (period, _) => ("period", period, period.min(most)),
     };
     let mut expires = later(now, wanted);
-    let end = end(&renewed, given.explicit_max_ttl);
-    let capped = end.is_some_and(|end| end < expires);
-    if let (true, Some(end)) = (capped, end) {
+    let end = end(&renewed, given.explicit_max_ttl, most);
+    if let Some(end) = end.filter(|end| *end < expires) {
         expires = end;
     }
+    let capped = (expires < later(now, asked)).then_some((what, asked));
     renewed.expires = Some(expires);
     renewed.renewed = Some(now);
     entry::store(session, id, &renewed, Some(before))?;
@@ -130,13 +133,20 @@ struct Given {
     explicit_max_ttl: u64,
 }
 
+/// Seconds: how long the token was to live when it was made, or renewed last.
+fn given_last(token: &TokenEntry) -> u64 {
+    let from = token.renewed.unwrap_or(token.created);
+    let given = token.expires.and_then(|end| u64::try_from(end.unix() - from.unix()).ok());
+    given.unwrap_or(token.creation_ttl)
+}
+
 /// Takes up what the token's role says today.
 fn follow(
     session: &mut Session,
     token: &mut TokenEntry,
     wish: &Wish<'_>,
 ) -> Result<Given, RenewError> {
-    let mut given = Given { ttl: token.creation_ttl, explicit_max_ttl: token.explicit_max_ttl };
+    let mut given = Given { ttl: given_last(token), explicit_max_ttl: token.explicit_max_ttl };
     if !token.role.is_empty() {
         let Some(role) = role::load(session, &token.role)? else {
             return Err(RenewError::Refused(ApiError::listed(
@@ -165,15 +175,20 @@ fn follow(
     Ok(given)
 }
 
+/// Seconds: how long the token can live by what its role, or else the token store, says today.
+fn longest(session: &mut Session, token: &TokenEntry) -> Result<u64, ViewError> {
+    if token.max_ttl > 0 {
+        return Ok(token.max_ttl);
+    }
+    let store = mount::route(session, Scope::Here, TOKEN_STORE)?;
+    Ok(store.map_or(session.lease_times().max, |(mount, _)| mount.info.max_lease_ttl))
+}
+
 /// When all renewals end; `None` for never.
-fn end(token: &TokenEntry, explicit: u64) -> Option<Stamp> {
+fn end(token: &TokenEntry, explicit: u64, most: u64) -> Option<Stamp> {
     let explicit = (explicit > 0).then_some(explicit);
-    let system = match (token.period, token.max_ttl) {
-        (0, 0) => Some(MAX_LEASE_TTL),
-        (0, own) => Some(own),
-        _ => None,
-    };
-    let seconds = explicit.into_iter().chain(system).min()?;
+    let most = (token.period == 0).then_some(most);
+    let seconds = explicit.into_iter().chain(most).min()?;
     Some(later(token.created, seconds))
 }
 

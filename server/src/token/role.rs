@@ -149,7 +149,7 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
         role.params.explicit_max_ttl = seconds;
         role.params.old_names.insert("explicit_max_ttl".to_owned());
     }
-    body.fields.apply(&mut role.params)?;
+    body.fields.apply_with_choice(&mut role.params)?;
     role.check()?;
     session.view(CORE).put_json(&format!("{PREFIX}{name}"), &role)?;
     Ok(Response::empty())

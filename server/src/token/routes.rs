@@ -263,15 +263,12 @@ fn prolong(
     let auth = issue::auth(session, token, &renewed.entry, core.call.now.into())?;
     let left = auth.lease_duration;
     let response = Response { auth: Some(Box::new(auth)), ..Response::empty() };
-    Ok(if renewed.capped {
-        let (asked, left) = (format_short(wish.increment), format_short(left));
-        response.warn(format!(
-            "TTL of {asked:?} exceeded the effective max_ttl of {left:?}; TTL value is capped \
-             accordingly"
-        ))
-    } else {
-        response
-    })
+    let Some((what, asked)) = renewed.capped else { return Ok(response) };
+    let (asked, left) = (format_short(asked), format_short(left));
+    Ok(response.warn(format!(
+        "{what} of {asked:?} exceeded the effective max_ttl of {left:?}; {what} value is capped \
+         accordingly"
+    )))
 }
 
 /// For the client.

@@ -162,12 +162,6 @@ fn bounds_are_kept() {
         ("role/r1/custom-secret-id", "{}", 400, "missing secret_id"),
         ("role/r1/secret-id/lookup", "{}", 400, "missing secret_id"),
         ("role/r1/secret-id-accessor/lookup", "{}", 400, "missing secret_id_accessor"),
-        (
-            "role/r1/secret-id-accessor/lookup",
-            r#"{"secret_id_accessor":"x"}"#,
-            404,
-            "failed to find",
-        ),
         ("role/r2", r#"{"bind_secret_id":false}"#, 400, "at least one constraint"),
         ("role/r2", r#"{"role_id":"r"}"#, 400, "already in use"),
         ("role/r2", r#"{"secret_id_bound_cidrs":"junk"}"#, 400, "invalid CIDR"),

@@ -84,6 +84,10 @@ fn bodies_are_checked_before_anything_happens() {
     }
     let root = "X-Vault-Token: root\r\n";
     let answer = server.raw("PATCH", "/v1/secret/data/zz", root, b"{}");
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("mime: no media type"));
+    let other = format!("{root}Content-Type: application/json\r\n");
+    let answer = server.raw("PATCH", "/v1/secret/data/zz", &other, b"{}");
     assert_eq!(answer.status, 415);
     assert!(answer.body.contains("merge-patch"));
     let large = vec![b'a'; (32 << 20) + 1];

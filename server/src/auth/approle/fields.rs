@@ -46,8 +46,23 @@ fn field(core: &CoreCall<'_>) -> ApiResult<&'static str> {
 pub(super) fn read(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let field = field(core)?;
     let role = role::find(core, session)?.ok_or_else(ApiError::not_found)?;
-    let value = role.show().remove(field).unwrap_or_default();
-    Response::data(&Map::from_iter([(field.to_owned(), value)]))
+    let shown = role.show();
+    let value = shown.get(field).cloned().unwrap_or_default();
+    if core.call.param("field") == "bound-cidr-list" {
+        let data = Map::from_iter([("bound_cidr_list".to_owned(), value)]);
+        return Ok(Response::data(&data)?.warn(
+            "The \"bound_cidr_list\" field is deprecated and will be removed. Please use \
+             \"secret_id_bound_cidrs\" instead.",
+        ));
+    }
+    let mut data = Map::from_iter([(field.to_owned(), value)]);
+    // What was given by its old name is shown by both.
+    if let Some((_, old)) = OLD_NAMES.iter().find(|(new, _)| *new == field)
+        && let Some(value) = shown.get(*old)
+    {
+        data.insert((*old).to_owned(), value.clone());
+    }
+    Response::data(&data)
 }
 
 /// `role/<role>/<field>`.
@@ -91,7 +106,7 @@ fn change(role: &mut Role, field: &str, body: &str) -> ApiResult<()> {
 /// `role/<role>/<field>`: back to what a new role has.
 pub(super) fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let field = field(core)?;
-    let before = role::known(core, session)?;
+    let Some(before) = role::find(core, session)? else { return Ok(Response::empty()) };
     let mut role = before.clone();
     let none = TokenParams::default();
     match field {

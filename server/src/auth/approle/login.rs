@@ -1,6 +1,8 @@
 //! `login`.
 
+use bytes::Bytes;
 use serde::Deserialize;
+use strongroom_storage::KeyspaceId;
 
 use super::role::{self, Role};
 use super::secret::{self, SecretEntry, Secrets};
@@ -8,7 +10,7 @@ use crate::auth::{self, Cidr, Login, Origin, Renewal, TokenParams, admit_address
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::identity::Metadata;
-use crate::logical::{ApiError, ApiResult, Response, Scalar, Secret};
+use crate::logical::{ApiError, ApiResult, Response, Scalar, Secret, parse_body};
 use crate::sys::CoreCall;
 
 #[derive(Deserialize, Default)]
@@ -30,7 +32,7 @@ pub(super) fn login(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     if core.lockout.locked(config, &mount.accessor, &body.role_id.0, core.call.now) {
         return Err(ApiError::permission_denied());
     }
-    let (name, role) = role::by_id(core, session, &body.role_id.0)?.ok_or_else(invalid)?;
+    let (name, role) = role::by_id(core.keyspace, session, &body.role_id.0)?.ok_or_else(invalid)?;
     let mut login =
         Login { alias: role.id.clone(), params: role.params.clone(), ..Login::default() };
     check_blocks(&role.secret_id_bound_cidrs, core)?;
@@ -55,6 +57,16 @@ pub(super) fn login(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     login.metadata.extend(own);
     login.origin = Origin::of(name);
     Ok(auth::answer(login))
+}
+
+/// The role whose id a login gives.
+pub(in crate::auth) fn role_of(
+    body: &Bytes,
+    keyspace: KeyspaceId,
+    session: &mut Session,
+) -> ApiResult<Option<String>> {
+    let Ok(Body { role_id, .. }) = parse_body(body) else { return Ok(None) };
+    Ok(role::by_id(keyspace, session, &role_id.0)?.map(|(name, _)| name))
 }
 
 /// The role has to be there still; its policies of today are for new tokens.

@@ -7,10 +7,10 @@ mod secret;
 mod secrets;
 mod takes;
 
-use crate::logical::{Method, Operation};
+use crate::logical::{Field, Method, Operation};
 use crate::sys::CoreRoute;
 
-pub(super) use login::renew;
+pub(super) use login::{renew, role_of};
 
 /// The routes. What is about secret ids runs here first: whether a role's are this cluster's own is
 /// for the handler to find out.
@@ -23,7 +23,7 @@ pub(super) static ROUTES: &[CoreRoute] = &[
     .public()
     .takes(takes::LOGIN),
     CoreRoute::new("role", "List the roles", &[Method::local(Operation::List, role::list)])
-        .takes(&[]),
+        .takes(Field::PAGE),
     CoreRoute::new(
         "role/{role}",
         "Show, make, change or delete a role",

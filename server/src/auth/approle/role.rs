@@ -98,11 +98,11 @@ pub(super) fn known(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Rol
 
 /// The role with this id and its name.
 pub(super) fn by_id(
-    core: &CoreCall<'_>,
+    keyspace: KeyspaceId,
     session: &mut Session,
     role_id: &str,
 ) -> ApiResult<Option<(String, Role)>> {
-    let mut view = session.view(core.keyspace);
+    let mut view = session.view(keyspace);
     let Some(name) = view.get(&id_key(role_id))? else { return Ok(None) };
     let name = String::from_utf8_lossy(&name).into_owned();
     let role = view.get_json(&ROLES.key(&name))?;
@@ -111,7 +111,7 @@ pub(super) fn by_id(
 
 /// `role`.
 pub(super) fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    Response::list(&ROLES.names(core.keyspace, session, LIST_MAX))
+    ROLES.list(core, session, LIST_MAX)
 }
 
 /// `role/<role>`.
@@ -126,7 +126,8 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     if name.len() >= NAME_MAX {
         return Err(ApiError::bad_request("the role's name is too long: 4095 bytes is the limit"));
     }
-    let body: Body = core.call.parse()?;
+    let mut body: Body = core.call.parse()?;
+    let warning = body.fields.settle_kind();
     let before = find(core, session)?;
     let new = before.is_none();
     let mut role = before.clone().unwrap_or_else(Role::new);
@@ -151,7 +152,9 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     if let Some(Scalar(id)) = body.role_id {
         role.id = id;
     }
-    store(core, session, &role, before.as_ref())
+    let mut done = store(core, session, &role, before.as_ref())?;
+    done.warnings.extend(warning);
+    Ok(done)
 }
 
 /// `role/<role>`.

@@ -12,7 +12,9 @@ use super::secret::{self, SecretEntry, Secrets};
 use crate::auth::parse_cidrs;
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
-use crate::logical::{ApiError, ApiResult, Integer, Response, Scalar, Seconds, Secret, Words};
+use crate::logical::{
+    ApiError, ApiResult, Integer, Operation, Response, Scalar, Seconds, Secret, Words,
+};
 use crate::sys::CoreCall;
 
 /// Accessors that one LIST answers at most.
@@ -168,6 +170,10 @@ fn by_id(
     session: &mut Session,
 ) -> ApiResult<Option<(Secrets, String, SecretEntry)>> {
     let mut body: Body = core.call.parse()?;
+    // A DELETE has no body that counts.
+    if let (Operation::Delete, Some(given)) = (core.call.op, core.call.query("secret_id")) {
+        body.secret_id = Some(Secret(Zeroizing::new(given.to_owned())));
+    }
     let secret_id = body.secret_id()?;
     let role = role::known(core, session)?;
     let secrets = Secrets::of(core, &role);
@@ -182,7 +188,10 @@ fn by_accessor(
     session: &mut Session,
 ) -> ApiResult<(Secrets, String, SecretEntry)> {
     let body: Body = core.call.parse()?;
-    let accessor = body.secret_id_accessor.0;
+    let accessor = match (core.call.op, core.call.query("secret_id_accessor")) {
+        (Operation::Delete, Some(given)) => given.to_owned(),
+        _ => body.secret_id_accessor.0,
+    };
     if accessor.is_empty() {
         return Err(ApiError::bad_request("missing secret_id_accessor"));
     }
@@ -194,10 +203,8 @@ fn by_accessor(
     {
         return Ok((secrets, hash, entry));
     }
-    Err(ApiError::listed(
-        404,
-        format!("failed to find accessor entry for secret_id_accessor: {accessor:?}"),
-    ))
+    let error = format!("failed to find accessor entry for secret_id_accessor: {accessor:?}");
+    Err(ApiError::not_found().with_data(&json!({ "error": error })))
 }
 
 /// `role/<role>/secret-id/lookup`.
