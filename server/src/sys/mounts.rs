@@ -83,9 +83,12 @@ fn config(entry: &MountEntry) -> Value {
     config
 }
 
+/// Kinds that are there by themselves.
+const BUILT_IN: [&str; 4] = ["system", "cubbyhole", "identity", "token"];
+
 /// A mount as the API shows it.
 pub(super) fn show(entry: &MountEntry) -> Value {
-    json!({
+    let mut shown = json!({
         "type": entry.kind,
         "description": entry.description,
         "accessor": entry.accessor,
@@ -98,8 +101,12 @@ pub(super) fn show(entry: &MountEntry) -> Value {
         "plugin_version": "",
         "running_plugin_version": concat!("v", env!("CARGO_PKG_VERSION"), "+builtin"),
         "running_sha256": "",
-        "deprecation_status": "supported",
-    })
+    });
+    // What cannot be mounted is no plugin that anybody could support.
+    if !BUILT_IN.contains(&entry.kind.as_str()) {
+        shown["deprecation_status"] = "supported".into();
+    }
+    shown
 }
 
 fn flat(data: &Value) -> ApiResult<Response> {

@@ -182,11 +182,11 @@ fn by_id(
     Ok(entry.map(|entry| (secrets, hash, entry)))
 }
 
-/// The valid secret id behind the accessor that the body holds.
+/// The valid secret id behind the accessor that the body holds, or what to say of the lack of it.
 fn by_accessor(
     core: &CoreCall<'_>,
     session: &mut Session,
-) -> ApiResult<(Secrets, String, SecretEntry)> {
+) -> ApiResult<Result<(Secrets, String, SecretEntry), String>> {
     let body: Body = core.call.parse()?;
     let accessor = match (core.call.op, core.call.query("secret_id_accessor")) {
         (Operation::Delete, Some(given)) => given.to_owned(),
@@ -201,10 +201,9 @@ fn by_accessor(
         && let Some(entry) = secrets.load(session, &hash)?
         && entry.valid(core.call.now.into())
     {
-        return Ok((secrets, hash, entry));
+        return Ok(Ok((secrets, hash, entry)));
     }
-    let error = format!("failed to find accessor entry for secret_id_accessor: {accessor:?}");
-    Err(ApiError::not_found().with_data(&json!({ "error": error })))
+    Ok(Err(format!("failed to find accessor entry for secret_id_accessor: {accessor:?}")))
 }
 
 /// `role/<role>/secret-id/lookup`.
@@ -225,12 +224,16 @@ pub(super) fn destroy(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<R
 
 /// `role/<role>/secret-id-accessor/lookup`.
 pub(super) fn lookup_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    show(&by_accessor(core, session)?.2)
+    match by_accessor(core, session)? {
+        Ok((_, _, entry)) => show(&entry),
+        Err(error) => Err(ApiError::not_found().with_data(&json!({ "error": error }))),
+    }
 }
 
 /// `role/<role>/secret-id-accessor/destroy`.
 pub(super) fn destroy_accessor(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let (secrets, hash, entry) = by_accessor(core, session)?;
+    let found = by_accessor(core, session)?;
+    let (secrets, hash, entry) = found.map_err(|error| ApiError::listed(404, error))?;
     secrets.remove(session, &hash, &entry);
     Ok(Response::empty())
 }
