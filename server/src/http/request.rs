@@ -132,7 +132,7 @@ fn operation(parts: &Parts, query: &[(String, String)], path: &str) -> ApiResult
         "POST" | "PUT" => Ok(Operation::Write),
         "PATCH" => Ok(Operation::Patch),
         "DELETE" => Ok(Operation::Delete),
-        "OPTIONS" if path.strip_prefix("sys/").is_some_and(answers_always) => {
+        "OPTIONS" | "PATCH" if path.strip_prefix("sys/").is_some_and(answers_always) => {
             Err(ApiError::no_such_verb())
         }
         "OPTIONS" => Err(ApiError::bad_request("cannot handle internal-only request operation")),

@@ -83,7 +83,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut bucket = Bucket::full(&rule, start);
-        let mut take = |bucket: &mut Bucket, rule: &Rule, seconds| {
+        let take = |bucket: &mut Bucket, rule: &Rule, seconds| {
             let standing = bucket.take(rule, at(seconds));
             (standing.remaining, standing.reset, standing.retry_after)
         };

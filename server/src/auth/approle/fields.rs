@@ -27,6 +27,9 @@ const FIELDS: [(&str, &str); 12] = [
     ("local-secret-ids", "local_secret_ids"),
 ];
 
+/// Paths beside those of fields, with verbs of their own.
+const NO_FIELDS: [&str; 3] = ["role-id", "secret-id", "custom-secret-id"];
+
 /// What a field is called in bodies of old.
 const OLD_NAMES: [(&str, &str); 5] = [
     ("token_policies", "policies"),
@@ -38,6 +41,9 @@ const OLD_NAMES: [(&str, &str); 5] = [
 
 fn field(core: &CoreCall<'_>) -> ApiResult<&'static str> {
     let name = core.call.param("field");
+    if NO_FIELDS.contains(&name) {
+        return Err(ApiError::unsupported_operation());
+    }
     let found = FIELDS.iter().find(|(path, _)| *path == name);
     found.map(|(_, field)| *field).ok_or_else(ApiError::unsupported_path)
 }
@@ -72,10 +78,11 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     let mut role = before.clone();
     let body: BTreeMap<String, &RawValue> = core.call.parse()?;
     let old = OLD_NAMES.iter().find(|(new, _)| *new == field).map(|(_, old)| *old);
-    let given = body.get(field).or_else(|| old.and_then(|old| body.get(old)));
-    let given = given.ok_or_else(|| ApiError::bad_request(format!("missing {field}")))?;
+    let given = [Some(field), old].into_iter().flatten().find_map(|n| Some((n, body.get(n)?)));
+    let (name, given) =
+        given.ok_or_else(|| ApiError::bad_request(format!("missing {}", old.unwrap_or(field))))?;
     // One field alone, so that the others keep their values.
-    let alone = json!({ field: given }).to_string();
+    let alone = json!({ name: given }).to_string();
     change(&mut role, field, &alone)?;
     role::store(core, session, &role, Some(&before))
 }
