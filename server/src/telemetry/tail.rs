@@ -205,8 +205,12 @@ mod tests {
 
     use super::*;
 
+    /// There is one log: what one test writes to it, the other one's follower would see.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     #[tokio::test]
     async fn followers_get_what_they_asked_for_in_their_form() {
+        let _alone = ALONE.lock().await;
         let mut all = Follow::new(LevelFilter::DEBUG, Form::Standard);
         let mut some = Follow::new(LevelFilter::WARN, Form::Json);
         tracing::subscriber::with_default(Registry::default().with(Tail), || {
@@ -224,6 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_too_slow_is_told_what_is_missing() {
+        let _alone = ALONE.lock().await;
         let mut slow = Follow::new(LevelFilter::INFO, Form::Standard);
         tracing::subscriber::with_default(Registry::default().with(Tail), || {
             for n in 0..KEPT + 10 {
