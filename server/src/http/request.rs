@@ -130,11 +130,11 @@ fn operation(parts: &Parts, query: &[(String, String)], path: &str) -> ApiResult
         "LIST" => Ok(Operation::List),
         "SCAN" => Ok(Operation::Scan),
         "POST" | "PUT" => Ok(Operation::Write),
-        "PATCH" => Ok(Operation::Patch),
-        "DELETE" => Ok(Operation::Delete),
         "OPTIONS" | "PATCH" if path.strip_prefix("sys/").is_some_and(answers_always) => {
             Err(ApiError::no_such_verb())
         }
+        "PATCH" => Ok(Operation::Patch),
+        "DELETE" => Ok(Operation::Delete),
         "OPTIONS" => Err(ApiError::bad_request("cannot handle internal-only request operation")),
         _ => Err(ApiError::no_such_verb()),
     }

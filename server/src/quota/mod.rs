@@ -106,8 +106,8 @@ impl Quotas {
             return Ok(());
         }
         let path = request.path.as_str();
-        let role = rules.role(request, unsealed)?;
-        let fits = |rule: &&Rule| rule.covers(path) && (rule.role.is_empty() || rule.role == role);
+        let asked = rules.role(request, unsealed)?;
+        let fits = |rule: &&Rule| rule.covers(path) && (rule.role.is_empty() || rule.role == asked);
         let Some(rule) = rules.rules.iter().find(fits) else { return Ok(()) };
         if rules.config.rate_limit_exempt_paths.iter().any(|exempt| exempts(exempt, path)) {
             return Ok(());
