@@ -187,7 +187,9 @@ fn tables_are_read_in_their_order_only() {
     let page = |keyspace: u8, depth: u8, path: u8| [keyspace, depth, 0, 0, 0, 0, 0, 0, 0, path, 7];
     let (one, two) = ([1, 0, 5, 5], [2, 1, 6, 0]);
     let (root, left, right) = (page(1, 0x80, 0), page(2, 1, 0), page(2, 1, 0x80));
-    let good = end(&[&one, &two], &[&root, &left, &right]);
+    // As deep as a path of 64 bits goes: a mutant that refused it lived by the luck of random tables.
+    let deepest = page(2, 64, 0x80);
+    let good = end(&[&one, &two], &[&root, &left, &right, &deepest]);
     assert!(Record::decode(&good).is_ok());
     let malformed = [
         end(&[&two, &one], &[]),
