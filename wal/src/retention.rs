@@ -152,7 +152,8 @@ mod tests {
         assert_eq!(holds.needs(Lsn(100), Lsn(150)), None, "before all of them");
         assert_eq!(holds.needs(Lsn(101), Lsn(150)), Some("stream"));
         assert_eq!(holds.first(Lsn(150)), Some(Lsn(100)));
-        // One byte too many.
+        // One byte too many, whether or not anybody has looked since.
+        assert_eq!(holds.first(Lsn(151)), Some(Lsn(120)));
         assert_eq!(holds.needs(Lsn(101), Lsn(151)), None);
         assert_eq!(holds.needs(Lsn(121), Lsn(151)), Some("backup"));
         assert_eq!(holds.first(Lsn(151)), Some(Lsn(120)));
