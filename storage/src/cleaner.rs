@@ -17,7 +17,7 @@ use strongroom_merkle::KeyHash;
 use strongroom_wal::{Frame, LogReader, Lsn};
 
 use crate::commit::job::Move;
-use crate::index::{LiveBytes, State};
+use crate::index::LiveBytes;
 use crate::shared::Shared;
 
 /// Live bytes moved behind one checkpoint under load, at most.
@@ -83,20 +83,19 @@ pub(crate) fn choose(
 /// not for the cleaner to drop what a backup may repair.
 pub(crate) fn moves(
     shared: &Arc<Shared>,
-    state: &Arc<State>,
     segment: u64,
 ) -> impl Iterator<Item = Vec<Move>> + use<> {
     let size = shared.log.segment_size();
     let end = Lsn((segment + 1) * size);
     // What came out of one frame fits one frame again; together they must not outgrow it.
     let frame_max = FRAME_BYTES.min(usize::try_from(size / 4).unwrap_or(0));
-    let (shared, state) = (Arc::clone(shared), Arc::clone(state));
+    let shared = Arc::clone(shared);
     let mut single = shared
         .log
         .frames(Lsn(segment * size))
         .map_while(Result::ok)
         .take_while(move |frame| frame.start() < end)
-        .flat_map(move |frame| live_in(&shared, &state, &frame))
+        .flat_map(move |frame| live_in(&shared, &frame))
         .peekable();
     std::iter::from_fn(move || {
         let mut frame: Vec<Move> = Vec::new();
@@ -109,8 +108,8 @@ pub(crate) fn moves(
     })
 }
 
-/// Values of a frame that the index points to.
-fn live_in(shared: &Shared, state: &State, frame: &Frame) -> Vec<Move> {
+/// Values of a frame that the index points to now. No state is held from one to the next.
+fn live_in(shared: &Shared, frame: &Frame) -> Vec<Move> {
     let mut live = Vec::new();
     for (lsn, bytes) in frame.records() {
         let (handle, key, value, offset) = match Record::decode(bytes) {
@@ -126,7 +125,7 @@ fn live_in(shared: &Shared, state: &State, frame: &Frame) -> Vec<Move> {
         };
         let at = Lsn(lsn.0 + offset as u64);
         // An entry whose page cannot be read keeps its value, and so its segment.
-        let entry = state.get_committed(&shared.pool, handle, &KeyHash::of(key));
+        let entry = shared.glance().get_committed(&shared.pool, handle, &KeyHash::of(key));
         if let Ok(Some(entry)) = entry
             && entry.slot.at == at
         {

@@ -31,6 +31,25 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
 }
 
+/// How often is waited for those who look at a state: a look takes some microseconds, unless it
+/// waits for the disk or for a core.
+const LOOKER_TURNS: u32 = 64;
+
+/// Waits a moment for those who took a short look at a state that nobody gets any more: on account of
+/// a single one all that is changed would be copied.
+fn await_lookers(state: &Arc<State>) {
+    for turn in 0..LOOKER_TURNS {
+        if Arc::strong_count(state) == 1 {
+            return;
+        }
+        if turn < LOOKER_TURNS / 2 {
+            (0..64).for_each(|_| std::hint::spin_loop());
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}
+
 /// Figures since the store was opened.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -105,6 +124,7 @@ impl Shared {
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
         let mut published = None;
         self.published.change(|before| {
+            await_lookers(&before);
             // What both have is shared as long as both are there.
             let mut state = State::clone(&before);
             drop(before);

@@ -54,9 +54,16 @@ pub(crate) struct Move {
 
 /// The state that a checkpoint writes.
 pub(crate) struct Pinned {
+    pub(crate) state: Arc<State>,
+    pub(crate) behind: Behind,
+}
+
+/// What the cleaner behind a checkpoint goes by: how it was when the checkpoint began.
+pub(crate) struct Behind {
     /// LSN of the begin record.
     pub(crate) begin: Lsn,
-    pub(crate) state: Arc<State>,
+    /// Position of the state that was written.
+    pub(crate) lsn: Lsn,
     pub(crate) live: LiveBytes,
     /// The log is needed from here to take back the transactions that are active.
     pub(crate) oldest_active: Option<Lsn>,

@@ -8,7 +8,7 @@ use strongroom_merkle::KeyHash;
 use strongroom_wal::Lsn;
 
 use super::batch::Batch;
-use super::job::{Answer, Move, Pinned, RECORD_FRAMING_MAX};
+use super::job::{Answer, Behind, Move, Pinned, RECORD_FRAMING_MAX};
 use super::{Committer, unreadable};
 use crate::error::CommitError;
 use crate::index::{Indexed, LiveBytes, Slot, Touch};
@@ -22,7 +22,8 @@ impl Committer {
         let (oldest_active, streamed) = (self.active.oldest(), self.active.streamed());
         let (begin, _) = self.log_alone(&Record::CheckpointBegin)?;
         self.shared.counters.since_checkpoint.store(0, Ordering::Relaxed);
-        Ok(Pinned { begin, state, live, oldest_active, streamed })
+        let behind = Behind { begin, lsn: state.lsn, live, oldest_active, streamed };
+        Ok(Pinned { state, behind })
     }
 
     /// Logs the end record with the transactions as they stand now. The table of dirty pages is

@@ -24,5 +24,5 @@ pub(crate) use codec::{Listed, MapKeyspace, PageMap};
 pub(crate) use codec::{MAGIC_MAP, MAGIC_PAGE, decode_page, encode_page, get_page_id};
 pub(crate) use files::{Image, PageFiles, segment_name};
 pub use pool::PageError;
-pub(crate) use pool::{Pool, TreePages};
+pub(crate) use pool::{Pool, TreePages, WRITE_RUN};
 pub(crate) use preload::Preload;

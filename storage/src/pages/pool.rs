@@ -20,7 +20,7 @@ use crate::index::Slot;
 use crate::shared::lock;
 
 /// Images that are written with one call at most.
-const WRITE_RUN: usize = 128;
+pub(crate) const WRITE_RUN: usize = 128;
 
 /// A page of the index could not be had: restart from the log, or from a backup.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -131,8 +131,10 @@ impl Pool {
         Arc::new(Cell::clean(tree, prefix, page_lsn, image, &self.resident))
     }
 
-    /// Gives images to pages that have none, and new ones to pages whose image is in doubt.
-    pub(crate) fn write(&self, cells: &[Handle]) -> io::Result<()> {
+    /// Gives images to pages that have none, and new ones to pages whose image is in doubt; answers
+    /// them in order.
+    pub(crate) fn write(&self, cells: &[Handle]) -> io::Result<Vec<Arc<Image>>> {
+        let mut all = Vec::with_capacity(cells.len());
         for run in cells.chunks(WRITE_RUN) {
             let mut images = Vec::with_capacity(run.len());
             let mut versions = Vec::with_capacity(run.len());
@@ -148,12 +150,13 @@ impl Pool {
             }
             let written = self.files.append(&images)?.into_iter().zip(versions);
             for (cell, (image, edits)) in run.iter().zip(written) {
+                all.push(Arc::clone(&image));
                 cell.written(image, edits);
             }
             let uncommitted = run.iter().filter(|cell| cell.tree.pending).count();
             self.figures.uncommitted.fetch_add(uncommitted as u64, Ordering::Relaxed);
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Takes note of a page that came into memory, and makes room for it.

@@ -2,7 +2,10 @@
 //!
 //! The published state is persistent, so a checkpoint pins it and writes at leisure; commits go on
 //! and no transaction is waited for. Pages that have an image already are listed where they lie;
-//! the others are written. Behind each checkpoint the cleaner makes room in the log.
+//! the others are written. The state itself is pinned only for the [walk](survey) that finds them.
+//! Behind each checkpoint the cleaner makes room in the log.
+
+mod survey;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,12 +17,13 @@ use tokio::sync::oneshot;
 
 use crate::block_on::block_on;
 use crate::cleaner::{self, Effort};
-use crate::commit::job::{Answer, Job, Pinned, Submit};
+use crate::commit::job::{Answer, Behind, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
 use crate::index::State;
 use crate::master::{self, Master};
-use crate::pages::{Handle, Image, Listed, MapKeyspace, PageMap};
+use crate::pages::{Image, MapKeyspace, PageMap};
 use crate::shared::{Counters, Shared};
+use survey::Survey;
 
 /// Page segments with less than this share of live bytes are written anew, percent.
 const PAGE_LIVE_PERCENT_BUSY: u64 = 50;
@@ -54,10 +58,10 @@ impl Checkpointer {
 
     /// Makes a checkpoint of the state published now. Blocks until it is durable.
     pub(crate) fn run(&mut self, effort: Effort) -> Result<Lsn, CheckpointError> {
-        let pinned: Pinned = self.ask(|done| Job::BeginCheckpoint { done })?;
-        self.write(&pinned, effort)?;
+        let Pinned { state, behind } = self.ask(|done| Job::BeginCheckpoint { done })?;
+        self.write(state, behind.begin, effort)?;
         self.shared.pool.files.remove_dead().map_err(CheckpointError::io("remove old pages"))?;
-        self.clean_log(pinned, effort)?;
+        self.clean_log(behind, effort)?;
         let counters = &self.shared.counters;
         Counters::add(&counters.checkpoints, 1);
         counters.checkpoint_lsn.store(self.master.checkpoint.0, Ordering::Relaxed);
@@ -92,9 +96,13 @@ impl Checkpointer {
 
     /// The whole protocol. Until the master record is replaced the last checkpoint stands: its
     /// pages, its map and the log from its begin record are all still there.
-    fn write(&mut self, pinned: &Pinned, effort: Effort) -> Result<(), CheckpointError> {
-        let (images, map) = self.write_pages(&pinned.state, effort)?;
-        let begin = pinned.begin;
+    fn write(
+        &mut self,
+        state: Arc<State>,
+        begin: Lsn,
+        effort: Effort,
+    ) -> Result<(), CheckpointError> {
+        let (images, map) = self.write_pages(state, effort)?;
         let durable = self.ask(|done| Job::EndCheckpoint { begin, map, done })?;
         let master = Master { checkpoint: begin, durable, map, ..self.master };
         master::write(&self.disk, &master).map_err(CheckpointError::io("write MASTER"))?;
@@ -105,43 +113,22 @@ impl Checkpointer {
     /// Gives an image to every page that has none, then writes the map of all.
     fn write_pages(
         &self,
-        state: &State,
+        state: Arc<State>,
         effort: Effort,
     ) -> Result<(Vec<Arc<Image>>, MapLocation), CheckpointError> {
         let io = CheckpointError::io;
-        let files = &self.shared.pool.files;
+        let pool = &self.shared.pool;
+        let files = &pool.files;
         let sparse = files.sparse(match effort {
             Effort::Busy => PAGE_LIVE_PERCENT_BUSY,
             Effort::Idle => PAGE_LIVE_PERCENT_IDLE,
         });
-        let wanting = |cell: &&Handle| {
-            cell.image()
-                .is_none_or(|image| image.is_doubtful() || sparse.contains(&image.segment.no))
-        };
-        let mut images = Vec::new();
-        let mut pages = Vec::new();
-        for (_, trie) in state.trees() {
-            let cells: Vec<Handle> =
-                trie.pages().map(|page| page.handle).filter(wanting).cloned().collect();
-            self.shared.pool.write(&cells).map_err(io("write pages"))?;
-            for page in trie.pages() {
-                let Some(image) = page.handle.image() else {
-                    return Err(io("write pages")(std::io::Error::other("a page has no image")));
-                };
-                pages.push(Listed {
-                    page: page.handle.id(),
-                    segment: image.segment.no,
-                    offset: image.offset,
-                    len: image.len,
-                    entries: page.len,
-                    page_lsn: page.handle.page_lsn(),
-                    digest: page.digest,
-                });
-                images.push(image);
-            }
-        }
-        pages.sort_by_key(|at| (at.page.keyspace, at.page.pending));
-        let map = PageMap { keyspaces: self.keyspaces(state), pages };
+        let mut survey = Survey::of(&state, &sparse.into_iter().collect());
+        let keyspaces = self.keyspaces(&state);
+        drop(state);
+        survey.write(pool).map_err(io("write pages"))?;
+        let (pages, mut images) = survey.finish();
+        let map = PageMap { keyspaces, pages };
         let placed = files.append(&[map.encode()]).map_err(io("write the page map"))?;
         files.sync().map_err(io("make pages durable"))?;
         images.extend(placed);
@@ -169,24 +156,24 @@ impl Checkpointer {
     }
 
     /// Cleans the log behind the checkpoint: see [`crate::cleaner`].
-    fn clean_log(&mut self, pinned: Pinned, effort: Effort) -> Result<(), CheckpointError> {
-        let kept = Lsn(pinned.state.lsn.0.saturating_sub(self.retention_bytes));
-        let active = pinned.oldest_active.unwrap_or(pinned.begin);
-        let streamed = pinned.streamed.iter().filter(|txn| txn.committed >= kept);
+    fn clean_log(&mut self, behind: Behind, effort: Effort) -> Result<(), CheckpointError> {
+        let Behind { begin, lsn, live, oldest_active, streamed } = behind;
+        let kept = Lsn(lsn.0.saturating_sub(self.retention_bytes));
+        let active = oldest_active.unwrap_or(begin);
+        let streamed = streamed.iter().filter(|txn| txn.committed >= kept);
         let kept = streamed.map(|txn| txn.first).fold(kept, Lsn::min);
-        let needed_from = pinned.begin.min(kept).min(active);
-        for segment in cleaner::choose(&self.shared.log, &pinned.live, needed_from, effort) {
-            for moves in cleaner::moves(&self.shared, &pinned.state, segment) {
+        let needed_from = begin.min(kept).min(active);
+        for segment in cleaner::choose(&self.shared.log, &live, needed_from, effort) {
+            for moves in cleaner::moves(&self.shared, segment) {
                 let bytes: usize = moves.iter().map(|m| m.value.len()).sum();
                 self.ask(|done| Job::Relocate { moves, done })?;
                 Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
             }
         }
         // Someone may still read an older state, whose values must stay.
-        if self.shared.oldest_read() < pinned.state.lsn {
+        if self.shared.oldest_read() < lsn {
             return Ok(());
         }
-        let live = pinned.live;
         let gone = self.ask(|done| Job::Recycle { needed_from, live, done })?;
         Counters::add(&self.shared.counters.recycled_segments, gone.len() as u64);
         Ok(())
