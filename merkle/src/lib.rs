@@ -24,7 +24,7 @@ mod trie;
 mod view;
 
 pub use digest::{Digest, KeyHash, composite, leaf_digest};
-pub use page::{Leaf, PAGE_LEAVES_MAX, Page, PageError, PageValue};
+pub use page::{Guess, Leaf, PAGE_LEAVES_MAX, Page, PageError, PageValue};
 pub use pages::{Handle, MemPages, Pages, PagesMut};
 pub use prefix::{Prefix, PrefixError};
 pub use proof::{Proof, ProofError};

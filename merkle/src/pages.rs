@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::page::{Page, PageValue};
+use crate::page::{Guess, Page, PageValue};
 use crate::prefetch::prefetch_arc;
 
 /// What a trie keeps in place of a page. It is cloned often.
@@ -51,6 +51,11 @@ pub trait Pages {
     /// in memory; see [`prefetch`](mod@crate::prefetch).
     fn prefetch(&self, handle: &Self::Handle, leaves: u32) {
         let _ = (handle, leaves);
+    }
+
+    /// As [`prefetch`](Self::prefetch), for a single lookup.
+    fn prefetch_leaf(&self, handle: &Self::Handle, guess: Guess) {
+        let _ = (handle, guess);
     }
 }
 

@@ -48,9 +48,12 @@ proptest! {
         let mut model = Model::new();
         let mut view = mem();
         for batch in batches {
+            let mut asked = changes(&batch);
+            view.trie.look_up(&view.pages, &mut asked).unwrap();
             let before = apply(&mut view, &batch);
-            for (edit, before) in batch.iter().zip(before) {
+            for ((edit, before), asked) in batch.iter().zip(before).zip(asked) {
                 prop_assert_eq!(before, model.get(&edit.hash).copied());
+                prop_assert_eq!(asked.before, before);
             }
             apply_to_model(&mut model, &batch);
             prop_assert_eq!(view.len(), model.len());
@@ -189,6 +192,8 @@ fn two_threads_make_the_same_trie() {
         };
         let before = apply(&mut one, &batch);
         let mut changes = changes(&batch);
+        two.trie.look_up(&two.pages, &mut changes).unwrap();
+        assert_eq!(changes.iter().map(|change| change.before).collect::<Vec<_>>(), before);
         two.trie.apply_with(&two.pages, &Threads, &mut changes).unwrap();
         assert_eq!(changes.iter().map(|change| change.before).collect::<Vec<_>>(), before);
         let list = |view: &Mem| -> Vec<_> {

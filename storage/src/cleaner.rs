@@ -17,6 +17,7 @@ use strongroom_merkle::KeyHash;
 use strongroom_wal::{Frame, LogReader, Lsn};
 
 use crate::commit::job::Move;
+use crate::id::KeyspaceId;
 use crate::index::LiveBytes;
 use crate::shared::Shared;
 
@@ -81,10 +82,7 @@ pub(crate) fn choose(
 
 /// The live values of a segment, in frames. A segment that cannot be read stays where it is: it is
 /// not for the cleaner to drop what a backup may repair.
-pub(crate) fn moves(
-    shared: &Arc<Shared>,
-    segment: u64,
-) -> impl Iterator<Item = Vec<Move>> + use<> {
+pub(crate) fn moves(shared: &Arc<Shared>, segment: u64) -> impl Iterator<Item = Vec<Move>> + use<> {
     let size = shared.log.segment_size();
     let end = Lsn((segment + 1) * size);
     // What came out of one frame fits one frame again; together they must not outgrow it.
@@ -108,29 +106,53 @@ pub(crate) fn moves(
     })
 }
 
-/// Values of a frame that the index points to now. No state is held from one to the next.
+/// Entries looked up in one look at the published state: few enough not to be in a change's way.
+const LOOK: usize = 64;
+
+/// A value of a frame.
+struct Candidate<'f> {
+    handle: u32,
+    keyspace: KeyspaceId,
+    key: &'f [u8],
+    value: &'f [u8],
+    at: Lsn,
+}
+
+/// Values of a frame that the index points to now. No state is held from one look to the next.
 fn live_in(shared: &Shared, frame: &Frame) -> Vec<Move> {
+    let mut all: Vec<Candidate<'_>> =
+        frame.records().filter_map(|(lsn, bytes)| candidate(shared, lsn, bytes)).collect();
+    all.sort_by_key(|c| c.handle);
     let mut live = Vec::new();
-    for (lsn, bytes) in frame.records() {
-        let (handle, key, value, offset) = match Record::decode(bytes) {
-            Ok(Record::Update(u)) => match u.after {
-                After::Value(value) => (u.keyspace, u.key, value, u.value_offset()),
-                After::Deleted => continue,
-            },
-            Ok(Record::Relocation(r)) => (r.keyspace, r.key, r.value, r.value_offset()),
-            _ => continue,
-        };
-        let Some((keyspace, _)) = shared.keyspace(handle).filter(|_| !value.is_empty()) else {
+    for group in all.chunk_by(|a, b| a.handle == b.handle).flat_map(|group| group.chunks(LOOK)) {
+        let state = shared.glance();
+        let Some(keyspace) = state.keyspaces.get(&group[0].keyspace) else { continue };
+        if keyspace.handle != group[0].handle {
             continue;
-        };
-        let at = Lsn(lsn.0 + offset as u64);
-        // An entry whose page cannot be read keeps its value, and so its segment.
-        let entry = shared.glance().get_committed(&shared.pool, handle, &KeyHash::of(key));
-        if let Ok(Some(entry)) = entry
-            && entry.slot.at == at
-        {
-            live.push(Move { keyspace, key: key.into(), entry, value: value.to_vec() });
+        }
+        // Entries whose pages cannot be read keep their values, and so their segment.
+        let hashes: Vec<KeyHash> = group.iter().map(|c| KeyHash::of(c.key)).collect();
+        let found = keyspace.get_many(&shared.pool, hashes.iter().copied());
+        let Ok(entries) = found else { continue };
+        for ((entry, hash), of) in entries.into_iter().zip(hashes).zip(group) {
+            if let Some(entry) = entry.filter(|entry| entry.slot.at == of.at) {
+                let Candidate { keyspace, key, value, .. } = *of;
+                live.push(Move { keyspace, key: key.into(), hash, entry, value: value.to_vec() });
+            }
         }
     }
     live
+}
+
+fn candidate<'f>(shared: &Shared, lsn: Lsn, bytes: &'f [u8]) -> Option<Candidate<'f>> {
+    let (handle, key, value, offset) = match Record::decode(bytes).ok()? {
+        Record::Update(u) => match u.after {
+            After::Value(value) => (u.keyspace, u.key, value, u.value_offset()),
+            After::Deleted => return None,
+        },
+        Record::Relocation(r) => (r.keyspace, r.key, r.value, r.value_offset()),
+        _ => return None,
+    };
+    let (keyspace, _) = shared.keyspace(handle).filter(|_| !value.is_empty())?;
+    Some(Candidate { handle, keyspace, key, value, at: Lsn(lsn.0 + offset as u64) })
 }

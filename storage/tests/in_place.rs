@@ -180,3 +180,34 @@ fn a_sighting_notices_a_change_in_place() {
     assert!(!fourth.still(&mut absent).unwrap());
     assert!(fourth.still(&mut kept).unwrap());
 }
+
+/// Checkpoints all the time beside large frames, with many pages in memory and with a few: a checkpoint
+/// lists pages that are changed in place as soon as it has let go of them, and what it listed must be
+/// what they were. Each round ends as a crash does, without a checkpoint of its own.
+#[test]
+fn checkpoints_beside_changes_in_place_list_what_was_there() {
+    for pool_pages in [usize::MAX, 24] {
+        let (dir, mut store) = store(Options { pool_pages, ..options() });
+        for round in 0..6 {
+            let done = AtomicBool::new(false);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        store.checkpoint().unwrap();
+                    }
+                });
+                for turn in 0..40 {
+                    let (number, step) = (round * 40 + turn, 1 + (turn as usize) % 9);
+                    write_many(&store, number, step, |key| turn % 8 == 5 && key % 11 < 4);
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            let (root, last) =
+                (store.root(Class::Replicated), contents(&store.snapshot(), keyspace(2)));
+            drop(store);
+            store = open(dir.path(), Options { pool_pages, ..options() });
+            assert_eq!(store.root(Class::Replicated), root);
+            assert_eq!(contents(&store.snapshot(), keyspace(2)), last);
+        }
+    }
+}

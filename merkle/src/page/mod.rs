@@ -19,6 +19,7 @@ use crate::digest::{Digest, KeyHash};
 use crate::prefetch::prefetch_arc;
 use crate::prefix::Prefix;
 use group::{Entry, spot_of};
+pub use packed::Guess;
 use packed::{Loose, NewPage};
 pub(crate) use spot::{SPOT_BYTES, Spot, spot, spot_bit, spot_head};
 
@@ -203,6 +204,18 @@ impl<V: PageValue> Page<V> {
         self.find(spot(hash)).ok().map(|at| self.leaf(at))
     }
 
+    /// Digest and value of the key that has this hash. Touches no key.
+    pub fn entry(&self, hash: &KeyHash) -> Option<(Digest, V)> {
+        let at = self.find(spot(hash)).ok()?;
+        Some((group::digest_of(&self.entries()[at]), self.value(at)))
+    }
+
+    /// Where in its memory a look for `hash` will most likely touch a page of so many leaves, all
+    /// of which share `bits` bits.
+    pub(crate) fn guess(hash: &KeyHash, leaves: u32, bits: usize) -> Guess {
+        packed::guess::<V>(share(hash.head(), bits, leaves), leaves)
+    }
+
     /// Leaves in order of key hash.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Leaf<'_, V>> {
         (0..self.len()).map(|at| self.leaf(at))
@@ -240,9 +253,8 @@ fn find(entries: &[Entry], bits: u8, spot: &Spot) -> Result<usize, usize> {
         let own = spot_of(&entries[at]);
         spot_head(own).cmp(&head).then_with(|| own.cmp(spot))
     };
-    let share = head.checked_shl(u32::from(bits)).unwrap_or(0) >> 32;
-    let len = u64::try_from(entries.len()).unwrap_or(0);
-    let mut at = usize::try_from((share * len) >> 32).unwrap_or(0);
+    let len = u32::try_from(entries.len()).unwrap_or(0);
+    let mut at = usize::try_from(share(head, usize::from(bits), len)).unwrap_or(0);
     if at < entries.len() && below(at) == Ordering::Less {
         while at < entries.len() && below(at) == Ordering::Less {
             at += 1;
@@ -253,6 +265,12 @@ fn find(entries: &[Entry], bits: u8, spot: &Spot) -> Result<usize, usize> {
         }
     }
     if at < entries.len() && below(at) == Ordering::Equal { Ok(at) } else { Err(at) }
+}
+
+/// Of so many, the one that the bits of `head` below the first `bits` point at.
+fn share(head: u64, bits: usize, of: u32) -> u32 {
+    let share = u32::try_from(bits).ok().and_then(|bits| head.checked_shl(bits)).unwrap_or(0) >> 32;
+    u32::try_from((share * u64::from(of)) >> 32).unwrap_or(0)
 }
 
 impl<V: PageValue> std::fmt::Debug for Page<V> {

@@ -21,6 +21,7 @@ use super::spot::Spot;
 use super::{Page, PageValue};
 use crate::digest::Digest;
 use crate::hash::BLOCK_BYTES;
+use crate::prefetch::prefetch;
 
 const BITS_AT: usize = 32;
 const LEN_AT: usize = 33;
@@ -138,6 +139,35 @@ impl<V: PageValue> At<V> {
 /// Bytes of a page of so many leaves that come before its keys.
 pub(crate) fn bytes_before_keys<V: PageValue>(leaves: u32) -> usize {
     At::<V>::of(usize::try_from(leaves).unwrap_or(0)).keys()
+}
+
+/// Where in a page's memory a lookup will most likely look: byte offsets of an entry and of its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Guess {
+    entry: usize,
+    value: usize,
+}
+
+/// Bytes on both sides of a guessed place that may be touched instead: hashes are not spread quite
+/// evenly.
+const GUESS_SLACK: usize = ENTRY_BYTES;
+
+/// A lookup that comes out at leaf `i`, if hashes are spread evenly.
+pub(crate) fn guess<V: PageValue>(i: u32, leaves: u32) -> Guess {
+    let at = At::<V>::of(usize::try_from(leaves).unwrap_or(0));
+    let i = usize::try_from(i).unwrap_or(0);
+    Guess { entry: ENTRIES_AT + ENTRY_BYTES * i, value: at.value(i) }
+}
+
+impl Guess {
+    /// Asks for it in the page whose memory begins at `address`; see
+    /// [`prefetch`](mod@crate::prefetch).
+    pub fn prefetch(self, address: usize) {
+        let entry = address.wrapping_add(self.entry);
+        prefetch(address.wrapping_sub(2 * size_of::<usize>()), LEN_AT);
+        prefetch(entry.wrapping_sub(GUESS_SLACK), 2 * GUESS_SLACK + ENTRY_BYTES);
+        prefetch(address.wrapping_add(self.value), GUESS_SLACK);
+    }
 }
 
 /// Changing a page that is in place: what is shared is copied first.

@@ -8,6 +8,7 @@ mod apply;
 mod build;
 mod edit;
 mod fate;
+mod find;
 mod hasher;
 mod iter;
 mod list;
@@ -25,7 +26,7 @@ pub use list::{MalformedPages, PageRef};
 pub(crate) use node::Place;
 
 use crate::digest::{Digest, KeyHash};
-use crate::page::spot;
+use crate::page::{Page, spot};
 use crate::pages::Pages;
 use node::Item;
 
@@ -100,7 +101,7 @@ impl<H: Clone> Trie<H> {
     /// The page that holds the key of this hash, or would if it were there and the pages stayed as
     /// they are; `None` when no page covers it.
     pub fn page_of(&self, hash: &KeyHash) -> Option<&H> {
-        self.top.page_of(spot(hash)).map(|page| &page.handle)
+        self.top.page_of(spot(hash)).map(|(page, _)| &page.handle)
     }
 
     /// Digest and value of the key that has this hash.
@@ -112,9 +113,9 @@ impl<H: Clone> Trie<H> {
         pages: &P,
         hash: &KeyHash,
     ) -> Result<Option<(Digest, P::Value)>, P::Error> {
-        let Some(handle) = self.page_of(hash) else { return Ok(None) };
-        let page = pages.load(handle)?;
-        Ok(page.get(hash).map(|leaf| (leaf.digest, leaf.value)))
+        let Some((end, depth)) = self.top.page_of(spot(hash)) else { return Ok(None) };
+        pages.prefetch_leaf(&end.handle, Page::<P::Value>::guess(hash, end.len, depth));
+        Ok(pages.load(&end.handle)?.entry(hash))
     }
 
     /// The leaf whose key has this hash.

@@ -272,13 +272,14 @@ impl<'a, H> Place<'a, H> {
 }
 
 impl<H> Item<H> {
-    /// The page on the path of `spot`, from this item on, which is that of a whole trie.
-    pub(crate) fn page_of(&self, spot: &Spot) -> Option<&PageEnd<H>> {
+    /// The page on the path of `spot`, from this item on, which is that of a whole trie, and how many
+    /// bits are above it.
+    pub(crate) fn page_of(&self, spot: &Spot) -> Option<(&PageEnd<H>, usize)> {
         let (mut item, mut depth) = (self, 0);
         loop {
             let node = match item {
                 Self::Node(_, node) => node,
-                Self::Page(page) => return Some(page),
+                Self::Page(page) => return Some((page, depth)),
                 Self::Empty | Self::Inner(_) => return None,
             };
             let mut at = At::TOP;

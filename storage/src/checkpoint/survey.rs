@@ -28,8 +28,7 @@ impl Survey {
     /// The pages of a state; to be written are those without an image, those whose image is in doubt
     /// and those whose image lies in one of the `sparse` page segments.
     pub(super) fn of(state: &State, sparse: &HashSet<u64>) -> Self {
-        let mut survey =
-            Self { listed: Vec::new(), images: Vec::new(), wanting: VecDeque::new() };
+        let mut survey = Self { listed: Vec::new(), images: Vec::new(), wanting: VecDeque::new() };
         for page in state.trees().flat_map(|(_, trie)| trie.pages()) {
             let listed = Listed {
                 page: page.handle.id(),

@@ -48,6 +48,7 @@ pub(crate) type Owner = Arc<OnceLock<TxnId>>;
 pub(crate) struct Move {
     pub(crate) keyspace: KeyspaceId,
     pub(crate) key: Box<[u8]>,
+    pub(crate) hash: KeyHash,
     pub(crate) entry: Indexed,
     pub(crate) value: Vec<u8>,
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use strongroom_aries::{CheckpointEnd, DirtyPageTable, MapLocation, Record, Relocation};
-use strongroom_merkle::KeyHash;
 use strongroom_wal::Lsn;
 
 use super::batch::Batch;
@@ -78,21 +77,26 @@ impl Committer {
     fn encode_moves(&mut self, moves: &[Move]) -> Result<(Batch, usize), CommitError> {
         let mut batch = Batch::new(self.begin_frame(moves.iter().map(Move::size).sum())?);
         let mut count = 0;
-        for Move { keyspace: id, key, entry, value } in moves {
-            let hash = KeyHash::of(key);
-            let Some(keyspace) = self.head.keyspaces.get(id).cloned() else { continue };
-            let now = keyspace.get(self.pool(), &hash).map_err(unreadable)?;
-            if now.as_ref() != Some(entry) {
+        for moves in moves.chunk_by(|a, b| a.keyspace == b.keyspace) {
+            let Some(keyspace) = self.head.keyspaces.get(&moves[0].keyspace).cloned() else {
                 continue;
+            };
+            let hashes = moves.iter().map(|m| m.hash);
+            let now = keyspace.get_many(self.pool(), hashes).map_err(unreadable)?;
+            for (Move { key, hash, entry, value, .. }, now) in moves.iter().zip(now) {
+                if now.as_ref() != Some(entry) {
+                    continue;
+                }
+                let version = entry.slot.version;
+                let record = Relocation { keyspace: keyspace.handle, key, version, value };
+                let lsn = self.push(&mut batch.frame, &Record::Relocation(record))?;
+                let at = Lsn(lsn.0 + record.value_offset() as u64);
+                let there = Indexed { slot: Slot { at, ..entry.slot }, ..*entry };
+                let touch = Touch { key: key.clone(), put: Some(there) };
+                let changes = batch.changes.entry(keyspace.handle).or_default();
+                changes.insert(*hash, touch);
+                count += 1;
             }
-            let version = entry.slot.version;
-            let record = Relocation { keyspace: keyspace.handle, key, version, value };
-            let lsn = self.push(&mut batch.frame, &Record::Relocation(record))?;
-            let at = Lsn(lsn.0 + record.value_offset() as u64);
-            let there = Indexed { slot: Slot { at, ..entry.slot }, ..*entry };
-            let touch = Touch { key: key.clone(), put: Some(there) };
-            batch.changes.entry(keyspace.handle).or_default().insert(hash, touch);
-            count += 1;
         }
         Ok((batch, count))
     }

@@ -67,6 +67,13 @@ pub(crate) struct Indexed {
     pub(crate) slot: Slot,
 }
 
+impl Indexed {
+    /// An entry as the trie has it.
+    fn of((digest, slot): (Digest, Slot)) -> Self {
+        Self { digest, slot }
+    }
+}
+
 /// What becomes of a key.
 #[derive(Clone, Debug)]
 pub(crate) struct Touch {

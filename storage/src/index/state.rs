@@ -48,6 +48,19 @@ impl Keyspace {
         Ok(self.trie.leaf_of(&pages, hash)?.map(|held| held.value()))
     }
 
+    /// The entries of many keys, in their order: much less work than to get one after the other.
+    pub(crate) fn get_many(
+        &self,
+        pool: &Pool,
+        hashes: impl Iterator<Item = KeyHash>,
+    ) -> Result<Vec<Option<Indexed>>, PageError> {
+        let pages = TreePages { pool, tree: self.tree(), lsn: Lsn::ZERO };
+        let mut list: Vec<Change<'_, Slot>> =
+            hashes.map(|hash| Change { hash, key: &[], put: None, before: None }).collect();
+        self.trie.look_up(&pages, &mut list)?;
+        Ok(list.into_iter().map(|c| c.before.map(Indexed::of)).collect())
+    }
+
     /// Applies changes that became final at `at`, and counts live bytes by segment. When a page
     /// cannot be read, some may be made and are not counted: the keyspace is not to be used then.
     pub(crate) fn apply<J: Join>(
@@ -103,7 +116,7 @@ fn lookup(
 ) -> Result<Option<Indexed>, PageError> {
     let pages = TreePages { pool, tree: id, lsn: Lsn::ZERO };
     let found = trie.get(&pages, hash)?;
-    Ok(found.map(|(digest, slot)| Indexed { digest, slot }))
+    Ok(found.map(Indexed::of))
 }
 
 fn as_list(changes: &Changes) -> Vec<Change<'_, Slot>> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use strongroom_aries::PageId;
 use strongroom_merkle::prefetch::prefetch;
-use strongroom_merkle::{Digest, Page, Prefix};
+use strongroom_merkle::{Digest, Guess, Page, Prefix};
 use strongroom_wal::Lsn;
 
 use super::files::Image;
@@ -104,6 +104,12 @@ impl Cell {
         let (address, len) = &self.hint;
         let len = usize::try_from(len.load(Ordering::Relaxed)).unwrap_or(0);
         prefetch(address.load(Ordering::Relaxed), len);
+    }
+
+    /// Asks for what a single lookup in the page will touch.
+    pub(crate) fn prefetch_leaf(&self, guess: Guess) {
+        prefetch((&raw const *self).addr(), size_of::<Self>());
+        guess.prefetch(self.hint.0.load(Ordering::Relaxed));
     }
 
     /// Its name in log records and images.

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use strongroom_merkle::{Digest, Page, Pages, PagesMut, Prefix};
+use strongroom_merkle::{Digest, Guess, Page, Pages, PagesMut, Prefix};
 use strongroom_wal::{LogReader, Lsn};
 
 use super::cell::{Cell, Found, Handle, TreeId, Version};
@@ -227,6 +227,10 @@ impl Pages for TreePages<'_> {
 
     fn prefetch(&self, handle: &Handle, _: u32) {
         handle.prefetch_page();
+    }
+
+    fn prefetch_leaf(&self, handle: &Handle, guess: Guess) {
+        handle.prefetch_leaf(guess);
     }
 }
 
