@@ -25,8 +25,8 @@ use crate::shared::Shared;
 const BUDGET_BUSY_BYTES: u64 = 32 << 20;
 /// The same while the store is idle.
 const BUDGET_IDLE_BYTES: u64 = 256 << 20;
-/// Bytes of values in one frame of moves.
-const FRAME_BYTES: usize = 1 << 20;
+/// Bytes of values in one frame of moves: commits wait for one, at most.
+const FRAME_BYTES: usize = 128 << 10;
 
 /// How hard to work for room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@
 
 mod backup;
 mod block_on;
+mod budget;
 mod changes;
 mod checkpoint;
 mod cleaner;

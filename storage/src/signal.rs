@@ -35,6 +35,11 @@ impl Signal {
         self.changed.notify_one();
     }
 
+    /// Whether there is something to do now, or nothing more to be done.
+    pub(crate) fn is_pressing(&self) -> bool {
+        *lock(&self.due) || self.stop.load(Ordering::Acquire)
+    }
+
     /// Waits until there is something to do.
     pub(crate) fn wait(&self) -> Woken {
         let mut due = lock(&self.due);

@@ -1,9 +1,11 @@
 //! Figures for operators.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use strongroom_wal::Lsn;
 
+use crate::budget::Budget;
 use crate::recovery::RecoveryReport;
 use crate::shared::{Counters, Shared};
 
@@ -46,12 +48,17 @@ pub struct Stats {
     pub pages_stolen: u64,
     /// Pages written that hold what is not committed.
     pub pages_uncommitted: u64,
+    /// How long checkpointer and cleaner were at work.
+    pub background_worked: Duration,
+    /// How long they rested in between, to stay within their budget.
+    pub background_rested: Duration,
     /// What the last restart did.
     pub recovery: RecoveryReport,
 }
 
 impl Stats {
-    pub(crate) fn of(shared: &Shared, recovery: RecoveryReport) -> Self {
+    pub(crate) fn of(shared: &Shared, budget: &Budget, recovery: RecoveryReport) -> Self {
+        let (background_worked, background_rested) = budget.spent();
         let counters = &shared.counters;
         let figures = shared.pool.figures();
         let state = shared.state();
@@ -74,6 +81,8 @@ impl Stats {
             pages_evicted: figures.evicted.load(Ordering::Relaxed),
             pages_stolen: figures.stolen.load(Ordering::Relaxed),
             pages_uncommitted: figures.uncommitted.load(Ordering::Relaxed),
+            background_worked,
+            background_rested,
             recovery,
         }
     }

@@ -9,6 +9,7 @@ use strongroom_wal::Lsn;
 use strongroom_wal::disk::{Disk, SysDisk};
 use tokio::sync::watch;
 
+use crate::budget::Budget;
 use crate::changes::ChangeReader;
 use crate::checkpoint::Checkpointer;
 use crate::cleaner::Effort;
@@ -42,6 +43,7 @@ pub struct Store {
 struct Inner {
     access: Arc<Access>,
     checkpointer: Arc<Mutex<Checkpointer>>,
+    budget: Arc<Budget>,
     threads: Threads,
     log_id: [u8; 16],
     retention_bytes: u64,
@@ -129,15 +131,17 @@ impl Store {
         let opening = Arc::new(Opening::default());
         shared.set_tail(tail);
         let submit: Submit = Desk::new();
+        let signal = Arc::new(Signal::new(options.compact_after));
+        let budget = Arc::new(Budget::new(Arc::clone(&signal)));
         let checkpointer = Arc::new(Mutex::new(Checkpointer::new(
             Arc::clone(disk),
             Arc::clone(&shared),
             Arc::clone(&submit),
+            Arc::clone(&budget),
             master,
             restart.durable(),
             options.retention_bytes,
         )));
-        let signal = Arc::new(Signal::new(options.compact_after));
         let recovering = Recovering {
             restart,
             log,
@@ -157,6 +161,7 @@ impl Store {
         let inner = Inner {
             access: Arc::new(Access { shared, values: Values::new(reader, pool), submit }),
             checkpointer,
+            budget,
             threads,
             log_id: master.log_id,
             retention_bytes: options.retention_bytes,
@@ -298,7 +303,7 @@ impl Store {
 
     /// Figures for operators. Counting keys is cheap.
     pub fn stats(&self) -> Stats {
-        Stats::of(self.shared(), self.inner.opening.report())
+        Stats::of(self.shared(), &self.inner.budget, self.inner.opening.report())
     }
 
     /// Makes a checkpoint now; blocks until it is durable.
@@ -306,6 +311,7 @@ impl Store {
     /// # Errors
     /// See [`CheckpointError`]; the store goes on.
     pub fn checkpoint(&self) -> Result<Lsn, CheckpointError> {
+        let _hurry = self.inner.budget.hurry();
         lock(&self.inner.checkpointer).run(Effort::Busy)
     }
 

@@ -16,6 +16,7 @@ use strongroom_wal::disk::Disk;
 use tokio::sync::oneshot;
 
 use crate::block_on::block_on;
+use crate::budget::Budget;
 use crate::cleaner::{self, Effort};
 use crate::commit::job::{Answer, Behind, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
@@ -35,6 +36,7 @@ pub(crate) struct Checkpointer {
     disk: Arc<dyn Disk>,
     shared: Arc<Shared>,
     submit: Submit,
+    budget: Arc<Budget>,
     master: Master,
     /// What the master record's map lists, and the map: it must not be removed.
     durable: Vec<Arc<Image>>,
@@ -48,12 +50,13 @@ impl Checkpointer {
         disk: Arc<dyn Disk>,
         shared: Arc<Shared>,
         submit: Submit,
+        budget: Arc<Budget>,
         master: Master,
         durable: Vec<Arc<Image>>,
         retention_bytes: u64,
     ) -> Self {
         let settled_at = Lsn::ZERO;
-        Self { disk, shared, submit, master, durable, retention_bytes, settled_at }
+        Self { disk, shared, submit, budget, master, durable, retention_bytes, settled_at }
     }
 
     /// Makes a checkpoint of the state published now. Blocks until it is durable.
@@ -126,7 +129,7 @@ impl Checkpointer {
         let mut survey = Survey::of(&state, &sparse.into_iter().collect());
         let keyspaces = self.keyspaces(&state);
         drop(state);
-        survey.write(pool).map_err(io("write pages"))?;
+        survey.write(pool, &self.budget).map_err(io("write pages"))?;
         let (pages, mut images) = survey.finish();
         let map = PageMap { keyspaces, pages };
         let placed = files.append(&[map.encode()]).map_err(io("write the page map"))?;
@@ -164,11 +167,15 @@ impl Checkpointer {
         let kept = streamed.map(|txn| txn.first).fold(kept, Lsn::min);
         let needed_from = begin.min(kept).min(active);
         for segment in cleaner::choose(&self.shared.log, &live, needed_from, effort) {
-            for moves in cleaner::moves(&self.shared, segment) {
+            let mut moves = cleaner::moves(&self.shared, segment);
+            let mut move_some = || {
+                let Some(moves) = moves.next() else { return Ok(false) };
                 let bytes: usize = moves.iter().map(|m| m.value.len()).sum();
                 self.ask(|done| Job::Relocate { moves, done })?;
                 Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
-            }
+                Ok::<_, CheckpointError>(true)
+            };
+            while self.budget.piece(&mut move_some)? {}
         }
         // Someone may still read an older state, whose values must stay.
         if self.shared.oldest_read() < lsn {

@@ -7,8 +7,12 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::index::State;
 use crate::pages::{Handle, Image, Listed, Pool, WRITE_RUN};
+
+/// Pages are made durable after so many bytes, and at the end.
+const SYNC_BYTES: u64 = 4 << 20;
 
 /// See the module's text.
 pub(super) struct Survey {
@@ -50,16 +54,33 @@ impl Survey {
     }
 
     /// Gives an image to every page that wants one; each is let go of as soon as it has it.
-    pub(super) fn write(&mut self, pool: &Pool) -> io::Result<()> {
+    pub(super) fn write(&mut self, pool: &Pool, budget: &Budget) -> io::Result<()> {
+        let mut unsynced = 0;
         while !self.wanting.is_empty() {
-            let run = self.wanting.len().min(WRITE_RUN);
-            let (cells, listed): (Vec<Handle>, Vec<Listed>) =
-                self.wanting.drain(..run).map(|w| (w.cell, w.listed)).unzip();
-            for (image, listed) in pool.write(&cells)?.into_iter().zip(listed) {
-                self.list(listed, image);
-            }
+            budget.piece(|| {
+                unsynced += self.write_run(pool)?;
+                // Little at a time: the log's writes would wait behind all that a checkpoint writes.
+                if unsynced >= SYNC_BYTES {
+                    unsynced = 0;
+                    pool.files.sync()?;
+                }
+                Ok::<_, io::Error>(())
+            })?;
         }
         Ok(())
+    }
+
+    /// Writes as much as one call writes; answers how many bytes that was.
+    fn write_run(&mut self, pool: &Pool) -> io::Result<u64> {
+        let run = self.wanting.len().min(WRITE_RUN);
+        let (cells, listed): (Vec<Handle>, Vec<Listed>) =
+            self.wanting.drain(..run).map(|w| (w.cell, w.listed)).unzip();
+        let mut bytes = 0;
+        for (image, listed) in pool.write(&cells)?.into_iter().zip(listed) {
+            bytes += u64::from(image.len);
+            self.list(listed, image);
+        }
+        Ok(bytes)
     }
 
     fn list(&mut self, listed: Listed, image: Arc<Image>) {

@@ -1,0 +1,71 @@
+//! The budget of background work: checkpointer and cleaner work in pieces and rest in between.
+//!
+//! After each piece they rest for [`REST`] times as long as it took, so that most of the time device
+//! and cores are there for those who wait for an answer. Nobody rests while someone waits for a
+//! checkpoint, nor once the next one is due already: to fall behind costs more than it spares.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::signal::Signal;
+
+/// Rest after a piece of work, as a multiple of what it took.
+const REST: u32 = 2;
+/// The longest rest: a piece that took long has waited for the device, or for a core.
+const REST_MAX: Duration = Duration::from_millis(20);
+
+/// See the module's text.
+pub(crate) struct Budget {
+    signal: Arc<Signal>,
+    /// Those who wait for a checkpoint.
+    waiting: AtomicUsize,
+    worked: AtomicU64,
+    rested: AtomicU64,
+}
+
+/// While it is there nobody rests.
+pub(crate) struct Hurry<'b>(&'b Budget);
+
+impl Drop for Hurry<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Budget {
+    pub(crate) fn new(signal: Arc<Signal>) -> Self {
+        let waiting = AtomicUsize::new(0);
+        Self { signal, waiting, worked: AtomicU64::new(0), rested: AtomicU64::new(0) }
+    }
+
+    /// To be held by those who wait for a checkpoint.
+    pub(crate) fn hurry(&self) -> Hurry<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Hurry(self)
+    }
+
+    /// Does a piece of work, and rests.
+    pub(crate) fn piece<T>(&self, work: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let done = work();
+        let took = began.elapsed();
+        count(&self.worked, took);
+        if self.waiting.load(Ordering::Relaxed) == 0 && !self.signal.is_pressing() {
+            let began = Instant::now();
+            std::thread::sleep((took * REST).min(REST_MAX));
+            count(&self.rested, began.elapsed());
+        }
+        done
+    }
+
+    /// How long was worked and rested since the store was opened.
+    pub(crate) fn spent(&self) -> (Duration, Duration) {
+        let of = |counter: &AtomicU64| Duration::from_nanos(counter.load(Ordering::Relaxed));
+        (of(&self.worked), of(&self.rested))
+    }
+}
+
+fn count(counter: &AtomicU64, time: Duration) {
+    counter.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
