@@ -8,8 +8,8 @@ use strongroom_merkle::{Digest, KeyHash};
 use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
+use super::active::Streamed;
 use super::desk::Desk;
-use super::large::Streamed;
 use crate::error::CommitError;
 use crate::id::{Class, Committed, KeyspaceId, Version};
 use crate::index::{Indexed, LiveBytes, State};

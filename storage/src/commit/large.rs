@@ -3,85 +3,23 @@
 //! Their writes go to the log as updates with before-images, chained, and to the trees of
 //! uncommitted writes, whose pages may be written like any other (steal). A key that such a
 //! transaction has written is held: whoever else writes it meets a conflict. The commit record turns
-//! all of it into committed entries at once; a rollback undoes it step by step, from the end, with a
-//! compensation for each step.
+//! all of it into committed entries at once; [`undo`](super::undo) takes it back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use strongroom_aries::{After, Before, Record, Transaction, TransactionTable, TxnId, Undo, Update};
+use strongroom_aries::{After, Before, Record, TxnId, Update};
 use strongroom_wal::Lsn;
 
+use super::active::{Chain, Streamed};
 use super::batch::Batch;
 use super::job::{Answer, Made, Owner, Prepared, RECORD_FRAMING_MAX, Spilled, Write};
 use super::{Committer, FRAME_TARGET, unreadable};
 use crate::error::CommitError;
 use crate::id::Committed;
 use crate::index::{DELETED, Indexed, Slot, Touch};
-use crate::logged::{LoggedUpdate, Restored, updates_of};
-use crate::shared::Counters;
 
 /// Bytes that an update with its chain and its before-image takes beside key and value, at most.
-const LOGGED_OVERHEAD: usize = 100 + RECORD_FRAMING_MAX;
-
-/// Transactions that have logged something and not ended.
-#[derive(Debug, Default)]
-pub(crate) struct Active {
-    chains: BTreeMap<TxnId, Chain>,
-    /// Those among them that could not be taken back yet: a rollback needs room in the log.
-    doomed: BTreeSet<TxnId>,
-    /// Those that were committed: a change stream that has yet to pass the commit reads their records.
-    streamed: Vec<Streamed>,
-}
-
-/// A committed transaction, as change streams need it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Streamed {
-    /// Its first record.
-    pub(crate) first: Lsn,
-    /// A position behind its commit's beginning.
-    pub(crate) committed: Lsn,
-}
-
-/// A transaction's records.
-#[derive(Clone, Copy, Debug, Default)]
-struct Chain {
-    /// Its last record.
-    last: Lsn,
-    /// Its last update that is not undone: what the next update is chained to.
-    undo_next: Lsn,
-}
-
-impl Active {
-    /// Where the log is needed from to take them all back.
-    pub(super) fn oldest(&self) -> Option<Lsn> {
-        self.chains.keys().next().map(|txn| Lsn(txn.0))
-    }
-
-    /// As a checkpoint records them.
-    pub(super) fn table(&self) -> TransactionTable {
-        let mut table = TransactionTable::default();
-        for (txn, Chain { last, undo_next }) in &self.chains {
-            let (last, undo_next) = (last.0, undo_next.0);
-            table.insert(*txn, Transaction { committed: false, last, undo_next });
-        }
-        table
-    }
-
-    /// Committed transactions, as far as they are not [forgotten](Self::forget_streamed).
-    pub(super) fn streamed(&self) -> Vec<Streamed> {
-        self.streamed.clone()
-    }
-
-    /// No stream within its bound stands before this position any more.
-    pub(super) fn forget_streamed(&mut self, before: Lsn) {
-        self.streamed.retain(|txn| txn.committed >= before);
-    }
-
-    fn end(&mut self, txn: TxnId) {
-        self.chains.remove(&txn);
-        self.doomed.remove(&txn);
-    }
-}
+pub(super) const LOGGED_OVERHEAD: usize = 100 + RECORD_FRAMING_MAX;
 
 impl Committer {
     /// Whether another transaction than `own` has written the key and not ended.
@@ -287,129 +225,6 @@ impl Committer {
         }
         Ok(batch)
     }
-
-    /// Takes back what a transaction logged after `to`; all of it, and the transaction with it, when
-    /// there is no `to`.
-    pub(super) fn roll_back(&mut self, owner: &Owner, to: Option<Lsn>, done: Answer<()>) {
-        self.settle();
-        let result = match (owner.get().copied(), to) {
-            (Some(txn), Some(to)) => self.undo(txn, Some(to)),
-            (Some(txn), None) => self.take_back(txn),
-            (None, _) => Ok(()),
-        };
-        let _ = done.send(result);
-    }
-
-    /// Takes back all of a transaction, later if it cannot be done now.
-    fn take_back(&mut self, txn: TxnId) -> Result<(), CommitError> {
-        let undone = self.undo(txn, None);
-        if undone.is_err() && self.active.chains.contains_key(&txn) {
-            self.active.doomed.insert(txn);
-        }
-        undone
-    }
-
-    /// Tries again to take back what could not be taken back: until then keys are held by a
-    /// transaction that nobody can end.
-    pub(super) fn undo_doomed(&mut self) {
-        while let Some(txn) = self.active.doomed.pop_first() {
-            self.settle();
-            if self.take_back(txn).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn undo(&mut self, txn: TxnId, to: Option<Lsn>) -> Result<(), CommitError> {
-        let Some(reached) = self.active.chains.get(&txn).copied() else { return Ok(()) };
-        let mut rollback = Rollback { txn, reached, batch: None };
-        let undone = self.undo_into(&mut rollback, to);
-        // After an error the steps that are in the frame count all the same.
-        let logged = self.log_rollback(&mut rollback);
-        self.settle();
-        undone?;
-        logged?;
-        if to.is_none() {
-            self.active.end(txn);
-        }
-        self.shared.failure().map_or(Ok(()), |cause| Err(CommitError::Failed(cause)))
-    }
-
-    fn undo_into(&mut self, rollback: &mut Rollback, to: Option<Lsn>) -> Result<(), CommitError> {
-        // No room is found out before the log is read.
-        rollback.batch = Some(Batch::new(self.begin_frame(LOGGED_OVERHEAD)?));
-        let txn = rollback.txn;
-        let stop = to.unwrap_or(Lsn::ZERO);
-        let from = Lsn(stop.0.max(txn.0));
-        let updates = updates_of(&self.shared.log, from, None, &|id| id == txn)
-            .map_err(|e| CommitError::Unreadable(e.to_string()))?;
-        let mut table = TransactionTable::default();
-        let (last, undo_next) = (rollback.reached.last.0, rollback.reached.undo_next.0);
-        table.insert(txn, Transaction { committed: false, last, undo_next });
-        let mut undo = Undo::new(&table);
-        while let Some(lsn) = undo.next().filter(|lsn| *lsn > stop.0) {
-            let update = updates.get(Lsn(lsn)).ok_or_else(|| broken(lsn))?;
-            self.undo_one(&mut undo, update, rollback)?;
-        }
-        if to.is_none() {
-            let mut open = self.room(rollback, RECORD_FRAMING_MAX + 16)?;
-            self.push(&mut open.frame, &Record::End(txn))?;
-            rollback.batch = Some(open);
-        }
-        Ok(())
-    }
-
-    /// One step back.
-    fn undo_one(
-        &mut self,
-        undo: &mut Undo,
-        update: &LoggedUpdate,
-        rollback: &mut Rollback,
-    ) -> Result<(), CommitError> {
-        let record = update.as_record();
-        let step = undo.step(&record).map_err(|e| CommitError::Unreadable(e.to_string()))?;
-        let committed = self
-            .head
-            .get_committed(&self.shared.pool, update.keyspace, &update.hash)
-            .map_err(unreadable)?;
-        let mut open = self.room(rollback, update.key.len() + LOGGED_OVERHEAD)?;
-        let last = self.push(&mut open.frame, &Record::Compensation(step.compensation))?;
-        rollback.reached = Chain { last, undo_next: Lsn(step.compensation.undo_next) };
-        let put = Restored::of(&step.compensation.restore).pending(rollback.txn, committed);
-        let touch = Touch { key: update.key.clone(), put };
-        open.pending.entry(update.keyspace).or_default().insert(update.hash, touch);
-        rollback.batch = Some(open);
-        Counters::add(&self.shared.counters.compensations, 1);
-        Ok(())
-    }
-
-    /// A frame with room for `size` bytes more.
-    fn room(&mut self, rollback: &mut Rollback, size: usize) -> Result<Batch, CommitError> {
-        if rollback.batch.as_ref().is_some_and(|b| !b.frame.fits(size)) {
-            self.log_rollback(rollback)?;
-        }
-        match rollback.batch.take() {
-            Some(open) => Ok(open),
-            None => Ok(Batch::new(self.begin_frame(size)?)),
-        }
-    }
-
-    /// Submits the steps that are in the frame. Only then do they count.
-    fn log_rollback(&mut self, rollback: &mut Rollback) -> Result<(), CommitError> {
-        let Some(batch) = rollback.batch.take() else { return Ok(()) };
-        self.batch = Some(batch);
-        self.try_flush()?;
-        self.active.chains.insert(rollback.txn, rollback.reached);
-        Ok(())
-    }
-}
-
-/// A rollback under way.
-struct Rollback {
-    txn: TxnId,
-    /// Where the transaction stands after what is logged and what is in the frame.
-    reached: Chain,
-    batch: Option<Batch>,
 }
 
 /// What an entry was, as an update records it.
@@ -425,8 +240,4 @@ fn before_of(entry: Option<Indexed>) -> Before {
 /// An uncommitted entry as it would be once committed.
 fn as_committed(entry: Indexed) -> Indexed {
     Indexed { slot: Slot::written(entry.slot.at, entry.slot.len), ..entry }
-}
-
-fn broken(lsn: u64) -> CommitError {
-    CommitError::Unreadable(strongroom_aries::UndoError::BrokenChain(lsn).to_string())
 }
