@@ -5,70 +5,30 @@
 //!
 //! - [`spot`]: where a leaf stands;
 //! - [`group`]: what the digest of leaves is made of;
-//! - [`packed`]: a page's bytes.
+//! - [`packed`]: a page's bytes, with what a leaf [keeps](value) beside key and digest;
+//! - [`search`]: where in a page a spot stands.
 
 pub(crate) mod group;
 pub(crate) mod packed;
+mod search;
 mod spot;
+mod value;
 
-use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::digest::{Digest, KeyHash};
 use crate::prefetch::prefetch_arc;
 use crate::prefix::Prefix;
-use group::{Entry, spot_of};
+use group::spot_of;
 pub use packed::Guess;
 use packed::{Loose, NewPage};
+use search::{find, share};
 pub(crate) use spot::{SPOT_BYTES, Spot, spot, spot_bit, spot_head};
+pub use value::PageValue;
 
 /// The most leaves of a page, and of what the digest format hashes as one group.
 pub const PAGE_LEAVES_MAX: usize = 16;
-
-/// What is kept with a leaf, in a fixed number of bytes.
-pub trait PageValue: Copy + 'static {
-    /// How many.
-    const BYTES: usize;
-
-    /// Writes it to `out`, which has that many bytes.
-    fn put(&self, out: &mut [u8]);
-
-    /// Reads what [`put`](Self::put) wrote.
-    fn get(bytes: &[u8]) -> Self;
-}
-
-impl PageValue for () {
-    const BYTES: usize = 0;
-
-    fn put(&self, _: &mut [u8]) {}
-
-    fn get(_: &[u8]) -> Self {}
-}
-
-impl<const N: usize> PageValue for [u8; N] {
-    const BYTES: usize = N;
-
-    fn put(&self, out: &mut [u8]) {
-        out.copy_from_slice(self);
-    }
-
-    fn get(bytes: &[u8]) -> Self {
-        bytes.first_chunk().map_or([0; N], |bytes| *bytes)
-    }
-}
-
-impl PageValue for u64 {
-    const BYTES: usize = 8;
-
-    fn put(&self, out: &mut [u8]) {
-        out.copy_from_slice(&self.to_le_bytes());
-    }
-
-    fn get(bytes: &[u8]) -> Self {
-        bytes.first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
-    }
-}
 
 /// A leaf: a key, the digest of key and value, and what the user keeps with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,36 +201,6 @@ impl<V: PageValue> Page<V> {
     pub(crate) fn find(&self, spot: &Spot) -> Result<usize, usize> {
         find(self.entries(), self.bits(), spot)
     }
-}
-
-/// Position of `spot` among sorted entries, or where it would be.
-///
-/// Spots under a prefix of `bits` bits are spread evenly, so the place that the spot's next bits
-/// point at is off by little, and few cache lines are touched.
-fn find(entries: &[Entry], bits: u8, spot: &Spot) -> Result<usize, usize> {
-    let head = spot_head(spot);
-    let below = |at: usize| {
-        let own = spot_of(&entries[at]);
-        spot_head(own).cmp(&head).then_with(|| own.cmp(spot))
-    };
-    let len = u32::try_from(entries.len()).unwrap_or(0);
-    let mut at = usize::try_from(share(head, usize::from(bits), len)).unwrap_or(0);
-    if at < entries.len() && below(at) == Ordering::Less {
-        while at < entries.len() && below(at) == Ordering::Less {
-            at += 1;
-        }
-    } else {
-        while at > 0 && below(at - 1) != Ordering::Less {
-            at -= 1;
-        }
-    }
-    if at < entries.len() && below(at) == Ordering::Equal { Ok(at) } else { Err(at) }
-}
-
-/// Of so many, the one that the bits of `head` below the first `bits` point at.
-fn share(head: u64, bits: usize, of: u32) -> u32 {
-    let share = u32::try_from(bits).ok().and_then(|bits| head.checked_shl(bits)).unwrap_or(0) >> 32;
-    u32::try_from((share * u64::from(of)) >> 32).unwrap_or(0)
 }
 
 impl<V: PageValue> std::fmt::Debug for Page<V> {

@@ -4,7 +4,8 @@
 //! batch. The batch is cut into groups of neighbours, see [`edit`](super::edit).
 
 use super::edit::{GROUP_MAX, Group, Inside, opened};
-use super::node::{At, Item, PageEnd, Sum};
+use super::map::At;
+use super::node::{Item, PageEnd, Sum};
 use super::work::{self, Work, note};
 use super::{Change, Trie, fate};
 use crate::hash;

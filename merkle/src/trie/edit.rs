@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use super::fate::{self, Fate};
 use super::hasher::{Hasher, Unhashed};
-use super::node::{At, Item, Map, PageEnd, Place, Sum};
+use super::map::{At, Map};
+use super::node::{Item, PageEnd, Place, Sum};
 use super::redraw::redraw;
 use super::warm::warm;
 use super::work::{self, Work, note};

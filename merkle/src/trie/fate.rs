@@ -1,6 +1,7 @@
 //! What a batch does to a node and its pages, found out before anything is changed.
 
-use super::node::{At, Item, Map, Node, PLACES, Sum};
+use super::map::{At, Map, PLACES};
+use super::node::{Item, Node, Sum};
 use super::redraw::{loose, merged};
 use super::work::{self, Item as Changed, Work, note};
 use crate::page::packed::NewPage;

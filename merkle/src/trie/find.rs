@@ -1,7 +1,8 @@
 //! Many lookups at once: what they need is asked for together, see [`warm`](super::warm).
 
 use super::edit::GROUP_MAX;
-use super::node::{At, Item};
+use super::map::At;
+use super::node::Item;
 use super::warm::warm;
 use super::work::{self, note};
 use super::{Change, Trie};

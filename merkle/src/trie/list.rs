@@ -1,7 +1,8 @@
 //! The pages of a trie as a list: what a checkpoint writes, and what a restart begins with.
 
 use super::Trie;
-use super::node::{At, Item, Map, Node, PageEnd, Place, Sum};
+use super::map::{At, Map};
+use super::node::{Item, Node, PageEnd, Place, Sum};
 use crate::digest::Digest;
 use crate::hash;
 use crate::page::{PAGE_LEAVES_MAX, SPOT_BYTES};

@@ -12,6 +12,7 @@ mod find;
 mod hasher;
 mod iter;
 mod list;
+mod map;
 mod node;
 mod pack;
 mod redraw;

@@ -1,17 +1,13 @@
 //! The spine: nodes over pages.
 //!
-//! The trie is binary; a node in memory packs [`LEVELS`] levels of it. Tries share nodes; a node that
+//! The trie is binary; a node in memory packs some levels of it. Tries share nodes; a node that
 //! is shared is copied before it is changed.
 
 use std::sync::Arc;
 
+use super::map::{At, Map, count};
 use crate::digest::Digest;
 use crate::page::{Spot, spot_bit};
-
-/// Levels of the binary trie in one node.
-const LEVELS: u8 = 4;
-/// Places below a node's own fork.
-pub(crate) const PLACES: usize = (2 << LEVELS) - 2;
 
 /// A page in the spine.
 #[derive(Clone)]
@@ -65,104 +61,7 @@ impl<H> Item<H> {
     }
 }
 
-/// Where in a node something stands.
-///
-/// Places are numbered from a fork first down its side 0, then down its side 1, so what is below a
-/// fork lies together.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct At {
-    number: u8,
-    level: u8,
-}
-
-impl At {
-    /// The node's own fork. It is not stored in the node.
-    pub(crate) const TOP: Self = Self { number: 0, level: 0 };
-
-    #[inline]
-    pub(crate) fn side(self, bit: usize) -> Self {
-        // No branch: nobody could predict it.
-        let side_0 = (1 << (LEVELS - self.level)) - 1;
-        let skip = if bit == 0 { 0 } else { u8::MAX } & side_0;
-        Self { number: self.number + 1 + skip, level: self.level + 1 }
-    }
-
-    /// Whether the sides of a fork that stands here are in the same node.
-    #[inline]
-    pub(crate) fn is_inner(self) -> bool {
-        self.level < LEVELS
-    }
-
-    /// Of the bits of a [`Map`], the one that stands for this place.
-    #[inline]
-    fn bit(self) -> u32 {
-        1 << self.number
-    }
-
-    /// The bits of all places below this one.
-    #[inline]
-    fn below(self) -> u32 {
-        let places = (2 << (LEVELS - self.level)) - 2;
-        ((1 << places) - 1) << (self.number + 1)
-    }
-}
-
-/// What is where in a node: a bit for each place.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Map {
-    /// Places that are not empty.
-    full: u32,
-    /// Places of forks whose sides are in the node.
-    inner: u32,
-}
-
-impl Map {
-    /// Something stands at a place.
-    pub(crate) fn put(&mut self, at: At) {
-        self.full |= at.bit();
-    }
-
-    /// A fork stands at a place, its sides in this node.
-    pub(crate) fn put_inner(&mut self, at: At) {
-        self.put(at);
-        self.inner |= at.bit();
-    }
-
-    /// As it is in `other` below a place.
-    pub(crate) fn put_below(&mut self, at: At, other: Self) {
-        self.full |= other.full & at.below();
-        self.inner |= other.inner & at.below();
-    }
-
-    /// What stands at a place and below it.
-    pub(crate) fn only(self, at: At) -> Self {
-        let places = at.bit() | at.below();
-        Self { full: self.full & places, inner: self.inner & places }
-    }
-
-    /// Whether nothing stands at a place.
-    pub(crate) fn is_empty(self, at: At) -> bool {
-        self.full & at.bit() == 0
-    }
-
-    #[inline]
-    fn is_inner(self, at: At) -> bool {
-        self.inner & at.bit() != 0
-    }
-
-    /// How many places in front of this one are not empty.
-    #[inline]
-    pub(crate) fn index(self, at: At) -> usize {
-        count(self.full & (at.bit() - 1))
-    }
-}
-
-#[inline]
-fn count(bits: u32) -> usize {
-    usize::try_from(bits.count_ones()).unwrap_or(usize::MAX)
-}
-
-/// A fork of the trie at a depth that is a multiple of [`LEVELS`], and the forks right below it.
+/// A fork of the trie at a depth that is a multiple of [`LEVELS`](super::map::LEVELS), and the forks right below it.
 ///
 /// The map is kept beside the pointer: a walk then reads of each node on its way no more than the
 /// item it goes on with.

@@ -1,7 +1,8 @@
 //! Hashed drafts put into nodes.
 
 use super::build::{Draft, ForkDraft};
-use super::node::{At, Item, Map, Node, PageEnd, Place, Sum};
+use super::map::{At, Map};
+use super::node::{Item, Node, PageEnd, Place, Sum};
 
 /// Puts hashed drafts into nodes. Each draft is taken once.
 pub(super) struct Packer<H> {

@@ -4,7 +4,8 @@
 //! an error nothing has happened.
 
 use super::build::{Builder, Draft};
-use super::node::{At, Fork, Item, PageEnd, Place};
+use super::map::At;
+use super::node::{Fork, Item, PageEnd, Place};
 use super::work::{self, Work, note};
 use crate::page::packed::Loose;
 use crate::page::{Page, PageValue};

@@ -4,7 +4,8 @@
 //! its own one after the other. So the walk is made for all changes of a group at once, a level of
 //! nodes at a time, and what the level needs is fetched together.
 
-use super::node::{At, Item, Map, Node, PageEnd};
+use super::map::{At, Map};
+use super::node::{Item, Node, PageEnd};
 use super::work::{self, Item as Changed};
 use crate::pages::{Handle, Pages};
 use crate::prefetch::prefetch_arc;

@@ -1,0 +1,92 @@
+//! Questions to ask, and those that a reconciliation begins with.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::digest::KeyHash;
+use crate::pages::Pages;
+use crate::reconcile::KeyspaceId;
+use crate::reconcile::bucket::Base;
+use crate::reconcile::session::DIGEST_BYTES;
+use crate::reconcile::wire::Resume;
+use crate::view::View;
+
+/// The most bytes of digests in the first request. With many keyspaces each gets fewer.
+const FIRST_DIGESTS_BYTES: usize = 64 << 10;
+/// The most keyspaces named in one question.
+const CENSUS_IDS: usize = 1 << 12;
+
+/// A question to ask.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Task {
+    Census { after: Option<KeyspaceId>, upto: Option<KeyspaceId> },
+    Probe { keyspace: KeyspaceId, base: Base, width: u8, first: u32, end: u32 },
+    List { keyspace: KeyspaceId, base: Base, after: Option<KeyHash> },
+}
+
+impl Task {
+    pub(super) fn keyspace(&self) -> Option<KeyspaceId> {
+        match self {
+            Self::Census { .. } => None,
+            Self::Probe { keyspace, .. } | Self::List { keyspace, .. } => Some(*keyspace),
+        }
+    }
+
+    /// What of the question is left after an answer up to `resume`; `None` when that answer is not
+    /// one to this question or does not get on with it.
+    pub(super) fn beyond(self, resume: Resume) -> Option<Self> {
+        match (self, resume) {
+            (Self::Census { after, upto }, Resume::Census(id)) => {
+                let gets_on = after.is_none_or(|after| after < id);
+                let more = upto.is_none_or(|upto| id < upto);
+                (gets_on && more).then_some(Self::Census { after: Some(id), upto })
+            }
+            (Self::Probe { keyspace, base, width, first, end }, Resume::Probe(bucket)) => {
+                let rest = Self::Probe { keyspace, base, width, first: bucket, end };
+                (first < bucket && bucket < end).then_some(rest)
+            }
+            (Self::List { keyspace, base, after }, Resume::List(key)) => {
+                let gets_on = after.is_none_or(|after| after < key) && base.contains(&key);
+                gets_on.then_some(Self::List { keyspace, base, after: Some(key) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Questions that together cover all ids there can be.
+pub(super) fn census_tasks<P: Pages>(local: &BTreeMap<KeyspaceId, View<P>>) -> VecDeque<Task> {
+    let ids: Vec<KeyspaceId> = local.keys().copied().collect();
+    let mut after = None;
+    let mut tasks = VecDeque::new();
+    for chunk in ids.chunks(CENSUS_IDS) {
+        let upto = chunk.last().copied().filter(|last| Some(last) != ids.last());
+        tasks.push_back(Task::Census { after, upto });
+        after = upto;
+    }
+    if tasks.is_empty() {
+        tasks.push_back(Task::Census { after: None, upto: None });
+    }
+    tasks
+}
+
+/// One probe a keyspace, as fine as the bytes for all of them allow.
+pub(super) fn first_probes<P: Pages>(local: &BTreeMap<KeyspaceId, View<P>>) -> Vec<Task> {
+    let mut widths: Vec<(KeyspaceId, u8)> =
+        local.iter().map(|(id, trie)| (*id, Base::ALL.width_for(trie.len()))).collect();
+    let bytes = |widths: &[(KeyspaceId, u8)]| -> usize {
+        widths.iter().map(|(_, width)| DIGEST_BYTES << width).sum()
+    };
+    while bytes(&widths) > FIRST_DIGESTS_BYTES && widths.iter().any(|(_, width)| *width > 0) {
+        for (_, width) in &mut widths {
+            *width = width.saturating_sub(1);
+        }
+    }
+    let probe = |(keyspace, width)| Task::Probe {
+        keyspace,
+        base: Base::ALL,
+        width,
+        first: 0,
+        end: 1 << width,
+    };
+    widths.into_iter().map(probe).collect()
+}
