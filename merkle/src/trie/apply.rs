@@ -3,7 +3,8 @@
 //! Changes are put in hash order first, so each page and node on a shared path is touched once a
 //! batch. The batch is cut into groups of neighbours, see [`edit`](super::edit).
 
-use super::edit::{GROUP_MAX, Group, Inside, opened};
+use super::edit::{GROUP_MAX, Group, opened};
+use super::inside::Inside;
 use super::map::At;
 use super::node::{Item, PageEnd, Sum};
 use super::work::{self, Work, note};

@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use super::fate::{self, Fate};
 use super::hasher::{Hasher, Unhashed};
-use super::map::{At, Map};
+use super::inside::Inside;
+use super::map::At;
 use super::node::{Item, PageEnd, Place, Sum};
 use super::redraw::redraw;
 use super::warm::warm;
@@ -20,38 +21,6 @@ use crate::pages::PagesMut;
 /// Changes that are made together: so many that a core's own cache holds the pages and nodes of
 /// all.
 pub(super) const GROUP_MAX: usize = 128;
-
-/// What is below a node's fork: the items, where they are, and what becomes of pages among them.
-pub(super) struct Inside<'i, H> {
-    pub(super) map: Map,
-    pub(super) items: &'i mut [Item<H>],
-    pub(super) fates: &'i [Fate],
-}
-
-impl<'i, H> Inside<'i, H> {
-    /// The same for a shorter time.
-    pub(super) fn again(&mut self) -> Inside<'_, H> {
-        Inside { map: self.map, items: self.items, fates: self.fates }
-    }
-
-    /// The two sides of the node's own fork, apart.
-    pub(super) fn halves(self) -> [Inside<'i, H>; 2] {
-        let right = At::TOP.side(1);
-        let cut = self.map.index(right);
-        let (left_items, right_items) = self.items.split_at_mut(cut);
-        let (left_fates, right_fates) = self.fates.split_at(cut);
-        let map = self.map;
-        [
-            Inside { map, items: left_items, fates: left_fates },
-            Inside { map: map.only(right), items: right_items, fates: right_fates },
-        ]
-    }
-
-    /// The item at a place that is not empty.
-    pub(super) fn item(&mut self, at: At) -> &mut Item<H> {
-        &mut self.items[self.map.index(at)]
-    }
-}
 
 /// Where a digest comes from.
 #[derive(Clone, Copy)]

@@ -10,6 +10,7 @@ mod edit;
 mod fate;
 mod find;
 mod hasher;
+mod inside;
 mod iter;
 mod list;
 mod map;

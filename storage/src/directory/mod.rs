@@ -10,13 +10,15 @@
 mod cursor;
 mod leaf;
 mod node;
+mod pack;
 mod sort;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use cursor::Cursor;
-use leaf::{Batch, LEAF_MAX, Leaf, Packer, bound_between};
+use leaf::{Batch, LEAF_MAX, Leaf, bound_between};
 use node::{Node, Outcome};
+use pack::Packer;
 pub(crate) use sort::sort_keys;
 use strongroom_merkle::{Join, Sequential};
 

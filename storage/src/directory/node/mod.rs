@@ -3,12 +3,15 @@
 //! All blocks are equally deep. A batch of edits visits each node that it touches once; a node
 //! that a clone still shares is copied, one that nobody shares is changed where it is.
 
+mod balance;
+
 use std::sync::Arc;
 
 use strongroom_merkle::Join;
 
 use super::Edit;
-use super::leaf::{Batch, Edited, LEAF_MAX, Leaf, bound_between};
+use super::leaf::{Batch, Edited, Leaf, bound_between};
+use balance::{group, merge_small};
 
 /// Children of a node above which it is split. A copy of a node counts a reference to every
 /// child, so that nodes are small.
@@ -85,14 +88,6 @@ impl Node {
         level.pop().map(|(_, node)| node)
     }
 
-    /// Whether it is worth a look at its neighbours.
-    fn is_small(&self) -> bool {
-        match self {
-            Node::Leaf(leaf) => leaf.size() < LEAF_MAX / 4,
-            Node::Inner(inner) => inner.children.len() < CHILDREN_MAX / 4,
-        }
-    }
-
     /// As [`apply`](Self::apply), with two pieces of the work in `join`.
     pub(super) fn apply_with<'a, J: Join>(
         &mut self,
@@ -145,29 +140,6 @@ impl Node {
                     + inner.bounds.bytes.len();
                 own + inner.children.iter().map(Node::heap_bytes).sum::<usize>()
             }
-        }
-    }
-
-    /// One node of two neighbours, if there is room.
-    fn merge(&self, bound: &[u8], right: &Node) -> Option<Node> {
-        match (self, right) {
-            (Node::Leaf(left), Node::Leaf(right)) => {
-                if left.size_unshared() + right.size_unshared() > LEAF_MAX * 3 / 4 {
-                    return None;
-                }
-                let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-                left.unpack(&mut bytes, &mut ends);
-                right.unpack(&mut bytes, &mut ends);
-                Leaf::pack_arena(&bytes, &ends, true).pop().map(Node::Leaf)
-            }
-            (Node::Inner(left), Node::Inner(right)) => {
-                if left.children.len() + right.children.len() > CHILDREN_MAX * 3 / 4 {
-                    return None;
-                }
-                let both = left.bounded(b"").chain(right.bounded(bound)).collect();
-                Some(Node::Inner(Arc::new(Inner::new(both))))
-            }
-            _ => None,
         }
     }
 }
@@ -289,36 +261,4 @@ fn edit<'a>(
         rest = others;
     }
     outcomes
-}
-
-/// Merges small nodes with a neighbour where there is room.
-fn merge_small(list: Vec<Bounded>) -> Vec<Bounded> {
-    let mut merged: Vec<Bounded> = Vec::with_capacity(list.len());
-    for (bound, node) in list {
-        if let Some((_, left)) = merged.last_mut()
-            && (left.is_small() || node.is_small())
-            && let Some(both) = left.merge(&bound, &node)
-        {
-            *left = both;
-            continue;
-        }
-        merged.push((bound, node));
-    }
-    merged
-}
-
-/// Puts nodes in order under parents of about equal size.
-fn group(level: Vec<Bounded>) -> Vec<Bounded> {
-    let mut parents = level.len().div_ceil(CHILDREN_MAX);
-    let mut left = level.len();
-    let mut level = level.into_iter();
-    let mut groups = Vec::with_capacity(parents);
-    while parents > 0 {
-        let take = left.div_ceil(parents);
-        let children: Vec<Bounded> = level.by_ref().take(take).collect();
-        (left, parents) = (left - take, parents - 1);
-        let bound = children[0].0.clone();
-        groups.push((bound, Node::Inner(Arc::new(Inner::new(children)))));
-    }
-    groups
 }
