@@ -45,3 +45,23 @@ fn the_waiter_hears_of_the_stop() {
         assert_eq!(signal.wait(), Woken::Stop);
     });
 }
+
+/// What is due presses until it is taken up, told from wherever it was; a stop presses for ever.
+#[test]
+fn what_is_due_presses_until_it_is_taken_up() {
+    bounded(|| {
+        let signal = Arc::new(Signal::new(None));
+        assert!(!signal.is_pressing());
+        let due = Arc::clone(&signal);
+        let tells = thread::spawn(move || due.due());
+        assert_eq!(signal.wait(), Woken::Due);
+        assert!(!signal.is_pressing());
+        tells.join().unwrap();
+        assert!(!signal.is_pressing());
+        signal.due();
+        assert!(signal.is_pressing());
+        signal.stop();
+        assert_eq!(signal.wait(), Woken::Stop);
+        assert!(signal.is_pressing());
+    });
+}
