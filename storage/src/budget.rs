@@ -1,8 +1,10 @@
-//! The budget of background work: checkpointer and cleaner work in pieces and rest in between.
+//! The budget of background work, and what was spent of it.
 //!
-//! After each piece they rest for [`REST`] times as long as it took, so that most of the time device
-//! and cores are there for those who wait for an answer. Nobody rests while someone waits for a
-//! checkpoint, nor once the next one is due already: to fall behind costs more than it spares.
+//! The cleaner works in pieces. After each it rests for [`REST`] times as long as it took, so that
+//! most of the time device and cores are there for those who wait for an answer. It does not rest
+//! while someone waits for a checkpoint, nor once the next one is due already: to fall behind costs
+//! more than it spares. A checkpoint does not rest while it writes pages: what it holds is copied
+//! when it is changed meanwhile, so that to be done soon is cheaper for all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -45,12 +47,22 @@ impl Budget {
         Hurry(self)
     }
 
-    /// Does a piece of work, and rests.
-    pub(crate) fn piece<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// Does work that is not rested after.
+    pub(crate) fn work<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.timed(work).0
+    }
+
+    fn timed<T>(&self, work: impl FnOnce() -> T) -> (T, Duration) {
         let began = Instant::now();
         let done = work();
         let took = began.elapsed();
         count(&self.worked, took);
+        (done, took)
+    }
+
+    /// Does a piece of work, and rests.
+    pub(crate) fn piece<T>(&self, work: impl FnOnce() -> T) -> T {
+        let (done, took) = self.timed(work);
         if self.waiting.load(Ordering::Relaxed) == 0 && !self.signal.is_pressing() {
             let began = Instant::now();
             std::thread::sleep((took * REST).min(REST_MAX));

@@ -50,7 +50,7 @@ pub struct Stats {
     pub pages_uncommitted: u64,
     /// How long checkpointer and cleaner were at work.
     pub background_worked: Duration,
-    /// How long they rested in between, to stay within their budget.
+    /// How long the cleaner rested in between, to stay within its budget.
     pub background_rested: Duration,
     /// What the last restart did.
     pub recovery: RecoveryReport,

@@ -57,7 +57,7 @@ impl Survey {
     pub(super) fn write(&mut self, pool: &Pool, budget: &Budget) -> io::Result<()> {
         let mut unsynced = 0;
         while !self.wanting.is_empty() {
-            budget.piece(|| {
+            budget.work(|| {
                 unsynced += self.write_run(pool)?;
                 // Little at a time: the log's writes would wait behind all that a checkpoint writes.
                 if unsynced >= SYNC_BYTES {

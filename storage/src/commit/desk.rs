@@ -43,6 +43,11 @@ impl Desk {
         Present(&self.present)
     }
 
+    /// Whether nobody is between handing in and being answered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.present.load(Ordering::Relaxed) == 0
+    }
+
     /// Hands in a job. Once the desk is closed the job is dropped, which its waiter notices.
     pub(crate) fn send(&self, job: Job) {
         let bytes = job.size();

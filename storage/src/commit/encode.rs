@@ -29,15 +29,16 @@ impl Committer {
             let keyspaces = self.encode_ddl(&txn, &numbers, batch)?;
             batch.keyspaces = Some(keyspaces);
         }
-        for write in txn.writes {
-            let keyspace = batch
-                .keyspaces
-                .as_ref()
-                .unwrap_or(&self.head.keyspaces)
-                .get(&write.keyspace)
-                .ok_or(CommitError::UnknownKeyspace)?;
+        let mut writes = txn.writes.into_iter().peekable();
+        while let Some(id) = writes.peek().map(|write| write.keyspace) {
+            let keyspaces = batch.keyspaces.as_ref().unwrap_or(&self.head.keyspaces);
+            let keyspace = keyspaces.get(&id).ok_or(CommitError::UnknownKeyspace)?;
             let keyspace = Arc::clone(keyspace);
-            self.encode_write(write, &keyspace, batch)?;
+            let changes = batch.changes.entry(keyspace.handle).or_default();
+            changes.reserve(writes.size_hint().0);
+            while let Some(write) = writes.next_if(|write| write.keyspace == id) {
+                self.encode_write(write, &keyspace, batch)?;
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use strongroom_merkle::{KeyHash, leaf_digest};
+use strongroom_merkle::{Join, KeyHash, leaf_digest};
 use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
@@ -13,9 +13,12 @@ use crate::commit::Desk;
 use crate::commit::job::{Answer, Job, Made, Owner, Prepared, ReadSet, Write};
 use crate::error::CommitError;
 use crate::id::{Committed, KeyspaceId};
+use crate::worker::Worker;
 
 /// Writes of more bytes than this are logged before the transaction commits.
 const FRAME_MAX: usize = 4 << 20;
+/// From so many writes on, two halves of them are worth two threads.
+const JOIN_FROM: usize = 128;
 
 /// A point that a transaction can be rolled back to, any number of times, until it is rolled back
 /// to an earlier one.
@@ -56,7 +59,7 @@ impl Txn {
         for ((keyspace, key), value) in &writes {
             self.logged.insert((*keyspace, key.clone()), value.is_some());
         }
-        let writes = prepare(writes)?;
+        let writes = prepare(writes, self.store.submit.is_empty())?;
         let made = self.made();
         let owner = self.owner();
         let (done, answer) = oneshot::channel();
@@ -150,7 +153,7 @@ impl Txn {
         if large || self.spilled.is_some() {
             self.spill().await?;
         }
-        let writes = prepare(std::mem::take(&mut self.writes))?;
+        let writes = prepare(std::mem::take(&mut self.writes), self.store.submit.is_empty())?;
         let at = self.state.get().map_or(Lsn::ZERO, |state| state.lsn);
         let prepared = Prepared {
             reads: ReadSet { at, ..std::mem::take(&mut self.reads) },
@@ -193,9 +196,23 @@ impl Drop for Txn {
     }
 }
 
-/// Hashes writes, on the caller's thread.
-fn prepare(writes: Writes) -> Result<Vec<Write>, CommitError> {
-    let write = |((keyspace, key), value): ((KeyspaceId, Vec<u8>), Option<Vec<u8>>)| {
+/// Hashes writes, on the caller's thread; on two if there are many and nobody else commits.
+fn prepare(writes: Writes, alone: bool) -> Result<Vec<Write>, CommitError> {
+    if !alone || writes.len() < JOIN_FROM {
+        return hashed(writes.into_iter());
+    }
+    let mut left: Vec<_> = writes.into_iter().collect();
+    let right = left.split_off(left.len() / 2);
+    let (left, right) = Worker.join(|| hashed(left.into_iter()), || hashed(right.into_iter()));
+    let mut all = left?;
+    all.append(&mut right?);
+    Ok(all)
+}
+
+type Named = ((KeyspaceId, Vec<u8>), Option<Vec<u8>>);
+
+fn hashed(writes: impl Iterator<Item = Named>) -> Result<Vec<Write>, CommitError> {
+    let write = |((keyspace, key), value): Named| {
         if key.len() > KEY_MAX || value.as_ref().is_some_and(|v| v.len() > VALUE_MAX) {
             return Err(CommitError::TooLarge(key.len() + value.map_or(0, |v| v.len())));
         }
@@ -205,5 +222,5 @@ fn prepare(writes: Writes) -> Result<Vec<Write>, CommitError> {
         });
         Ok(Write { keyspace, hash: KeyHash::of(&key), key: key.into(), value })
     };
-    writes.into_iter().map(write).collect()
+    writes.map(write).collect()
 }
