@@ -33,6 +33,7 @@ fn every_job_is_done_once_by_whoever_does_it() {
             desk.send_or_do(second);
         }
         client.join().unwrap();
+        assert!(desk.is_empty(), "both have left");
         desk.close();
         committer.join().unwrap();
         let times = |answered: loom::sync::Arc<AtomicUsize>| answered.load(Ordering::Relaxed);
