@@ -211,3 +211,32 @@ fn checkpoints_beside_changes_in_place_list_what_was_there() {
         }
     }
 }
+
+/// Writers that leave the log no moment's rest: its frames begin while others are in flight whose roots
+/// nobody knows yet. All the same a root is promised now and then, and a restart arrives at it.
+#[test]
+fn roots_are_promised_under_any_load() {
+    let (dir, store) = store(Options { pool_pages: usize::MAX, ..options() });
+    thread::scope(|scope| {
+        for writer in 0..4u32 {
+            let store = &store;
+            scope.spawn(move || {
+                for turn in 0..60u32 {
+                    let mut txn = store.begin();
+                    for number in 0..100 {
+                        let name = key(writer * 100_000 + turn * 100 + number);
+                        txn.put(keyspace(2), &name, vec![1; 1_024]);
+                    }
+                    txn.commit_blocking().unwrap();
+                }
+            });
+        }
+    });
+    let root = store.root(Class::Replicated);
+    drop(store);
+    let store = open(dir.path(), options());
+    assert_eq!(store.root(Class::Replicated), root);
+    let recovery = store.stats().recovery;
+    // 24 MiB in frames of at most 4; a root is looked at after every 4,096 entries, of some 4 MiB.
+    assert!(recovery.roots_checked >= 2, "{recovery:?}");
+}

@@ -48,6 +48,11 @@ impl Flight {
         }
     }
 
+    /// Where the log ends with it.
+    pub(super) fn end(&self) -> Lsn {
+        self.end
+    }
+
     fn is_to_come(&self) -> bool {
         matches!(self.effect, Effect::Changes(_))
     }
@@ -115,7 +120,7 @@ impl Committer {
         self.flights.back().is_some_and(Flight::is_to_come)
     }
 
-    fn land_those_to_come(&mut self) {
+    pub(super) fn land_those_to_come(&mut self) {
         while self.is_behind() {
             self.land_one();
         }

@@ -34,7 +34,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use strongroom_aries::{Record, RootMark};
-use strongroom_wal::{FrameBuilder, Log, LogError};
+use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
 
 pub(crate) use self::active::Active;
 use self::batch::{Ahead, Batch};
@@ -54,6 +54,9 @@ const FRAME_TARGET: usize = 4 << 20;
 /// While a frame is in flight the next one goes out before it has landed if it is at least so large:
 /// beside the device's time for so many bytes another frame's share of the work is small.
 const PIPELINED_BYTES: usize = 64 << 10;
+/// After so many bytes of log without a root mark a frame waits until its root is known: behind the
+/// last mark only checksums say what a restart arrives at.
+const MARK_WITHIN: u64 = 4 << 20;
 /// Encoded root mark.
 const ROOT_MARK_LEN: usize = 1 + 8 + 32 + 32;
 
@@ -80,6 +83,8 @@ pub(crate) struct Committer {
     active: Active,
     batch: Option<Batch>,
     flights: VecDeque<Flight>,
+    /// Where the last root mark is.
+    marked: Lsn,
     /// States that nobody needs here any more: let go of while the device is busy.
     retired: Vec<Arc<State>>,
     scratch: Vec<u8>,
@@ -99,6 +104,7 @@ impl Committer {
             active,
             batch: None,
             flights: VecDeque::new(),
+            marked: state.lsn,
             retired: Vec::new(),
             scratch: Vec::new(),
             worker: Worker,
@@ -247,6 +253,9 @@ impl Committer {
         if let Some(cause) = self.shared.failure() {
             return Err(CommitError::Failed(cause));
         }
+        if self.flights.back().is_some_and(|last| last.end().0 > self.marked.0 + MARK_WITHIN) {
+            self.land_those_to_come();
+        }
         let hint = size + ROOT_MARK_LEN + RECORD_FRAMING_MAX;
         let mut frame = self.log.begin_frame(hint).map_err(|e| self.log_error(&e, size))?;
         if !self.is_behind() {
@@ -256,6 +265,7 @@ impl Committer {
                 all: self.head.all_root.0,
             };
             self.push(&mut frame, &Record::RootMark(mark))?;
+            self.marked = frame.start();
         }
         Ok(frame)
     }
