@@ -26,6 +26,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use strongroom_storage::{Options, Store};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::dispatch::Flights;
@@ -96,6 +98,8 @@ pub struct Cluster {
     flights: Flights,
     meters: Meters,
     stopping: tokio::sync::watch::Sender<bool>,
+    /// Where the server was started.
+    runtime: Option<Handle>,
     me: Weak<Self>,
 }
 
@@ -118,6 +122,7 @@ impl Cluster {
             flights: Flights::default(),
             meters: Meters::default(),
             stopping: tokio::sync::watch::Sender::new(false),
+            runtime: Handle::try_current().ok(),
             me: me.clone(),
         }))
     }
@@ -145,6 +150,17 @@ impl Cluster {
     /// Ends answers that go on and on.
     pub(crate) fn stop_following(&self) {
         self.stopping.send_replace(true);
+    }
+
+    /// Runs what outlives a request and its connection, beside the threads that serve those.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        match &self.runtime {
+            Some(runtime) => runtime.spawn(task),
+            None => tokio::spawn(task),
+        }
     }
 
     /// The unsealed cluster.

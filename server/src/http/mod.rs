@@ -11,6 +11,7 @@ mod path;
 mod proxy;
 mod request;
 mod server;
+mod threads;
 mod tls;
 
 pub(crate) use answer::{envelope_text, request_id};

@@ -20,6 +20,7 @@ use super::closing::{Closing, Ear};
 use super::connection::{LIMITS, Peer, Served, builder, serve};
 use super::pace::Paced;
 use super::proxy;
+use super::threads::Threads;
 use super::tls::{Tls, TlsError};
 use crate::cluster::{Cluster, ShutdownError, StartError};
 use crate::config::{Config, Listener};
@@ -51,6 +52,9 @@ pub enum RunError {
         /// Why.
         cause: std::io::Error,
     },
+    /// No threads to serve connections.
+    #[error("cannot start the threads that serve connections: {0}")]
+    Threads(std::io::Error),
     /// Signals cannot be received.
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
@@ -70,6 +74,7 @@ struct Bound {
 pub struct Server {
     cluster: Arc<Cluster>,
     bound: Vec<Bound>,
+    threads: Arc<Threads>,
 }
 
 impl Server {
@@ -87,7 +92,8 @@ impl Server {
             Ok(cluster) => cluster?,
             Err(e) => return Err(StartError::Store(e.to_string()).into()),
         };
-        Ok(Self { cluster, bound })
+        let threads = Arc::new(Threads::start().map_err(RunError::Threads)?);
+        Ok(Self { cluster, bound, threads })
     }
 
     /// The cluster.
@@ -139,7 +145,8 @@ impl Server {
         let mut listeners = JoinSet::new();
         for bound in self.bound {
             let (cluster, room) = (Arc::clone(&self.cluster), Arc::clone(&room));
-            listeners.spawn(bound.accept(cluster, room, told.clone()));
+            let threads = Arc::clone(&self.threads);
+            listeners.spawn(bound.accept(cluster, threads, room, told.clone()));
         }
         drop(told);
         stop.await;
@@ -177,6 +184,7 @@ impl Bound {
     async fn accept(
         self,
         cluster: Arc<Cluster>,
+        threads: Arc<Threads>,
         room: Arc<Semaphore>,
         mut told: watch::Receiver<()>,
     ) {
@@ -186,7 +194,7 @@ impl Bound {
                 _ = told.changed() => break,
                 accepted = accept_one(&self.listener, &room) => accepted,
             };
-            let (mut stream, remote, permit) = match accepted {
+            let (stream, remote, permit) = match accepted {
                 Ok(accepted) => accepted,
                 Err(e) => {
                     tracing::warn!("cannot accept a connection: {e}");
@@ -197,8 +205,12 @@ impl Bound {
             let (cluster, tls) = (Arc::clone(&cluster), self.tls.clone());
             let settings = Arc::clone(&self.settings);
             let ear = closing.ear();
-            tokio::spawn(async move {
+            threads.spawn(async move {
                 let _permit = permit;
+                let mut stream = match TcpStream::from_std(stream) {
+                    Ok(stream) => stream,
+                    Err(e) => return tracing::warn!(%remote, "connection dropped: {e}"),
+                };
                 // Small answers must not wait for a full packet.
                 let _ = stream.set_nodelay(true);
                 let remote = match &settings.proxy {
@@ -232,13 +244,14 @@ impl Bound {
 async fn accept_one(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> std::io::Result<(std::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let permit = Arc::clone(room)
         .acquire_owned()
         .await
         .map_err(|_| std::io::Error::other("the server is stopping"))?;
     let (stream, remote) = listener.accept().await?;
-    Ok((stream, remote, permit))
+    // Its thread has another reactor.
+    Ok((stream.into_std()?, remote, permit))
 }
 
 /// The client's certificates, kept for the length of the connection.
