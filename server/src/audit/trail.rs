@@ -39,7 +39,7 @@ pub struct Facts {
 }
 
 /// Names of policies.
-#[derive(Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policies {
     /// Those that let the request through; none where it is open to anyone.
     pub granting: Vec<String>,
@@ -59,19 +59,23 @@ pub struct Trail {
 
 impl Trail {
     /// `None` where there are no devices.
-    pub fn begin(broker: &Broker) -> Option<Self> {
-        broker.on().then(|| Self { live: broker.live(), facts: None, heads: None, asked: false })
+    pub fn begin(broker: &Broker) -> Option<Box<Self>> {
+        let new = || Self { live: broker.live(), facts: None, heads: None, asked: false };
+        broker.on().then(|| Box::new(new()))
     }
 
     /// The trail for the answer to a request that may have changed the devices: those at work now
     /// get it. The first device is enabled without a record of being asked.
     #[must_use]
-    pub fn resume(trail: Option<Self>, broker: &Broker) -> Option<Self> {
+    pub fn resume(trail: Option<Box<Self>>, broker: &Broker) -> Option<Box<Self>> {
+        if trail.is_none() && !broker.on() {
+            return None;
+        }
         let live = broker.live();
         match trail {
             Some(trail) if Arc::ptr_eq(&trail.live, &live) => Some(trail),
-            Some(trail) => Some(Self { live, heads: None, ..trail }),
-            None => Self::begin(broker).map(|trail| Self { asked: true, ..trail }),
+            Some(trail) => Some(Box::new(Self { live, heads: None, ..*trail })),
+            None => Self::begin(broker).map(|trail| Box::new(Self { asked: true, ..*trail })),
         }
     }
 

@@ -38,6 +38,8 @@ pub struct DecodeCache {
     pub(super) near: Near,
     /// What mounts are decoded with: it stays the same for as long as the cache.
     pub(super) lease_times: LeaseTimes,
+    /// Beside it: values of which there are many, which must not drive the few out.
+    pub(super) values: Near,
 }
 
 impl DecodeCache {

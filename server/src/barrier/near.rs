@@ -237,6 +237,29 @@ mod tests {
     }
 
     #[test]
+    fn values_short_and_long_are_seen_as_they_were_written_last() {
+        let case = Case::new();
+        let read = |session: &mut Session| {
+            let decode = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+            session.view(HERE).near("a", decode).unwrap().map(|text| text.len())
+        };
+        for len in [1, 2, 20_000, 20_001, 3] {
+            case.write(HERE, "a", Some(&"x".repeat(len)));
+            for _ in 0..2 {
+                assert_eq!(read(&mut case.session()), Some(len));
+                assert!(case.session().view(HERE).exists("a").unwrap());
+            }
+        }
+        let mut writes = case.session();
+        writes.view(HERE).put("a", b"1234").unwrap();
+        assert_eq!(read(&mut writes), Some(4), "own writes count");
+        drop(writes);
+        case.write(HERE, "a", None);
+        assert_eq!(read(&mut case.session()), None);
+        assert!(!case.session().view(HERE).exists("a").unwrap());
+    }
+
+    #[test]
     fn what_is_made_of_several_is_made_again_when_one_changes() {
         let case = Case::new();
         let mut times = 0;

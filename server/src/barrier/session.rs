@@ -32,6 +32,9 @@ impl From<ViewError> for ApiError {
     }
 }
 
+/// Bytes of the longest value that is kept close at hand by [`View::near`].
+const NEAR_MAX: usize = 16 << 10;
+
 /// No keyspace has this id, so that nothing stored opens as something detached.
 const DETACHED: KeyspaceId = KeyspaceId([0xff; 16]);
 
@@ -177,7 +180,43 @@ impl View<'_> {
         Ok(decoded)
     }
 
-    /// As [`View::cached_json`], for values of which there are many: kept close at hand alone.
+    /// As [`View::cached`], for values of which there are many: kept close at hand alone, and there
+    /// only if they are short.
+    ///
+    /// # Errors
+    /// See [`ViewError`]; `decode` answers `None` for a malformed value.
+    pub fn near<T: Send + Sync + 'static>(
+        &mut self,
+        key: &str,
+        decode: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<Arc<T>>, ViewError> {
+        let bytes = key.as_bytes();
+        let decoded = |plain: &[u8]| decode(plain).map(Arc::new).ok_or(ViewError::Decode);
+        if self.session.txn.wrote(self.keyspace, bytes) {
+            return self.get(key)?.map(|plain| decoded(&plain)).transpose();
+        }
+        let Session { txn, cache, .. } = &mut *self.session;
+        match cache.values.get(txn, self.keyspace, bytes)? {
+            Found::Here(decoded) => return Ok(Some(decoded)),
+            Found::Nothing => return Ok(None),
+            Found::Unknown => {}
+        }
+        let sighting = self.session.txn.sight(self.keyspace, bytes)?;
+        let plain = match sighting.version() {
+            None => None,
+            Some(_) => self.get(key)?,
+        };
+        let long = plain.as_ref().is_some_and(|plain| plain.len() > NEAR_MAX);
+        let decoded = plain.map(|plain| decoded(&plain)).transpose()?;
+        if long {
+            return Ok(decoded);
+        }
+        let near = &self.session.cache.values;
+        near.put(self.keyspace, bytes, MadeFrom::Entry(sighting), decoded.clone());
+        Ok(decoded)
+    }
+
+    /// As [`View::near`], from JSON.
     ///
     /// # Errors
     /// See [`ViewError`].
@@ -185,24 +224,7 @@ impl View<'_> {
         &mut self,
         key: &str,
     ) -> Result<Option<Arc<T>>, ViewError> {
-        let bytes = key.as_bytes();
-        if self.session.txn.wrote(self.keyspace, bytes) {
-            return Ok(self.get_json(key)?.map(Arc::new));
-        }
-        let Session { txn, cache, .. } = &mut *self.session;
-        match cache.near.get(txn, self.keyspace, bytes)? {
-            Found::Here(decoded) => return Ok(Some(decoded)),
-            Found::Nothing => return Ok(None),
-            Found::Unknown => {}
-        }
-        let sighting = self.session.txn.sight(self.keyspace, bytes)?;
-        let decoded = match sighting.version() {
-            None => None,
-            Some(_) => self.get_json(key)?.map(Arc::new),
-        };
-        let near = &self.session.cache.near;
-        near.put(self.keyspace, bytes, MadeFrom::Entry(sighting), decoded.clone());
-        Ok(decoded)
+        self.near(key, |plain| serde_json::from_slice(plain).ok())
     }
 
     /// Reads and decodes the value, which has this version.
@@ -239,8 +261,10 @@ impl View<'_> {
             return Ok(self.get(key)?.is_some());
         }
         let Session { txn, cache, .. } = &mut *self.session;
-        if let Some(known) = cache.near.exists(txn, self.keyspace, key.as_bytes())? {
-            return Ok(known);
+        for near in [&cache.near, &cache.values] {
+            if let Some(known) = near.exists(txn, self.keyspace, key.as_bytes())? {
+                return Ok(known);
+            }
         }
         Ok(self.session.txn.version(self.keyspace, key.as_bytes())?.is_some())
     }

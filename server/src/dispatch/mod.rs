@@ -86,24 +86,76 @@ async fn answer(
     cluster: &Arc<Cluster>,
     unsealed: &Unsealed,
     request: &Request,
-    trail: &mut Option<Trail>,
+    trail: &mut Option<Box<Trail>>,
 ) -> ApiResult<Response> {
-    let role = unsealed.role();
+    let call = Call { cluster, unsealed, request, role: unsealed.role() };
+    match first(&call, trail)? {
+        First::Done(result) => result,
+        First::More(made) => Box::pin(go_on(&call, trail, made)).await,
+    }
+}
+
+/// What all attempts at a call have in common.
+struct Call<'c> {
+    cluster: &'c Arc<Cluster>,
+    unsealed: &'c Unsealed,
+    request: &'c Request,
+    role: Role,
+}
+
+/// An attempt that was made: what comes next, and the transaction that it was made in.
+type Attempt = (ApiResult<Step>, Session);
+
+/// What the first attempt came to.
+enum First {
+    /// The answer: nothing is left to do.
+    Done(ApiResult<Response>),
+    /// Something is, and it may have to be waited for.
+    More(Box<Attempt>),
+}
+
+/// The first attempt. For most calls it is the only one, and does not pay for what may come after it.
+fn first(call: &Call<'_>, trail: &mut Option<Box<Trail>>) -> ApiResult<First> {
+    let (step, mut session) = attempt(call, trail, false)?;
+    Ok(match step {
+        Ok(Step::Answer(response)) if session.txn().is_read_only() => First::Done(Ok(response)),
+        Err(e) => First::Done(Err(e)),
+        step => First::More(Box::new((step, session))),
+    })
+}
+
+fn attempt(call: &Call<'_>, trail: &mut Option<Box<Trail>>, spent: bool) -> ApiResult<Attempt> {
+    let Call { cluster, unsealed, request, role } = *call;
+    let mut session = unsealed.session();
+    let found = record::know(trail, &mut session, request)?;
+    let context = run::Context {
+        cluster,
+        lockout: &unsealed.lockout,
+        request,
+        role,
+        scope: Scope::Here,
+        creates: Cell::new(false),
+        allowed: Cell::new(None),
+    };
+    let step = run::attempt(&context, &mut session, found, spent);
+    record::found(trail, &context, &mut session)?;
+    Ok((step, session))
+}
+
+/// What comes after an attempt that is not the answer yet, further attempts included.
+async fn go_on(
+    call: &Call<'_>,
+    trail: &mut Option<Box<Trail>>,
+    first: Box<Attempt>,
+) -> ApiResult<Response> {
+    let Call { unsealed, request, role, .. } = *call;
     let mut used = Use::Unlimited;
+    let mut made = Some(first);
     for _ in 0..TRIES {
-        let mut session = unsealed.session();
-        let found = record::know(trail, &mut session, request)?;
-        let context = run::Context {
-            cluster,
-            lockout: &unsealed.lockout,
-            request,
-            role,
-            scope: Scope::Here,
-            creates: Cell::new(false),
-            allowed: Cell::new(None),
+        let (step, mut session) = match made.take() {
+            Some(first) => *first,
+            None => attempt(call, trail, used != Use::Unlimited)?,
         };
-        let step = run::attempt(&context, &mut session, found, used != Use::Unlimited);
-        record::found(trail, &context, &mut session)?;
         if record::has_effect(&step, &mut session) {
             Box::pin(record::request(trail, request)).await?;
         }
@@ -147,7 +199,8 @@ async fn to_the_end(run: SysHandler, call: SysCall) -> ApiResult<Response> {
     if call.op == Operation::Read {
         return run(call).await;
     }
-    match tokio::spawn(run(call)).await {
+    let cluster = Arc::clone(&call.cluster);
+    match cluster.spawn(run(call)).await {
         Ok(answer) => answer,
         Err(_) => Err(ApiError::internal("the request could not be completed")),
     }

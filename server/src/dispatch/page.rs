@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::logical::{ApiError, ApiResult, Response};
+use crate::logical::{ApiError, ApiResult, Json, Response};
 
 /// The answer with `max` keys at the most, and of `key_info` what belongs to them.
 pub(super) fn cut(mut answer: Response, max: Option<usize>) -> ApiResult<Response> {
@@ -17,7 +17,7 @@ pub(super) fn cut(mut answer: Response, max: Option<usize>) -> ApiResult<Respons
     if let Some(info) = data.get_mut("key_info").and_then(Value::as_object_mut) {
         info.retain(|name, _| !gone.iter().any(|key| key == name));
     }
-    answer.data = Some(serde_json::value::to_raw_value(&data).map_err(ApiError::internal)?);
+    answer.data = Some(Json::of(&data).map_err(ApiError::internal)?);
     Ok(answer)
 }
 

@@ -21,7 +21,7 @@ pub(super) struct LookedUp {
 
 /// Tells the trail who calls and what answers, as the store says in this transaction; once.
 pub(super) fn know(
-    trail: &mut Option<Trail>,
+    trail: &mut Option<Box<Trail>>,
     session: &mut Session,
     request: &Request,
 ) -> ApiResult<Option<LookedUp>> {
@@ -39,7 +39,7 @@ pub(super) fn know(
 
 /// As [`know`], for a call that a secondary forwarded.
 pub(super) fn know_forwarded(
-    trail: &mut Option<Trail>,
+    trail: &mut Option<Box<Trail>>,
     session: &mut Session,
     request: &Request,
     caller: &Caller,
@@ -60,7 +60,7 @@ pub(super) fn know_forwarded(
 /// Tells the trail what the attempt came upon: whether there was nothing yet where it writes, and
 /// which policies let it through.
 pub(super) fn found(
-    trail: &mut Option<Trail>,
+    trail: &mut Option<Box<Trail>>,
     context: &Context<'_>,
     session: &mut Session,
 ) -> ApiResult<()> {
@@ -92,7 +92,7 @@ pub(super) fn has_effect(step: &ApiResult<Step>, session: &mut Session) -> bool 
 }
 
 /// Puts the request on record before it has an effect.
-pub(super) async fn request(trail: &mut Option<Trail>, request: &Request) -> ApiResult<()> {
+pub(super) async fn request(trail: &mut Option<Box<Trail>>, request: &Request) -> ApiResult<()> {
     match trail {
         Some(trail) => trail.request(request).await,
         None => Ok(()),
@@ -103,8 +103,8 @@ pub(super) async fn request(trail: &mut Option<Trail>, request: &Request) -> Api
 pub(super) fn resume(
     unsealed: &Unsealed,
     request: &Request,
-    trail: Option<Trail>,
-) -> ApiResult<Option<Trail>> {
+    trail: Option<Box<Trail>>,
+) -> ApiResult<Option<Box<Trail>>> {
     unsealed.audit.after(request, unsealed);
     unsealed.quotas.after(request, unsealed);
     let mut trail = Trail::resume(trail, &unsealed.audit);
@@ -118,7 +118,7 @@ pub(super) fn resume(
 pub(super) async fn answer(
     unsealed: &Unsealed,
     request: &Request,
-    trail: Option<Trail>,
+    trail: Option<Box<Trail>>,
     result: &ApiResult<Response>,
 ) -> ApiResult<()> {
     match resume(unsealed, request, trail)? {

@@ -123,7 +123,7 @@ async fn execute(
     unsealed: &Unsealed,
     request: &Request,
     (caller, from): (&Caller, &str),
-    trail: &mut Option<Trail>,
+    trail: &mut Option<Box<Trail>>,
 ) -> ApiResult<(Response, u64)> {
     let cluster = cluster.me()?;
     let role = Role::Primary;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::duration::parse_seconds;
 use super::fields::{folder, list, scalar, scan, writable};
 use crate::barrier::View;
-use crate::logical::{ApiError, ApiResult, Call, EngineRoute, Method, Operation, Response};
+use crate::logical::{ApiError, ApiResult, Call, EngineRoute, Json, Method, Operation, Response};
 
 pub(super) static ROUTES: &[EngineRoute] = &[EngineRoute::new(
     "{path..}",
@@ -33,12 +33,12 @@ fn exists(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<bool> {
 
 fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let mut response = read_object(call.path, view)?;
-    let own = response.data.as_deref().and_then(advisory_lease);
+    let own = response.data.as_ref().and_then(advisory_lease);
     response.lease_duration = own.unwrap_or(call.mount.default_lease_ttl);
     Ok(response)
 }
 
-fn advisory_lease(data: &RawValue) -> Option<u64> {
+fn advisory_lease(data: &Json) -> Option<u64> {
     let secret: Secret<'_> = serde_json::from_str(data.get()).ok()?;
     let field = secret.get("ttl").or_else(|| secret.get("lease"))?;
     // A flag is no duration; digits and text are.
@@ -68,7 +68,7 @@ fn delete(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
 pub(super) fn read_object(key: &str, view: &mut View<'_>) -> ApiResult<Response> {
     let stored = view.get(key)?.ok_or_else(ApiError::not_found)?;
     let data: Box<RawValue> = serde_json::from_slice(&stored).map_err(ApiError::internal)?;
-    Ok(Response { data: Some(data), ..Response::empty() })
+    Ok(Response::json(data.into()))
 }
 
 /// Stores the body at `key`; shared with the cubbyhole.

@@ -10,16 +10,17 @@ use hyper::header::{
     CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, STRICT_TRANSPORT_SECURITY,
 };
 use serde::Serialize;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::body::Answer;
-use crate::logical::{ApiError, ApiResult, Parts, Response};
+use crate::logical::{ApiError, ApiResult, Json, Parts, Response, push_quoted};
 
 pub(super) type HttpResponse = hyper::Response<Answer>;
 
 /// A year.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+/// Bytes that most envelopes have beside their data.
+const ENVELOPE: usize = 256;
 /// As Prometheus asks for it.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -65,8 +66,9 @@ fn success(response: &Response, id: Uuid) -> HttpResponse {
         return build(response.status.unwrap_or(204), Vec::new());
     }
     let status = response.status.unwrap_or(200);
-    let data = response.data.as_deref().map(RawValue::get);
-    let mut body = Vec::with_capacity(256 + data.map_or(0, |d| d.len() * 2));
+    let data = response.data.as_ref().map(Json::get);
+    let twice = usize::from(response.flatten);
+    let mut body = Vec::with_capacity(ENVELOPE + data.map_or(0, |d| d.len() * (1 + twice)));
     if response.bare {
         body.extend_from_slice(data.unwrap_or("{}").as_bytes());
     } else {
@@ -80,7 +82,7 @@ fn success(response: &Response, id: Uuid) -> HttpResponse {
 /// An answer as clients would see it, for one that is handed on as text.
 pub(crate) fn envelope_text(response: &Response, id: Uuid) -> String {
     let mut body = Vec::new();
-    envelope(&mut body, response, response.data.as_deref().map(RawValue::get), "", id);
+    envelope(&mut body, response, response.data.as_ref().map(Json::get), "", id);
     String::from_utf8(body).unwrap_or_default()
 }
 
@@ -92,13 +94,15 @@ fn envelope(body: &mut Vec<u8>, response: &Response, data: Option<&str>, flat: &
         body.extend_from_slice(fields.as_bytes());
         body.push(b',');
     }
-    body.extend_from_slice(b"\"request_id\":");
-    let id = if response.wrap_info.is_some() { String::new() } else { id.to_string() };
-    json(body, &id);
-    body.extend_from_slice(b",\"lease_id\":");
-    json(body, &response.lease_id);
+    body.extend_from_slice(b"\"request_id\":\"");
+    if response.wrap_info.is_none() {
+        let mut text = Uuid::encode_buffer();
+        body.extend_from_slice(id.hyphenated().encode_lower(&mut text).as_bytes());
+    }
+    body.extend_from_slice(b"\",\"lease_id\":");
+    push_quoted(body, &response.lease_id);
     body.extend_from_slice(b",\"renewable\":");
-    json(body, &response.renewable);
+    body.extend_from_slice(if response.renewable { "true" } else { "false" }.as_bytes());
     body.extend_from_slice(b",\"lease_duration\":");
     json(body, &response.lease_duration);
     body.extend_from_slice(b",\"data\":");
@@ -151,16 +155,23 @@ fn build(status: u16, body: Vec<u8>) -> HttpResponse {
     response
 }
 
-/// Unique, not secret: a counter of each thread under two keys that it drew.
+/// Unique, not secret: a counter of each thread from a place that it drew, mixed.
 pub(crate) fn request_id() -> Uuid {
     thread_local! {
-        static KEYS: [RandomState; 2] = [RandomState::new(), RandomState::new()];
-        static COUNT: Cell<u64> = const { Cell::new(0) };
+        static STATE: Cell<[u64; 2]> =
+            Cell::new([RandomState::new().hash_one(0), RandomState::new().hash_one(1)]);
     }
-    let n = COUNT.replace(COUNT.get() + 1);
-    let halves = KEYS.with(|keys| [keys[0].hash_one(n), keys[1].hash_one(n)]);
-    uuid::Builder::from_random_bytes(
-        (u128::from(halves[0]) << 64 | u128::from(halves[1])).to_be_bytes(),
-    )
-    .into_uuid()
+    // The steps are odd, so that each half comes back only after all its values.
+    let [high, low] = STATE.get();
+    STATE.set([high.wrapping_add(0x9e37_79b9_7f4a_7c15), low.wrapping_add(0xd1b5_4a32_d192_ed03)]);
+    let halves = u128::from(mixed(high)) << 64 | u128::from(mixed(low));
+    uuid::Builder::from_random_bytes(halves.to_be_bytes()).into_uuid()
+}
+
+/// One of all 64-bit numbers for each. (The mixer of `SplitMix64`: G. L. Steele, D. Lea,
+/// C. H. Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.)
+fn mixed(n: u64) -> u64 {
+    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ (n >> 31)
 }

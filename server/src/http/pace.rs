@@ -10,7 +10,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -60,6 +60,8 @@ pub(super) struct Paced<S> {
     limits: Limits,
     clock: Option<Pin<Box<Sleep>>>,
     ticks: Pin<Box<Sleep>>,
+    /// Whom the next tick wakes.
+    woken: Option<Waker>,
     /// Since something came.
     quiet: u32,
 }
@@ -69,11 +71,20 @@ impl<S> Paced<S> {
     pub(super) fn new(inner: S, limits: Limits) -> (Self, Pace) {
         let pace = Pace::default();
         let ticks = Box::pin(sleep(limits.idle / QUIET_TICKS));
-        (Self { inner, pace: pace.clone(), limits, clock: None, ticks, quiet: 0 }, pace)
+        (
+            Self { inner, pace: pace.clone(), limits, clock: None, ticks, woken: None, quiet: 0 },
+            pace,
+        )
     }
 
     /// Counts ticks; ready when the connection has been idle for too long.
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // A timer that knows whom to wake need not be asked on every read.
+        let known = self.woken.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+        if known && !self.ticks.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.woken = Some(context.waker().clone());
         loop {
             ready!(self.ticks.as_mut().poll(context));
             let idle = self.pace.0.load(Ordering::Relaxed) == IDLE;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use zeroize::Zeroizing;
 
@@ -29,11 +29,15 @@ const TOKEN_MAX: usize = 8192;
 const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 const PATCH_TYPE: &str = "application/merge-patch+json";
 
+// Made once: to look a header up by its text costs a parse of the text.
+const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+const WRAP_TTL: HeaderName = HeaderName::from_static("x-vault-wrap-ttl");
+
 /// What to do with an HTTP request.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, on its way to dispatch")]
 pub(super) enum Taken {
     /// Answer it.
-    Call(Request),
+    Call(Box<Request>),
     /// 307 to this place.
     Redirect(String),
 }
@@ -43,13 +47,13 @@ pub(super) enum Taken {
 /// # Errors
 /// 400, 404, 405, 413, 415.
 pub(super) async fn read(
-    parts: Parts,
-    body: Incoming,
+    parts: &mut Parts,
+    body: &mut Incoming,
     remote: Option<SocketAddr>,
     body_max: usize,
 ) -> ApiResult<Taken> {
     let query = path::query(parts.uri.query().unwrap_or(""));
-    let head = head(&parts, &query);
+    let head = head(parts, &query);
     let takes = matches!(head, Ok(Head::Call(Operation::Write | Operation::Patch, _)));
     // What nobody reads is read all the same: a client whose connection breaks sees no answer.
     let sent = if body.is_end_stream() {
@@ -70,7 +74,7 @@ pub(super) async fn read(
     if op == Operation::Patch {
         check_patch_type(&parts.headers)?;
     }
-    Ok(Taken::Call(Request {
+    Ok(Taken::Call(Box::new(Request {
         id: request_id(),
         op,
         path,
@@ -78,13 +82,13 @@ pub(super) async fn read(
         body,
         token: token(&parts.headers),
         wrap_ttl: wrap_ttl(&parts.headers)?,
-        headers: parts.headers,
+        headers: std::mem::take(&mut parts.headers),
         remote,
         certificates: None,
         open: false,
         now: SystemTime::now(),
         standing: OnceLock::new(),
-    }))
+    })))
 }
 
 /// What the head of a request asks for.
@@ -142,7 +146,7 @@ fn operation(parts: &Parts, query: &[(String, String)], path: &str) -> ApiResult
 
 /// There is one namespace; a request for another one must not land in it.
 fn check_namespace(headers: &HeaderMap) -> ApiResult<()> {
-    let Some(namespace) = headers.get("x-vault-namespace") else { return Ok(()) };
+    let Some(namespace) = headers.get(&NAMESPACE) else { return Ok(()) };
     match namespace.to_str().map(|n| n.trim_matches('/')) {
         Ok("" | "root") => Ok(()),
         _ => Err(ApiError::new(404, "namespace not found")),
@@ -164,7 +168,7 @@ fn check_patch_type(headers: &HeaderMap) -> ApiResult<()> {
 }
 
 fn token(headers: &HeaderMap) -> Option<Zeroizing<String>> {
-    let own = headers.get("x-vault-token").and_then(|v| v.to_str().ok()).filter(|t| !t.is_empty());
+    let own = headers.get(&TOKEN).and_then(|v| v.to_str().ok()).filter(|t| !t.is_empty());
     let bearer = || {
         let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
         let (scheme, token) = value.split_once(' ')?;
@@ -176,7 +180,7 @@ fn token(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 
 /// Seconds; 0 asks for nothing.
 fn wrap_ttl(headers: &HeaderMap) -> ApiResult<Option<u64>> {
-    let Some(value) = headers.get("x-vault-wrap-ttl") else { return Ok(None) };
+    let Some(value) = headers.get(&WRAP_TTL) else { return Ok(None) };
     let seconds = value
         .to_str()
         .ok()
@@ -191,13 +195,13 @@ fn wrap_ttl(headers: &HeaderMap) -> ApiResult<Option<u64>> {
     Ok((seconds != 0).then_some(seconds))
 }
 
-async fn read_body(body: Incoming, max: usize) -> ApiResult<Bytes> {
+async fn read_body(body: &mut Incoming, max: usize) -> ApiResult<Bytes> {
     within(BODY_TIMEOUT, pin!(collect(body, max)))
         .await
         .unwrap_or_else(|| Err(ApiError::new(408, "the request's body did not arrive in time")))
 }
 
-async fn collect(mut body: Incoming, max: usize) -> ApiResult<Bytes> {
+async fn collect(body: &mut Incoming, max: usize) -> ApiResult<Bytes> {
     let announced = body.size_hint().exact().and_then(|n| usize::try_from(n).ok());
     let mut whole = BytesMut::new();
     let mut first: Option<Bytes> = None;
@@ -231,8 +235,9 @@ async fn collect(mut body: Incoming, max: usize) -> ApiResult<Bytes> {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
-    given.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(FORM_TYPE))
+    let Some(given) = headers.get(CONTENT_TYPE) else { return false };
+    let kind = given.as_bytes().split(|b| *b == b';').next().unwrap_or(b"");
+    kind.trim_ascii().eq_ignore_ascii_case(FORM_TYPE.as_bytes()) && given.to_str().is_ok()
 }
 
 /// A form as an object of strings, unless there is JSON in spite of its type, as from `curl -d`.

@@ -12,6 +12,7 @@ mod input;
 mod parts;
 mod response;
 mod route;
+mod text;
 
 pub(crate) use call::last_of_each;
 pub use call::{Call, Caller, Certificates, MountInfo, Operation, Peer, parse_body};
@@ -26,3 +27,5 @@ pub use route::{
     Access, Described, EngineHandler, EngineRoute, Exists, Method, Params, Route, Served,
     find_route, matches,
 };
+pub use text::Json;
+pub(crate) use text::{push_quoted, quote};

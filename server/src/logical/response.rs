@@ -1,9 +1,8 @@
 //! What a handler answers with; the HTTP layer puts the envelope around it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use super::{ApiError, ApiResult, Parts};
+use super::{ApiError, ApiResult, Json, Parts};
 use crate::auth::Login;
 
 /// A successful answer. No data, auth, wrap information or warnings means 204. It is moved about
@@ -11,7 +10,7 @@ use crate::auth::Login;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Response {
     /// The `data` object, already serialised.
-    pub data: Option<Box<RawValue>>,
+    pub data: Option<Json>,
     /// The `auth` object of logins and token creation.
     pub auth: Option<Box<Auth>>,
     /// Where a wrapped answer can be fetched.
@@ -55,8 +54,12 @@ impl Response {
     /// # Errors
     /// 500 when `data` cannot be serialised, which is a programmer error.
     pub fn data(data: &impl Serialize) -> ApiResult<Self> {
-        let data = serde_json::value::to_raw_value(data).map_err(ApiError::internal)?;
-        Ok(Self { data: Some(data), ..Self::default() })
+        Json::of(data).map(Self::json).map_err(ApiError::internal)
+    }
+
+    /// 200 with `data` that is text already.
+    pub fn json(data: Json) -> Self {
+        Self { data: Some(data), ..Self::default() }
     }
 
     /// A body without the envelope.

@@ -65,18 +65,26 @@ impl Router {
     /// The mount with the longest path that `path` is in, and the rest of `path`. A path that is a
     /// mount's but for the slash at the end is in it.
     fn find<'p>(&self, path: &'p str) -> Option<(Arc<Mount>, &'p str)> {
-        if !path.ends_with('/')
-            && path.matches('/').count() < self.deepest
-            && let Some(mount) = self.paths.get(format!("{path}/").as_str())
+        if self.paths.is_empty() {
+            return None;
+        }
+        // By bytes: a search for a character costs more than such short texts do.
+        let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+        let (mut found, mut depth) = (None, 0);
+        for (at, _) in slashes.take(self.deepest) {
+            depth += 1;
+            let (mount_path, rest) = path.split_at(at + 1);
+            if let Some(mount) = self.paths.get(mount_path) {
+                found = Some((mount, rest));
+            }
+        }
+        if depth < self.deepest
+            && !path.ends_with('/')
+            && let Some(mount) = self.paths.get([path, "/"].concat().as_str())
         {
             return Some((Arc::clone(mount), ""));
         }
-        let slashes = path.match_indices('/').take(self.deepest);
-        let found = slashes.filter_map(|(at, _)| {
-            let (mount_path, rest) = path.split_at(at + 1);
-            self.paths.get(mount_path).map(|mount| (mount, rest))
-        });
-        found.last().map(|(mount, rest)| (Arc::clone(mount), rest))
+        found.map(|(mount, rest)| (Arc::clone(mount), rest))
     }
 
     /// All mounts, in no order.

@@ -25,6 +25,9 @@ pub struct Policy {
 #[derive(Debug)]
 struct Segmented {
     pattern: Box<str>,
+    /// Bytes in front of the first segment that is `+`: they are looked at first, as most paths differ
+    /// there.
+    fixed: usize,
     grant: Grant,
 }
 
@@ -67,7 +70,8 @@ impl Policy {
             if let Some(known) = known {
                 known.grant = known.grant.union(&grant);
             } else {
-                self.segments.push(Segmented { pattern: path.into(), grant });
+                let fixed = first_plus(text);
+                self.segments.push(Segmented { pattern: path.into(), fixed, grant });
             }
             return;
         }
@@ -81,10 +85,13 @@ impl Policy {
 
     /// The rule that applies to exactly `path`, if any.
     pub fn find(&self, path: &str) -> Option<Match<'_>> {
-        if let Some((text, grant)) = self.exact.get_key_value(path) {
+        if !self.exact.is_empty()
+            && let Some((text, grant)) = self.exact.get_key_value(path)
+        {
             return Some(Match { text, glob: false, grant: grant.clone() });
         }
-        let segments = self.segments.iter().filter_map(|s| {
+        let near = |s: &&Segmented| path.as_bytes().starts_with(&s.pattern.as_bytes()[..s.fixed]);
+        let segments = self.segments.iter().filter(near).filter_map(|s| {
             let (text, glob) = split_glob(&s.pattern);
             segments_match(text, glob, path).then_some(Match { text, glob, grant: s.grant.clone() })
         });

@@ -73,7 +73,7 @@ fn wrap_data(core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Response>
         return Err(ApiError::bad_request("endpoint requires response wrapping to be used"));
     }
     let data: Box<RawValue> = core.call.parse()?;
-    Ok(Response { data: Some(data), ..Response::empty() })
+    Ok(Response::json(data.into()))
 }
 
 fn lookup_info(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

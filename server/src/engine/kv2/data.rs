@@ -9,16 +9,25 @@ use super::config::Config;
 use super::meta::{Meta, VersionInfo};
 use super::patch::merge;
 use super::{
-    Found, find_version, load_config, load_meta, no_root, read_version, store_meta, version_key,
-    wanted_version,
+    Data, Found, find_version, load_config, load_meta, no_root, read_version, store_meta,
+    version_key, wanted_version,
 };
 use crate::barrier::View;
-use crate::logical::{ApiError, ApiResult, Call, Response};
+use crate::logical::{ApiError, ApiResult, Call, Json, Response};
 
+/// The answer to a read of a version that is gone.
 #[derive(Serialize)]
-struct Answer<'a> {
-    data: Option<&'a RawValue>,
+struct Nothing {
+    data: (),
     metadata: VersionInfo,
+}
+
+/// The answer to a read. The data is JSON already, and is not read again.
+fn answer(data: &Data, metadata: &VersionInfo) -> ApiResult<Response> {
+    let metadata = Json::of(metadata).map_err(ApiError::internal)?;
+    let (data, metadata) = (data.0.as_str(), metadata.get());
+    let json = [r#"{"data":"#, data, r#","metadata":"#, metadata, "}"].concat();
+    Ok(Response::json(Json::written(json)))
 }
 
 pub(super) fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
@@ -29,10 +38,10 @@ pub(super) fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
     match find_version(view, path, wanted_version(call)?, call.now.into())? {
         Found::Nothing => Err(ApiError::not_found()),
         Found::Gone(metadata) => {
-            let response = Response::data(&Answer { data: None, metadata })?;
+            let response = Response::data(&Nothing { data: (), metadata })?;
             Ok(Response { status: Some(404), ..response })
         }
-        Found::Here(metadata, data) => Response::data(&Answer { data: Some(&data), metadata }),
+        Found::Here(metadata, data) => answer(&data, &metadata),
     }
 }
 
@@ -63,7 +72,7 @@ pub(super) fn patch(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
     let old = read_version(view, path, meta.current)?;
     // Null data patches nothing.
     let change = if request.data.get() == "null" { "{}" } else { request.data.get() };
-    let merged = merge(old.get(), change)?;
+    let merged = merge(&old.0, change)?;
     let merged = RawValue::from_string(merged).map_err(ApiError::internal)?;
     add_version(view, path, meta, &config, &merged, now)
 }

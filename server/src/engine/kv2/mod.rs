@@ -22,6 +22,7 @@ mod versions;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 pub(crate) use self::upgrade::add_versions;
 
@@ -194,7 +195,7 @@ fn exists(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<bool> {
 }
 
 fn meta_key(path: &str) -> String {
-    format!("metadata/{path}")
+    ["metadata/", path].concat()
 }
 
 fn version_key(path: &str, version: u64) -> String {
@@ -216,7 +217,7 @@ enum Found {
     /// The version was deleted or destroyed; what is known of it.
     Gone(VersionInfo),
     /// The version and its data.
-    Here(VersionInfo, Box<RawValue>),
+    Here(VersionInfo, Arc<Data>),
 }
 
 /// Version `wanted` of a secret; 0 means the current one.
@@ -233,9 +234,19 @@ fn find_version(view: &mut View<'_>, path: &str, wanted: u64, now: Stamp) -> Api
     Ok(Found::Here(info, data))
 }
 
+/// A secret in JSON; wiped when it is dropped.
+struct Data(Zeroizing<String>);
+
+impl Data {
+    fn decode(stored: &[u8]) -> Option<Self> {
+        let raw: &RawValue = serde_json::from_slice(stored).ok()?;
+        Some(Self(Zeroizing::new(raw.get().to_owned())))
+    }
+}
+
 /// The data of a version that the metadata says is there.
-fn read_version(view: &mut View<'_>, path: &str, version: u64) -> ApiResult<Box<RawValue>> {
-    view.get_json(&version_key(path, version))?
+fn read_version(view: &mut View<'_>, path: &str, version: u64) -> ApiResult<Arc<Data>> {
+    view.near(&version_key(path, version), Data::decode)?
         .ok_or_else(|| ApiError::internal("a version's data is missing"))
 }
 

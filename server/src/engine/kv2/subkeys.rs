@@ -34,9 +34,9 @@ pub(super) fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
         }
         Found::Here(metadata, data) => {
             let empty = || Value::Object(Map::new());
-            let names = names(data.get(), depth);
+            let names = names(&data.0, depth);
             // A secret without fields has an empty structure; one of null has none.
-            let bare = names.is_null() && data.get().starts_with('{');
+            let bare = names.is_null() && data.0.starts_with('{');
             let subkeys = Some(if bare { empty() } else { names });
             Response::data(&Answer { subkeys, metadata })
         }

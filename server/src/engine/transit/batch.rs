@@ -17,18 +17,13 @@ pub(super) fn answer<T: Serialize>(results: &[T]) -> ApiResult<Response> {
     Response::data(&Answer { batch_results: results })
 }
 
-/// The answer to a batch of which `failed` items failed: 400 if all did, `partial` if some.
-pub(super) fn answer_with_failures<T: Serialize>(
-    results: &[T],
-    failed: usize,
-    partial: Option<u16>,
-) -> ApiResult<Response> {
-    let status = match failed {
+/// The status of a batch of which `failed` items failed, if it is not that of a success.
+pub(super) fn status(items: usize, failed: usize, partial: Option<u16>) -> Option<u16> {
+    match failed {
         0 => None,
-        n if n == results.len() => Some(400),
+        n if n == items => Some(400),
         _ => Some(partial.unwrap_or(PARTIAL_FAILURE)),
-    };
-    Ok(Response { status, ..answer(results)? })
+    }
 }
 
 /// What a request asks for, and whether it came as a batch; an empty batch is refused.

@@ -1,24 +1,24 @@
 //! encrypt, decrypt and rewrap: one message, or a batch.
 //!
-//! A batch is worked through with one buffer for messages and one text for all results, which the
-//! answer borrows from; an item costs its parsing, two runs of base64 and the cipher.
+//! A batch is worked through with one buffer for messages, and one text for all results, which becomes
+//! the answer; an item costs its parsing, two runs of base64 and the cipher.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use base64::Engine;
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::super::fields::{Integer, Text};
-use super::batch::{answer, answer_with_failures, items, message, partial_status};
+use super::batch::{items, partial_status};
 use super::cipher::{HEAD_LEN, TAG_LEN};
 use super::config;
 use super::key::{self, Settings, Stored};
 use super::kind::Kind;
+use super::material::unhurried_if_many;
 use super::nonce::{Generator, with_generator};
 use super::ready::Key;
-use super::wire::{BASE64, decode, decode_into, push_prefix, split};
+use super::results::Results;
+use super::wire::{decode, decode_into, split};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
 
@@ -105,59 +105,26 @@ impl Item<'_> {
     }
 }
 
-/// The result of one message: a range of the common text, and the key version it is under.
-type Done = ApiResult<(Range<usize>, u32)>;
+/// What one message became: where in the buffer it begins, and the key version it is under.
+type Done = ApiResult<(usize, u32)>;
 
-/// Where messages are worked on, zeroed when done, and the results: ciphertexts, or messages that
-/// are zeroed too.
-struct Bench {
-    buffer: Zeroizing<Vec<u8>>,
-    text: String,
-    opens: bool,
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        if self.opens {
-            self.text.zeroize();
-        }
-    }
-}
+/// Where messages are worked on, one after the other; zeroed when done.
+struct Bench(Zeroizing<Vec<u8>>);
 
 impl Bench {
     /// With room enough that no secret is left behind by growing, and no more: all of it is zeroed.
-    fn for_items(items: &[Item<'_>], kind: Kind, opens: bool) -> Self {
+    fn for_items(items: &[Item<'_>], kind: Kind) -> Self {
         let least = if kind.is_aead() { 0 } else { RSA_ROOM };
         let longest = items.iter().map(Item::room).max().unwrap_or(0).max(least);
-        let total: usize = items.iter().map(|item| item.room() / 3 * 4 + 32).sum();
-        Self {
-            buffer: Zeroizing::new(Vec::with_capacity(longest)),
-            text: String::with_capacity(total),
-            opens,
-        }
-    }
-
-    /// Encodes the buffer from `from` on into the text.
-    fn write(&mut self, prefix: Option<u32>, from: usize) -> Range<usize> {
-        let start = self.text.len();
-        if let Some(version) = prefix {
-            push_prefix(version, &mut self.text);
-        }
-        BASE64.encode_string(&self.buffer[from..], &mut self.text);
-        start..self.text.len()
+        Self(Zeroizing::new(Vec::with_capacity(longest)))
     }
 
     fn encrypt(&mut self, key: &Key, item: &Item<'_>, generator: &mut Generator) -> Done {
         let plaintext = item.plaintext.as_ref().ok_or_else(missing_plaintext)?;
-        self.buffer.clear();
-        self.buffer.resize(HEAD_LEN, 0);
-        decode_into(&plaintext.0, &mut self.buffer)?;
+        self.0.clear();
+        self.0.resize(HEAD_LEN, 0);
+        decode_into(&plaintext.0, &mut self.0)?;
         self.seal(key, item, generator)
-    }
-
-    fn decrypt(&mut self, key: &Key, item: &Item<'_>) -> Done {
-        let version = self.open(key, item)?;
-        Ok((self.write(None, HEAD_LEN), version))
     }
 
     fn rewrap(&mut self, key: &Key, item: &Item<'_>, generator: &mut Generator) -> Done {
@@ -170,24 +137,38 @@ impl Bench {
         let requested = item.key_version.map_or(0, |n| n.0);
         let version = key.stored.version_to_write(requested, "encryption")?;
         let (context, aad) = (item.context()?, item.associated_data(key.stored.kind)?);
-        let start = key.seal(version, context.as_deref(), &aad, generator, &mut self.buffer)?;
-        Ok((self.write(Some(version), start), version))
+        let start = key.seal(version, context.as_deref(), &aad, generator, &mut self.0)?;
+        Ok((start, version))
     }
 
     /// Opens a ciphertext into the buffer.
-    fn open(&mut self, key: &Key, item: &Item<'_>) -> ApiResult<u32> {
+    fn open(&mut self, key: &Key, item: &Item<'_>) -> Done {
         let ciphertext = item.ciphertext.as_ref().filter(|text| !text.0.is_empty());
         let ciphertext = ciphertext.ok_or_else(missing_ciphertext)?;
         let (version, body) = split(&ciphertext.0, "invalid ciphertext")?;
         let version = key.stored.version_to_read(version, "invalid ciphertext")?;
-        self.buffer.clear();
-        self.buffer.resize(HEAD_LEN - key.stored.kind.nonce_len(), 0);
-        decode_into(body, &mut self.buffer)
+        self.0.clear();
+        self.0.resize(HEAD_LEN - key.stored.kind.nonce_len(), 0);
+        decode_into(body, &mut self.0)
             .map_err(|_| ApiError::bad_request("invalid ciphertext: could not decode base64"))?;
         let (context, aad) = (item.context()?, item.associated_data(key.stored.kind)?);
-        key.open(version, context.as_deref(), &aad, &mut self.buffer)?;
-        Ok(version)
+        key.open(version, context.as_deref(), &aad, &mut self.0)?;
+        Ok((HEAD_LEN, version))
     }
+
+    /// Puts down what a message was sealed to.
+    fn put_sealed(&self, results: &mut Results, done: Done, item: &Item<'_>) {
+        match done {
+            Ok((start, version)) => results.sealed(&self.0[start..], version, item.reference()),
+            Err(e) => results.failed(e, "", item.reference()),
+        }
+    }
+}
+
+/// Results with room for all of these items.
+fn results_for(items: &[Item<'_>], batch: bool) -> Results {
+    let bytes = items.iter().map(|item| item.room() / 3 * 4 + item.reference().len()).sum();
+    Results::new(batch, items.len(), bytes)
 }
 
 /// 400 for associated data where it cannot be authenticated.
@@ -233,11 +214,16 @@ pub(super) fn encrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
         None => create(call, view, &request, contexts > 0)?,
     };
     usable(&key, "encryption")?;
-    let mut bench = Bench::for_items(&items, key.stored.kind, false);
-    let done: Vec<Done> = with_generator(|generator| {
-        Ok(items.iter().map(|item| bench.encrypt(&key, item, generator)).collect())
+    let (mut bench, mut results) =
+        (Bench::for_items(&items, key.stored.kind), results_for(&items, batch));
+    with_generator(|generator| {
+        for item in &items {
+            let done = bench.encrypt(&key, item, generator);
+            bench.put_sealed(&mut results, done, item);
+        }
+        Ok(())
     })?;
-    respond_sealed(&items, batch, done, &bench, Failures::InStatus(partial))
+    results.answer(partial)
 }
 
 pub(super) fn decrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
@@ -246,9 +232,17 @@ pub(super) fn decrypt(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
     let (items, batch) = request.take_items()?;
     let key = Key::of_call(call, view, "encryption")?;
     usable(&key, "decryption")?;
-    let mut bench = Bench::for_items(&items, key.stored.kind, true);
-    let done: Vec<Done> = items.iter().map(|item| bench.decrypt(&key, item)).collect();
-    respond_opened(&items, batch, done, &bench, partial)
+    let (mut bench, mut results) =
+        (Bench::for_items(&items, key.stored.kind), results_for(&items, batch));
+    unhurried_if_many(key.stored.kind, items.len(), || {
+        for item in &items {
+            match bench.open(&key, item) {
+                Ok((start, _)) => results.opened(&bench.0[start..], item.reference()),
+                Err(e) => results.failed(e, r#""plaintext":"","#, item.reference()),
+            }
+        }
+    });
+    results.answer(partial)
 }
 
 pub(super) fn rewrap(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
@@ -256,11 +250,18 @@ pub(super) fn rewrap(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
     let (items, batch) = request.take_items()?;
     let key = Key::of_call(call, view, "encryption")?;
     usable(&key, "decryption")?;
-    let mut bench = Bench::for_items(&items, key.stored.kind, false);
-    let done: Vec<Done> = with_generator(|generator| {
-        Ok(items.iter().map(|item| bench.rewrap(&key, item, generator)).collect())
+    let (mut bench, mut results) =
+        (Bench::for_items(&items, key.stored.kind), results_for(&items, batch));
+    unhurried_if_many(key.stored.kind, items.len(), || {
+        with_generator(|generator| {
+            for item in &items {
+                let done = bench.rewrap(&key, item, generator);
+                bench.put_sealed(&mut results, done, item);
+            }
+            Ok(())
+        })
     })?;
-    respond_sealed(&items, batch, done, &bench, Failures::InItems)
+    results.answer_in_items()
 }
 
 /// Refuses keys that do not encrypt.
@@ -298,111 +299,4 @@ fn create(
     let stored = Stored::generate(&settings, call.now.into())?;
     key::store(view, call.param("name"), &stored)?;
     Ok(Arc::new(Key::new(stored)))
-}
-
-/// The answer to one message.
-#[derive(Serialize)]
-struct OneSealed<'a> {
-    ciphertext: &'a str,
-    key_version: u32,
-}
-
-#[derive(Serialize)]
-struct Sealed<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ciphertext: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_version: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    reference: &'a str,
-}
-
-/// Where the failure of an item of a batch shows.
-#[derive(Clone, Copy)]
-enum Failures {
-    /// In the status too: 400 if all failed, this or the default if some did.
-    InStatus(Option<u16>),
-    /// In the item alone.
-    InItems,
-}
-
-/// Answers with ciphertexts.
-fn respond_sealed(
-    items: &[Item<'_>],
-    batch: bool,
-    done: Vec<Done>,
-    bench: &Bench,
-    failures: Failures,
-) -> ApiResult<Response> {
-    if !batch {
-        let (range, key_version) = only(done)?;
-        return Response::data(&OneSealed { ciphertext: &bench.text[range], key_version });
-    }
-    let failed = done.iter().filter(|result| result.is_err()).count();
-    let results: Vec<Sealed<'_>> = std::iter::zip(items, done)
-        .map(|(item, result)| {
-            let reference = item.reference();
-            match result {
-                Ok((range, version)) => Sealed {
-                    ciphertext: Some(&bench.text[range]),
-                    key_version: Some(version),
-                    error: None,
-                    reference,
-                },
-                Err(e) => Sealed {
-                    ciphertext: None,
-                    key_version: None,
-                    error: Some(message(e)),
-                    reference,
-                },
-            }
-        })
-        .collect();
-    match failures {
-        Failures::InStatus(partial) => answer_with_failures(&results, failed, partial),
-        Failures::InItems => answer(&results),
-    }
-}
-
-/// The answer to one message.
-#[derive(Serialize)]
-struct OneOpened<'a> {
-    plaintext: &'a str,
-}
-
-#[derive(Serialize)]
-struct Opened<'a> {
-    plaintext: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    reference: &'a str,
-}
-
-fn respond_opened(
-    items: &[Item<'_>],
-    batch: bool,
-    done: Vec<Done>,
-    bench: &Bench,
-    partial: Option<u16>,
-) -> ApiResult<Response> {
-    if !batch {
-        let (range, _) = only(done)?;
-        return Response::data(&OneOpened { plaintext: &bench.text[range] });
-    }
-    let failed = done.iter().filter(|result| result.is_err()).count();
-    let results: Vec<Opened<'_>> = std::iter::zip(items, done)
-        .map(|(item, result)| {
-            let reference = item.reference();
-            match result {
-                Ok((range, _)) => Opened { plaintext: &bench.text[range], error: None, reference },
-                Err(e) => Opened { plaintext: "", error: Some(message(e)), reference },
-            }
-        })
-        .collect();
-    answer_with_failures(&results, failed, partial)
-}
-
-fn only(done: Vec<Done>) -> Done {
-    done.into_iter().next().unwrap_or_else(|| Err(ApiError::internal("no message")))
 }

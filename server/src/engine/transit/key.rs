@@ -218,7 +218,7 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// Where a key is stored.
 pub(super) fn entry(name: &str) -> String {
-    format!("key/{name}")
+    ["key/", name].concat()
 }
 
 /// Writes a key.

@@ -240,3 +240,13 @@ pub(super) fn unhurried<T>(work: impl FnOnce() -> T) -> T {
         _ => work(),
     }
 }
+
+/// As [`unhurried`], where so many operations with private keys of this kind take as long.
+pub(super) fn unhurried_if_many<T>(kind: Kind, operations: usize, work: impl FnOnce() -> T) -> T {
+    /// An operation takes a millisecond, or several.
+    const MANY: usize = 8;
+    match kind.family() {
+        Family::Rsa(_) if operations > MANY => unhurried(work),
+        _ => work(),
+    }
+}

@@ -31,6 +31,7 @@ mod native;
 mod nonce;
 mod pem;
 mod ready;
+mod results;
 mod rotation;
 mod scheme;
 mod secret;

@@ -10,6 +10,7 @@ use super::super::fields::{Integer, Text};
 use super::batch::{answer, items, message};
 use super::hash::Hash;
 use super::kind::Kind;
+use super::material::unhurried_if_many;
 use super::native::{Salt, Scheme};
 use super::ready::Key;
 use super::scheme::{Options, Words};
@@ -174,9 +175,11 @@ pub(super) fn sign(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
         let signed = sign_item(&key, version, &items[0], scheme, &options, false)?;
         return Response::data(&signed);
     }
-    let results: Vec<SignedItem<'_>> = items
-        .iter()
-        .map(|item| match sign_item(&key, version, item, scheme, &options, true) {
+    let sign = |item| sign_item(&key, version, item, scheme, &options, true);
+    let signed: Vec<_> =
+        unhurried_if_many(key.stored.kind, items.len(), || items.iter().map(sign).collect());
+    let results: Vec<SignedItem<'_>> = std::iter::zip(&items, signed)
+        .map(|(item, signed)| match signed {
             Ok(signed) => SignedItem {
                 signature: Some(signed.signature),
                 key_version: signed.key_version,

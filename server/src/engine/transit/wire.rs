@@ -52,12 +52,16 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, BadBase64> {
 /// Appends `vault:v<version>:`.
 pub(super) fn push_prefix(version: u32, out: &mut String) {
     out.push_str("vault:v");
-    if version < 10 {
-        out.push(char::from(b'0' + u8::try_from(version).unwrap_or(0)));
-    } else {
-        out.push_str(&version.to_string());
-    }
+    push_version(version, out);
     out.push(':');
+}
+
+/// Appends the digits of a version; most have one.
+pub(super) fn push_version(version: u32, out: &mut String) {
+    match u8::try_from(version) {
+        Ok(digit @ 0..10) => out.push(char::from(b'0' + digit)),
+        _ => out.push_str(&version.to_string()),
+    }
 }
 
 /// Version and body of `vault:v<N>:<body>`. `what` names the text in errors. Version 0 is what very
