@@ -3,10 +3,10 @@
 //! A batch is what arrived while the last write was in flight. Whoever waits hears when its record
 //! is where the device promises, or that it is not going to be.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::counts::{Counted, Counts};
@@ -19,6 +19,8 @@ use crate::logical::ApiError;
 pub const STUCK_AFTER: Duration = Duration::from_secs(2);
 /// Bytes that wait for one device at most; records beyond are not taken.
 pub const BACKLOG_MAX: usize = 32 << 20;
+/// Devices that were started so far.
+static STARTED: AtomicU64 = AtomicU64::new(0);
 /// Stack of a device's thread, bytes.
 const STACK: usize = 256 << 10;
 
@@ -35,6 +37,8 @@ pub(super) enum StartError {
 
 /// A device that takes records. Dropped, it writes what it has and ends.
 pub struct Device {
+    /// No other device of this process has it.
+    pub(super) id: u64,
     pub(super) entry: DeviceEntry,
     pub(super) settings: Settings,
     pub(super) hasher: Hasher,
@@ -84,14 +88,14 @@ impl Device {
             place: settings.place.clone(),
             sink: None,
             failing: false,
-            runtime: Handle::try_current().ok(),
             shared: Arc::clone(&shared),
         };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .stack_size(STACK)
             .spawn(move || writer.run())?;
-        Ok(Self { entry, settings, hasher, shared })
+        let id = STARTED.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { id, entry, settings, hasher, shared })
     }
 
     /// Hands records over, `ends` being where each ends; the answer says when they are written, or
@@ -208,8 +212,6 @@ struct Writer {
     sink: Option<Box<dyn Sink>>,
     /// The last batch was not written.
     failing: bool,
-    /// Where those run who wait.
-    runtime: Option<Handle>,
     shared: Arc<Shared>,
 }
 
@@ -232,7 +234,10 @@ impl Writer {
             match &written {
                 Ok(()) => {
                     self.shared.counts.batch(batch.ends.len(), batch.text.len());
-                    self.tell(waiting);
+                    for waiting in waiting {
+                        // Whoever asked may have gone away.
+                        let _ = waiting.send(());
+                    }
                 }
                 Err(_) => drop(waiting),
             }
@@ -240,16 +245,6 @@ impl Writer {
             if batch.text.capacity() > BACKLOG_MAX / 8 {
                 batch = Batch::default();
             }
-        }
-    }
-
-    /// Tells those who wait. A wake-up from outside of the runtime takes a lock and often a system
-    /// call, so several are handed to the runtime as one.
-    fn tell(&self, mut waiting: Vec<oneshot::Sender<()>>) {
-        if let (Some(runtime), true) = (&self.runtime, waiting.len() > 1) {
-            runtime.spawn(async move { told(&mut waiting) });
-        } else {
-            told(&mut waiting);
         }
     }
 
@@ -274,13 +269,6 @@ impl Writer {
             _ => {}
         }
         self.failing = written.is_err();
-    }
-}
-
-fn told(waiting: &mut Vec<oneshot::Sender<()>>) {
-    for waiting in waiting.drain(..) {
-        // Whoever asked may have gone away.
-        let _ = waiting.send(());
     }
 }
 

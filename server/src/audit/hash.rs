@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::hmac::Key;
+use crate::logical::push_quoted as quoted;
 
 /// In front of every hashed string.
 const PREFIX: &str = "hmac-sha256:";
@@ -57,11 +58,6 @@ pub(super) fn json(out: &mut Vec<u8>, body: &[u8], style: Style<'_>) -> bool {
         out.truncate(start);
     }
     done
-}
-
-/// Appends `text` as a JSON string.
-pub(super) fn quoted(out: &mut Vec<u8>, text: &str) {
-    number(out, text);
 }
 
 /// Appends a value whose JSON form holds no secret.
@@ -149,27 +145,73 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
         let Value { out, style, depth } = self;
         out.push(b'{');
         let start = out.len();
-        while let Some(name) = fields.next_key::<std::borrow::Cow<'_, str>>()? {
-            if out.len() > start {
+        loop {
+            let before = out.len();
+            if before > start {
                 out.push(b',');
             }
-            quoted(out, &name);
-            out.push(b':');
-            if style.elide && depth == 0 && (name == "keys" || name == "key_info") {
-                let Count(n) = fields.next_value()?;
-                number(out, n);
-                continue;
-            }
-            let plain = depth == 0 && style.plain.iter().any(|p| *p == name);
-            let hasher = if plain { None } else { style.hasher };
-            fields.next_value_seed(Value {
-                out,
-                style: Style { hasher, ..style },
-                depth: depth + 1,
-            })?;
+            let Some(how) = fields.next_key_seed(Name { out, style, top: depth == 0 })? else {
+                out.truncate(before);
+                break;
+            };
+            let hasher = match how {
+                How::Counted => {
+                    let Count(n) = fields.next_value()?;
+                    number(out, n);
+                    continue;
+                }
+                How::Plain => None,
+                How::Styled => style.hasher,
+            };
+            let style = Style { hasher, ..style };
+            fields.next_value_seed(Value { out, style, depth: depth + 1 })?;
         }
         out.push(b'}');
         Ok(())
+    }
+}
+
+/// Appends the name of a field with its colon.
+struct Name<'o, 'a> {
+    out: &'o mut Vec<u8>,
+    style: Style<'a>,
+    /// In the outermost object.
+    top: bool,
+}
+
+/// How the value of a field goes on record.
+enum How {
+    /// As its number of items.
+    Counted,
+    /// As it is.
+    Plain,
+    /// As the style says.
+    Styled,
+}
+
+impl<'de> DeserializeSeed<'de> for Name<'_, '_> {
+    type Value = How;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<How, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_, '_> {
+    type Value = How;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<How, E> {
+        quoted(self.out, name);
+        self.out.push(b':');
+        if self.top && self.style.elide && (name == "keys" || name == "key_info") {
+            return Ok(How::Counted);
+        }
+        let plain = self.top && self.style.plain.iter().any(|p| *p == name);
+        Ok(if plain { How::Plain } else { How::Styled })
     }
 }
 

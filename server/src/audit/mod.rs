@@ -19,6 +19,7 @@
 //! looked for without being shown; `log_raw` switches that off.
 
 mod broker;
+mod caller;
 mod counts;
 mod device;
 mod durable;
@@ -29,6 +30,7 @@ mod hash;
 mod headers;
 mod hmac;
 mod journal;
+mod object;
 mod probe;
 mod record;
 mod routes;

@@ -12,6 +12,7 @@
 //!
 //! The token itself is stored nowhere.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -95,6 +96,8 @@ pub struct Token {
     /// Ready for calls.
     pub caller: Caller,
     client_id: OnceLock<String>,
+    /// What audit made of it, kept as long as it is.
+    pub(crate) on_record: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Token {
@@ -112,7 +115,7 @@ impl Token {
             metadata: entry.meta.clone().unwrap_or_default(),
             batch: entry.batch,
         };
-        Self { entry, caller, client_id: OnceLock::new() }
+        Self { entry, caller, client_id: OnceLock::new(), on_record: OnceLock::new() }
     }
 
     /// As [`Caller::client_id`], made once.
@@ -140,7 +143,7 @@ impl TokenEntry {
 }
 
 pub(super) fn token_key(id: &str) -> String {
-    format!("token/{id}")
+    ["token/", id].concat()
 }
 
 /// Where the storage id of an accessor stands in LOCAL.
