@@ -127,13 +127,13 @@ mod tests {
     #[tokio::test]
     async fn long_work_hands_the_other_connections_on() {
         let threads = Threads(vec![Thread::start().unwrap()]);
-        let (begin, begun) = oneshot::channel();
+        let (busy, is_busy) = oneshot::channel();
         let (end, ended) = std::sync::mpsc::channel::<()>();
         threads.spawn(async move {
-            begin.send(()).unwrap();
+            busy.send(()).unwrap();
             tokio::task::block_in_place(|| ended.recv().unwrap());
         });
-        begun.await.unwrap();
+        is_busy.await.unwrap();
         let (tell, told) = oneshot::channel();
         threads.spawn(async move { tell.send(()).unwrap() });
         told.await.unwrap();
