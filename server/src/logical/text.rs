@@ -74,7 +74,7 @@ pub(crate) fn quote(to: &mut String, text: &str) {
 /// Whether a JSON string has `text` as it is. Written without a way out, so that many bytes are
 /// looked at at once.
 fn is_plain(text: &str) -> bool {
-    let escaped = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    let escaped = |byte: u8| matches!(byte, ..b' ' | b'"' | b'\\');
     !text.bytes().fold(false, |found, byte| found | escaped(byte))
 }
 
