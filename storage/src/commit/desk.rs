@@ -67,7 +67,7 @@ impl Desk {
         };
         match &mut *seat {
             // What was handed in before comes first.
-            Some(committer) if self.queue.is_empty() => {
+            Some(committer) if self.queue.is_idle() => {
                 committer.work(VecDeque::from([job]));
                 committer.settle();
             }

@@ -8,6 +8,8 @@ struct Inner<J> {
     jobs: VecDeque<J>,
     /// What all jobs weigh.
     bytes: usize,
+    /// The reader has taken jobs and not come back for more.
+    taken: bool,
     closed: bool,
 }
 
@@ -27,15 +29,20 @@ impl<J> Inner<J> {
 impl<J> Queue<J> {
     pub(crate) fn new() -> Self {
         Self {
-            inner: Mutex::new(Inner { jobs: VecDeque::new(), bytes: 0, closed: false }),
+            inner: Mutex::new(Inner {
+                jobs: VecDeque::new(),
+                bytes: 0,
+                taken: false,
+                closed: false,
+            }),
             arrived: Condvar::new(),
         }
     }
 
-    /// Nothing waits, and more may come.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Nothing waits, nothing that was taken may still have to be done, and more may come.
+    pub(crate) fn is_idle(&self) -> bool {
         let inner = lock(&self.inner);
-        inner.jobs.is_empty() && !inner.closed
+        inner.jobs.is_empty() && !inner.taken && !inner.closed
     }
 
     /// Adds a job that weighs so many bytes. Once the queue is closed the job is dropped, which its waiter notices.
@@ -53,11 +60,14 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Waits until there is something, and takes all of it. `None` once closed and empty.
+    /// Waits until there is something, and takes all of it; what was taken before is done. `None` once
+    /// closed and empty.
     pub(crate) fn take(&self) -> Option<VecDeque<J>> {
         let mut inner = lock(&self.inner);
+        inner.taken = false;
         loop {
             if !inner.jobs.is_empty() {
+                inner.taken = true;
                 return Some(inner.take());
             }
             if inner.closed {

@@ -12,6 +12,6 @@ impl Job {
     }
 
     pub(crate) fn answer(self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.fetch_add(1, Ordering::AcqRel);
     }
 }

@@ -41,6 +41,29 @@ fn every_job_is_done_once_by_whoever_does_it() {
     });
 }
 
+/// A transaction that is dropped leaves a job that nobody waits for. The next commit of the same thread
+/// came before it once, where the committer had taken that job and not begun: a conflict with nobody.
+#[test]
+fn what_was_handed_in_before_comes_first() {
+    bounded(|| {
+        let desk = Desk::new();
+        let runs = Arc::clone(&desk);
+        let committer = thread::spawn(move || Committer::default().run(&runs));
+        let (first, answered_first) = job();
+        let (second, answered_second) = job();
+        {
+            let _present = desk.enter();
+            desk.send(first);
+            desk.send_or_do(second);
+            if answered_second.load(Ordering::Acquire) == 1 {
+                assert_eq!(answered_first.load(Ordering::Acquire), 1);
+            }
+        }
+        desk.close();
+        committer.join().unwrap();
+    });
+}
+
 /// A job that meets the closing is done once or dropped, which its waiter notices: never kept.
 #[test]
 fn a_job_beside_the_closing_is_done_or_dropped() {
