@@ -81,3 +81,41 @@ impl Budget {
 fn count(counter: &AtomicU64, time: Duration) {
     counter.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rested(budget: &Budget) -> bool {
+        let before = budget.spent().1;
+        assert_eq!(budget.piece(|| 7), 7);
+        budget.spent().1 > before
+    }
+
+    #[test]
+    fn nobody_rests_while_someone_waits_or_the_next_is_due() {
+        let signal = Arc::new(Signal::new(None));
+        let budget = Budget::new(Arc::clone(&signal));
+        assert!(rested(&budget));
+        let (one, other) = (budget.hurry(), budget.hurry());
+        assert!(!rested(&budget));
+        drop(one);
+        assert!(!rested(&budget), "the other one waits still");
+        drop(other);
+        assert!(rested(&budget));
+        signal.due();
+        assert!(!rested(&budget));
+        signal.wait();
+        assert!(rested(&budget));
+        signal.stop();
+        assert!(!rested(&budget));
+    }
+
+    #[test]
+    fn work_counts_and_is_not_rested_after() {
+        let budget = Budget::new(Arc::new(Signal::new(None)));
+        budget.work(|| std::thread::sleep(Duration::from_millis(1)));
+        assert!(budget.spent().0 >= Duration::from_millis(1));
+        assert_eq!(budget.spent().1, Duration::ZERO);
+    }
+}

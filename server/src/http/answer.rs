@@ -155,23 +155,16 @@ fn build(status: u16, body: Vec<u8>) -> HttpResponse {
     response
 }
 
-/// Unique, not secret: a counter of each thread from a place that it drew, mixed.
+/// Unique, not secret: a counter of each thread under two keys that it drew.
 pub(crate) fn request_id() -> Uuid {
     thread_local! {
-        static STATE: Cell<[u64; 2]> =
-            Cell::new([RandomState::new().hash_one(0), RandomState::new().hash_one(1)]);
+        static KEYS: [RandomState; 2] = [RandomState::new(), RandomState::new()];
+        static COUNT: Cell<u64> = const { Cell::new(0) };
     }
-    // The steps are odd, so that each half comes back only after all its values.
-    let [high, low] = STATE.get();
-    STATE.set([high.wrapping_add(0x9e37_79b9_7f4a_7c15), low.wrapping_add(0xd1b5_4a32_d192_ed03)]);
-    let halves = u128::from(mixed(high)) << 64 | u128::from(mixed(low));
-    uuid::Builder::from_random_bytes(halves.to_be_bytes()).into_uuid()
-}
-
-/// One of all 64-bit numbers for each. (The mixer of `SplitMix64`: G. L. Steele, D. Lea,
-/// C. H. Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.)
-fn mixed(n: u64) -> u64 {
-    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ (n >> 31)
+    let n = COUNT.replace(COUNT.get() + 1);
+    let halves = KEYS.with(|keys| [keys[0].hash_one(n), keys[1].hash_one(n)]);
+    uuid::Builder::from_random_bytes(
+        (u128::from(halves[0]) << 64 | u128::from(halves[1])).to_be_bytes(),
+    )
+    .into_uuid()
 }

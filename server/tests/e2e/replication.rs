@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{ROOT, Server, Set, eventually, python};
-
-const BASE: &str = "sys/replication/performance";
+use crate::support::{BASE, ROOT, Server, Set, eventually, python};
 
 #[test]
 fn what_is_written_on_one_cluster_is_read_listed_and_deleted_on_all() {

@@ -3,23 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, eventually, http};
-
-const BASE: &str = "sys/replication/performance";
-
-fn status(server: &Server) -> Value {
-    http("GET", server.url(), &format!("{BASE}/status"), None, None)
-        .map(|(_, mut reply)| reply["data"].take())
-        .unwrap_or_default()
-}
-
-fn wait_until_level(primary: &Server, secondary: &Server) {
-    eventually("equal roots", || {
-        let (p, s) = (status(primary), status(secondary));
-        let level = s["state"] == "stream-wals" && p["merkle_root"] == s["merkle_root"];
-        (level && !p["merkle_root"].is_null()).then_some(())
-    });
-}
+use crate::support::{BASE, Server, status, wait_until_level};
 
 #[track_caller]
 fn post(server: &Server, path: &str, token: &str, body: &Value) -> Value {
@@ -49,7 +33,7 @@ fn secondaries_that_are_ahead_of_a_restored_primary_go_back_with_it() {
     let reply = post(&primary, &path, &root, &json!({"id": "ahead"}));
     let token = json!({"token": reply["wrap_info"]["token"]});
     post(&secondary, &format!("{BASE}/secondary/enable"), &own_root, &token);
-    wait_until_level(&primary, &secondary);
+    wait_until_level(&primary, std::slice::from_ref(&secondary));
     let login = |server: &Server| {
         let reply = post(server, "auth/userpass/login/u", "", &json!({"password": "p"}));
         reply["auth"]["client_token"].as_str().unwrap().to_owned()
@@ -64,7 +48,7 @@ fn secondaries_that_are_ahead_of_a_restored_primary_go_back_with_it() {
     post(&primary, "kv/a", &root, &json!({"v": "new"}));
     post(&primary, "sys/rotate", &root, &json!({}));
     post(&primary, "kv/b", &root, &json!({"v": "new"}));
-    wait_until_level(&primary, &secondary);
+    wait_until_level(&primary, std::slice::from_ref(&secondary));
     let late = login(&secondary);
     assert_eq!(read(&secondary, "kv/b", &late), (200, json!("new")));
     assert!(primary.terminate().success());
@@ -75,7 +59,7 @@ fn secondaries_that_are_ahead_of_a_restored_primary_go_back_with_it() {
     primary.wait_for(503);
     primary.unseal(&keys);
 
-    wait_until_level(&primary, &secondary);
+    wait_until_level(&primary, std::slice::from_ref(&secondary));
     for server in [&primary, &secondary] {
         let token = if server.url() == primary.url() { &root } else { &early };
         assert_eq!(read(server, "kv/a", token), (200, json!("old")));
@@ -87,7 +71,7 @@ fn secondaries_that_are_ahead_of_a_restored_primary_go_back_with_it() {
     // The next term has the number of the one that is gone, and another key.
     post(&primary, "sys/rotate", &root, &json!({}));
     post(&primary, "kv/c", &root, &json!({"v": "newer"}));
-    wait_until_level(&primary, &secondary);
+    wait_until_level(&primary, std::slice::from_ref(&secondary));
     let again = |secondary: &Server| {
         for token in [&early, &late, &login(secondary)] {
             assert_eq!(read(secondary, "kv/c", token), (200, json!("newer")));
@@ -98,6 +82,6 @@ fn secondaries_that_are_ahead_of_a_restored_primary_go_back_with_it() {
     secondary.start();
     secondary.wait_for(503);
     secondary.unseal(&keys);
-    wait_until_level(&primary, &secondary);
+    wait_until_level(&primary, std::slice::from_ref(&secondary));
     again(&secondary);
 }

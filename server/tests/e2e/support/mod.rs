@@ -1,12 +1,14 @@
 //! Servers as processes, and clients to drive them.
 
 mod clients;
+mod level;
 mod ports;
 mod reference;
 mod server;
 mod set;
 
 pub(crate) use clients::{Run, bao, client, python, strongroom};
+pub(crate) use level::{BASE, status, wait_until_level};
 pub(crate) use ports::free_ports;
 pub(crate) use reference::Reference;
 pub(crate) use server::{ROOT, Server, http};

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::level::{self, BASE};
 use super::{ROOT, Server, eventually};
-
-const BASE: &str = "sys/replication/performance";
 
 /// A replication set; the first server is the primary.
 pub(crate) struct Set {
@@ -46,23 +45,12 @@ impl Set {
 
     /// `data` of a cluster's replication status; null while it does not answer.
     pub(crate) fn status(&self, server: usize) -> Value {
-        let url = self.servers[server].url();
-        super::http("GET", url, &format!("{BASE}/status"), None, None)
-            .map(|(_, mut reply)| reply["data"].take())
-            .unwrap_or_default()
+        level::status(&self.servers[server])
     }
 
     /// Waits until all secondaries stream and all roots are the primary's.
     pub(crate) fn wait_until_level(&self) {
-        eventually("equal roots everywhere", || {
-            let primary = self.status(0);
-            let root = primary["merkle_root"].as_str()?.to_owned();
-            let level = (1..self.servers.len()).all(|i| {
-                let status = self.status(i);
-                status["state"] == "stream-wals" && status["merkle_root"] == root.as_str()
-            });
-            level.then_some(())
-        });
+        level::wait_until_level(&self.servers[0], &self.servers[1..]);
     }
 
     /// Reads a path until it is there.
