@@ -258,15 +258,17 @@ proptest! {
     fn random_workloads_crashed_anywhere(
         options in pool(),
         workload in proptest::collection::vec(step(), 1..25),
-        at in any::<prop::sample::Index>(),
-        seed in any::<u64>(),
+        crashes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u64>()), 8),
     ) {
         let mut sweep = Sweep::on(options);
-        let total = sweep.calls_of(&workload);
-        let at = 1 + at.index(usize::try_from(total).unwrap()) as u64;
-        let (image, ended) = sweep.crash_once(&workload, at, seed);
+        let total = usize::try_from(sweep.calls_of(&workload)).unwrap();
         let pages = options.pool_pages;
-        sweep.survives(&image, &ended, &format!("{pages} pages, seed {seed} call {at} of {workload:?}"));
+        for (at, seed) in crashes {
+            let at = 1 + at.index(total) as u64;
+            let (image, ended) = sweep.crash_once(&workload, at, seed);
+            let context = format!("{pages} pages, seed {seed} call {at} of {workload:?}");
+            sweep.survives(&image, &ended, &context);
+        }
     }
 
     #[test]
@@ -285,7 +287,7 @@ proptest! {
     }
 }
 
-/// `STRONGROOM_CRASH_CASES` makes the long run.
+/// Workloads, of eight crashes each. `STRONGROOM_CRASH_CASES` makes the long run.
 fn cases() -> u32 {
     std::env::var("STRONGROOM_CRASH_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200)
 }
