@@ -17,10 +17,11 @@
 //! - [`large`], [`undo`], [`active`]: transactions that are logged before they commit, their rollback,
 //!   and the table of them;
 //! - [`system`]: checkpoints, moved values, freed segments;
-//! - [`job`], [`queue`], [`desk`]: what is asked, and how it gets here.
+//! - [`job`], [`queue`], [`desk`], [`company`]: what is asked, how it gets here, and who may still come.
 
 mod active;
 mod batch;
+mod company;
 mod desk;
 mod encode;
 pub(crate) mod job;
@@ -38,10 +39,10 @@ use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
 
 pub(crate) use self::active::Active;
 use self::batch::{Ahead, Batch};
+use self::company::Wake;
 pub(crate) use self::desk::Desk;
 use self::job::{Answer, Job, Prepared, RECORD_FRAMING_MAX, Submit};
 use self::land::Flight;
-use self::queue::Queue;
 use crate::error::CommitError;
 use crate::id::Committed;
 use crate::index::{LiveBytes, State};
@@ -51,9 +52,6 @@ use crate::worker::Worker;
 
 /// Bytes of records after which a frame takes no further transaction.
 const FRAME_TARGET: usize = 4 << 20;
-/// While a frame is in flight the next one goes out before it has landed if it is at least so large:
-/// beside the device's time for so many bytes another frame's share of the work is small.
-const PIPELINED_BYTES: usize = 64 << 10;
 /// After so many bytes of log without a root mark a frame waits until its root is known: behind the
 /// last mark only checksums say what a restart arrives at.
 const MARK_WITHIN: u64 = 4 << 20;
@@ -119,15 +117,26 @@ impl Committer {
     }
 
     /// Works off jobs and what is handed in meanwhile, until nothing is in flight.
-    fn work_off(&mut self, jobs: VecDeque<Job>, queue: &Queue<Job>) {
+    fn work_off(&mut self, jobs: VecDeque<Job>, desk: &Desk) {
         self.work(jobs);
         while !self.flights.is_empty() {
-            match queue.take_ready(PIPELINED_BYTES) {
-                Some(jobs) => self.work(jobs),
-                None => self.land_one(),
+            if self.flights.len() >= self.log.depth() {
+                self.land_one();
+                continue;
             }
+            let flying = self.flights.iter().map(Flight::commits).sum();
+            match desk.more(flying) {
+                Some(jobs) => self.work(jobs),
+                None => self.land_or_wake(),
+            }
+            desk.go_on();
         }
         self.retired.clear();
+    }
+
+    /// What ends the wait for a frame to land.
+    fn wake(&mut self) -> Option<Wake> {
+        self.log.wake()
     }
 
     /// Ends the log in good order.
