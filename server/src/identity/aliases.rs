@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::body;
-use super::entry::{self, Alias, Entity, Group, Kind};
+use super::entry::{Alias, Entity, Group};
+use super::index::{self, Kind};
+use super::store;
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Pairs, Response, Scalar};
@@ -86,13 +88,13 @@ pub(super) fn write_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiRes
     let now = Stamp::from(core.call.now);
     let (accessor, name) = (&body.mount_accessor.0, &body.name.0);
     let owner = if body.id.0.is_empty() {
-        entry::id_of_alias_name(session, Kind::Entity, accessor, name)?
+        index::id_of_alias_name(session, Kind::Entity, accessor, name)?
     } else {
-        let owner = entry::id_of_alias(session, Kind::Entity, &body.id.0)?;
+        let owner = index::id_of_alias(session, Kind::Entity, &body.id.0)?;
         Some(owner.ok_or_else(|| ApiError::bad_request("invalid alias ID provided"))?)
     };
     let before = match &owner {
-        Some(id) => entry::entity(session, id)?,
+        Some(id) => store::entity(session, id)?,
         None => None,
     };
     let known = before.as_ref().and_then(|entity| {
@@ -108,7 +110,7 @@ pub(super) fn write_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiRes
     let silent = same_notes
         && known.is_some_and(|k| k.name == alias.name && k.mount_accessor == alias.mount_accessor)
         && (wanted.is_empty() || owner.as_ref() == Some(&wanted));
-    let taken = entry::id_of_alias_name(session, Kind::Entity, &alias.mount_accessor, &alias.name)?;
+    let taken = index::id_of_alias_name(session, Kind::Entity, &alias.mount_accessor, &alias.name)?;
     if taken.is_some() && taken != owner {
         return Err(ApiError::bad_request(
             "alias with combination of mount accessor and name already exists",
@@ -137,9 +139,9 @@ fn put(
     if let Some(before) = before.filter(|b| b.id != target) {
         let mut left = before.clone();
         left.aliases.retain(|a| a.id != alias.id);
-        entry::store_entity(session, &left, Some(before))?;
+        store::store_entity(session, &left, Some(before))?;
     }
-    let known = if target.is_empty() { None } else { entry::entity(session, target)? };
+    let known = if target.is_empty() { None } else { store::entity(session, target)? };
     if known.is_none() && !target.is_empty() {
         return Err(ApiError::bad_request("invalid canonical ID"));
     }
@@ -155,7 +157,7 @@ fn put(
     entity.aliases.retain(|a| a.id != alias.id);
     entity.aliases.push(alias);
     entity.updated = now;
-    entry::store_entity(session, &entity, known.as_deref())?;
+    store::store_entity(session, &entity, known.as_deref())?;
     Ok(entity.id)
 }
 
@@ -163,7 +165,7 @@ fn put(
 pub(super) fn write_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let mut body = Body::of(core)?;
     if !body.id.0.is_empty() && body.canonical_id.0.is_empty() {
-        let owner = entry::id_of_alias(session, Kind::Group, &body.id.0)?;
+        let owner = index::id_of_alias(session, Kind::Group, &body.id.0)?;
         body.canonical_id.0 =
             owner.ok_or_else(|| ApiError::bad_request("invalid group alias ID"))?;
     }
@@ -175,7 +177,7 @@ pub(super) fn write_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResu
     }
     let now = Stamp::from(core.call.now);
     let canonical = &body.canonical_id.0;
-    let before = if canonical.is_empty() { None } else { entry::group(session, canonical)? };
+    let before = if canonical.is_empty() { None } else { store::group(session, canonical)? };
     if before.is_none() && !canonical.is_empty() {
         return Err(ApiError::bad_request("invalid group ID given in 'canonical_id'"));
     }
@@ -184,7 +186,7 @@ pub(super) fn write_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResu
         return Err(ApiError::bad_request("alias can't be set on an internal group"));
     }
     let alias = body.alias(session, group.alias.as_ref(), now)?;
-    let taken = entry::id_of_alias_name(session, Kind::Group, &alias.mount_accessor, &alias.name)?;
+    let taken = index::id_of_alias_name(session, Kind::Group, &alias.mount_accessor, &alias.name)?;
     if taken.is_some_and(|owner| owner != group.id) {
         return Err(ApiError::bad_request(
             "combination of mount and group alias name is already in use",
@@ -194,7 +196,7 @@ pub(super) fn write_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResu
     group.alias = Some(alias);
     group.modify_index += u64::from(before.is_some());
     group.updated = now;
-    entry::store_group(session, &group, before.as_deref())?;
+    store::store_group(session, &group, before.as_deref())?;
     Response::data(&answer)
 }
 
@@ -215,11 +217,11 @@ fn read(core: &CoreCall<'_>, session: &mut Session, kind: Kind) -> ApiResult<Res
 }
 
 fn find(session: &mut Session, kind: Kind, id: &str) -> ApiResult<Option<(Alias, String)>> {
-    let Some(owner) = entry::id_of_alias(session, kind, id)? else { return Ok(None) };
+    let Some(owner) = index::id_of_alias(session, kind, id)? else { return Ok(None) };
     let alias = match kind {
-        Kind::Entity => entry::entity(session, &owner)?
+        Kind::Entity => store::entity(session, &owner)?
             .and_then(|e| e.aliases.iter().find(|a| a.id == id).cloned()),
-        Kind::Group => entry::group(session, &owner)?.and_then(|g| g.alias.clone()),
+        Kind::Group => store::group(session, &owner)?.and_then(|g| g.alias.clone()),
     };
     Ok(alias.map(|alias| (alias, owner)))
 }
@@ -248,12 +250,12 @@ fn list(session: &mut Session, kind: Kind) -> ApiResult<Response> {
 /// `identity/entity-alias/id/<id>`.
 pub(super) fn delete_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let id = core.call.param("id");
-    if let Some(owner) = entry::id_of_alias(session, Kind::Entity, id)?
-        && let Some(before) = entry::entity(session, &owner)?
+    if let Some(owner) = index::id_of_alias(session, Kind::Entity, id)?
+        && let Some(before) = store::entity(session, &owner)?
     {
         let mut entity = (*before).clone();
         entity.aliases.retain(|a| a.id != id);
-        entry::store_entity(session, &entity, Some(&before))?;
+        store::store_entity(session, &entity, Some(&before))?;
     }
     Ok(Response::empty())
 }
@@ -261,12 +263,12 @@ pub(super) fn delete_entity(core: &CoreCall<'_>, session: &mut Session) -> ApiRe
 /// `identity/group-alias/id/<id>`.
 pub(super) fn delete_group(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let id = core.call.param("id");
-    if let Some(owner) = entry::id_of_alias(session, Kind::Group, id)?
-        && let Some(before) = entry::group(session, &owner)?
+    if let Some(owner) = index::id_of_alias(session, Kind::Group, id)?
+        && let Some(before) = store::group(session, &owner)?
     {
         let mut group = (*before).clone();
         group.alias = None;
-        entry::store_group(session, &group, Some(&before))?;
+        store::store_group(session, &group, Some(&before))?;
     }
     Ok(Response::empty())
 }

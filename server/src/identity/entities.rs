@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::body::{self, LIST_MAX};
-use super::entry::{self, Entity, Kind};
+use super::entry::Entity;
+use super::index::{self, Kind};
+use super::store;
 use super::subject::subject;
 use crate::barrier::Session;
 use crate::logical::{ApiError, ApiResult, Flag, Pairs, Response, Scalar, Words};
@@ -49,14 +51,14 @@ pub(super) fn write_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiRe
 
 fn write_named(core: &CoreCall<'_>, session: &mut Session, body: Body) -> ApiResult<Response> {
     if !body.name.0.is_empty()
-        && let Some(id) = entry::id_of_name(session, Kind::Entity, &body.name.0)?
+        && let Some(id) = index::id_of_name(session, Kind::Entity, &body.name.0)?
     {
         return write_known(core, session, &id, body);
     }
     body::name(&body.name.0)?;
     let mut entity = Entity::new(&body.name.0, core.call.now.into());
     change(&mut entity, body)?;
-    entry::store_entity(session, &entity, None)?;
+    store::store_entity(session, &entity, None)?;
     Response::data(&json!({ "id": entity.id, "name": entity.name, "aliases": null }))
 }
 
@@ -66,12 +68,12 @@ fn write_known(
     id: &str,
     body: Body,
 ) -> ApiResult<Response> {
-    let before = entry::entity(session, id)?
+    let before = store::entity(session, id)?
         .ok_or_else(|| ApiError::bad_request("entity not found from id"))?;
     let mut entity = (*before).clone();
     if !body.name.0.is_empty() {
         body::name(&body.name.0)?;
-        let owner = entry::id_of_name(session, Kind::Entity, &body.name.0)?;
+        let owner = index::id_of_name(session, Kind::Entity, &body.name.0)?;
         if owner.is_some_and(|owner| owner != id) {
             return Err(ApiError::bad_request("entity name is already in use"));
         }
@@ -79,7 +81,7 @@ fn write_known(
     }
     change(&mut entity, body)?;
     entity.updated = core.call.now.into();
-    entry::store_entity(session, &entity, Some(&before))?;
+    store::store_entity(session, &entity, Some(&before))?;
     Ok(Response::empty())
 }
 
@@ -104,13 +106,13 @@ pub(super) fn read_by_id(core: &CoreCall<'_>, session: &mut Session) -> ApiResul
 
 /// `identity/entity/name/<name>`.
 pub(super) fn read_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let id = entry::id_of_name(session, Kind::Entity, core.call.param("name"))?;
+    let id = index::id_of_name(session, Kind::Entity, core.call.param("name"))?;
     let shown = show(session, &id.ok_or_else(ApiError::not_found)?)?;
     Response::data(&shown.ok_or_else(ApiError::not_found)?)
 }
 
 fn show(session: &mut Session, id: &str) -> ApiResult<Option<Value>> {
-    let Some(entity) = entry::entity(session, id)? else { return Ok(None) };
+    let Some(entity) = store::entity(session, id)? else { return Ok(None) };
     let mut aliases = Vec::new();
     for alias in &entity.aliases {
         aliases.push(body::show_inner_alias(session, alias, &entity.id)?);
@@ -140,7 +142,7 @@ fn show(session: &mut Session, id: &str) -> ApiResult<Option<Value>> {
 pub(super) fn list_ids(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let mut info = Map::new();
     for id in body::keys_below(session, Kind::Entity.prefix()).into_iter().take(LIST_MAX) {
-        if let Some(entity) = entry::entity(session, &id)? {
+        if let Some(entity) = store::entity(session, &id)? {
             let aliases: Vec<Value> = entity
                 .aliases
                 .iter()
@@ -174,15 +176,15 @@ pub(super) fn delete_by_id(core: &CoreCall<'_>, session: &mut Session) -> ApiRes
 
 /// `identity/entity/name/<name>`.
 pub(super) fn delete_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    if let Some(id) = entry::id_of_name(session, Kind::Entity, core.call.param("name"))? {
+    if let Some(id) = index::id_of_name(session, Kind::Entity, core.call.param("name"))? {
         delete(session, &id)?;
     }
     Ok(Response::empty())
 }
 
 fn delete(session: &mut Session, id: &str) -> ApiResult<()> {
-    if let Some(entity) = entry::entity(session, id)? {
-        entry::remove_entity(session, &entity)?;
+    if let Some(entity) = store::entity(session, id)? {
+        store::remove_entity(session, &entity)?;
     }
     Ok(())
 }
@@ -237,15 +239,15 @@ pub(super) fn looked_up(
         return Ok(Some(body.id.0));
     }
     if given(&body.name) {
-        return Ok(entry::id_of_name(session, kind, &body.name.0)?);
+        return Ok(index::id_of_name(session, kind, &body.name.0)?);
     }
     if given(&body.alias_id) {
-        return Ok(entry::id_of_alias(session, kind, &body.alias_id.0)?);
+        return Ok(index::id_of_alias(session, kind, &body.alias_id.0)?);
     }
     match (given(&body.alias_name), given(&body.alias_mount_accessor)) {
         (true, true) => {
             let (accessor, name) = (&body.alias_mount_accessor.0, &body.alias_name.0);
-            Ok(entry::id_of_alias_name(session, kind, accessor, name)?)
+            Ok(index::id_of_alias_name(session, kind, accessor, name)?)
         }
         (false, false) => Err(ApiError::bad_request("query parameter not supplied")),
         _ => Err(ApiError::bad_request(

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::body;
 use super::entities::looked_up;
-use super::entry::{self, Group, Kind};
+use super::entry::Group;
+use super::index::{self, Kind};
+use super::store;
 use crate::barrier::Session;
 use crate::logical::{ApiError, ApiResult, Pairs, Response, Scalar, Words};
 use crate::sys::CoreCall;
@@ -51,7 +53,7 @@ pub(super) fn write_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiRe
 
 fn write_named(core: &CoreCall<'_>, session: &mut Session, body: Body) -> ApiResult<Response> {
     if !body.name.0.is_empty()
-        && let Some(id) = entry::id_of_name(session, Kind::Group, &body.name.0)?
+        && let Some(id) = index::id_of_name(session, Kind::Group, &body.name.0)?
     {
         return write_known(core, session, &id, body);
     }
@@ -63,7 +65,7 @@ fn write_named(core: &CoreCall<'_>, session: &mut Session, body: Body) -> ApiRes
     };
     let mut group = Group::new(&body.name.0, external, core.call.now.into());
     change(session, &mut group, body)?;
-    entry::store_group(session, &group, None)?;
+    store::store_group(session, &group, None)?;
     Response::data(&json!({ "id": group.id, "name": group.name }))
 }
 
@@ -74,7 +76,7 @@ fn write_known(
     body: Body,
 ) -> ApiResult<Response> {
     let before =
-        entry::group(session, id)?.ok_or_else(|| ApiError::bad_request("invalid group ID"))?;
+        store::group(session, id)?.ok_or_else(|| ApiError::bad_request("invalid group ID"))?;
     let mut group = (*before).clone();
     let kind = if group.external { "external" } else { "internal" };
     if !body.r#type.0.is_empty() && body.r#type.0 != kind {
@@ -82,7 +84,7 @@ fn write_known(
     }
     if !body.name.0.is_empty() {
         body::name(&body.name.0)?;
-        let owner = entry::id_of_name(session, Kind::Group, &body.name.0)?;
+        let owner = index::id_of_name(session, Kind::Group, &body.name.0)?;
         if owner.is_some_and(|owner| owner != id) {
             return Err(ApiError::bad_request("group name is already in use"));
         }
@@ -91,7 +93,7 @@ fn write_known(
     change(session, &mut group, body)?;
     group.modify_index += 1;
     group.updated = core.call.now.into();
-    entry::store_group(session, &group, Some(&before))?;
+    store::store_group(session, &group, Some(&before))?;
     Ok(Response::empty())
 }
 
@@ -109,7 +111,7 @@ fn change(session: &mut Session, group: &mut Group, body: Body) -> ApiResult<()>
             ));
         }
         for id in &ids {
-            if entry::entity(session, id)?.is_none() {
+            if store::entity(session, id)?.is_none() {
                 return Err(ApiError::listed(400, format!("invalid entity ID {id:?}")));
             }
         }
@@ -117,7 +119,7 @@ fn change(session: &mut Session, group: &mut Group, body: Body) -> ApiResult<()>
     }
     if let Some(Words(ids)) = body.member_group_ids {
         for id in &ids {
-            if entry::group(session, id)?.is_none() {
+            if store::group(session, id)?.is_none() {
                 return Err(ApiError::listed(400, format!("invalid member group ID {id:?}")));
             }
             if contains(session, id, &group.id)? {
@@ -150,7 +152,7 @@ fn contains(session: &mut Session, outer: &str, inner: &str) -> ApiResult<bool> 
         if id == inner {
             return Ok(true);
         }
-        if let Some(group) = entry::group(session, &id)? {
+        if let Some(group) = store::group(session, &id)? {
             for member in &group.member_group_ids {
                 if !queue.contains(member) {
                     queue.push(member.clone());
@@ -169,13 +171,13 @@ pub(super) fn read_by_id(core: &CoreCall<'_>, session: &mut Session) -> ApiResul
 
 /// `identity/group/name/<name>`.
 pub(super) fn read_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let id = entry::id_of_name(session, Kind::Group, core.call.param("name"))?;
+    let id = index::id_of_name(session, Kind::Group, core.call.param("name"))?;
     let shown = show(session, &id.ok_or_else(ApiError::not_found)?)?;
     Response::data(&shown.ok_or_else(ApiError::not_found)?)
 }
 
 fn show(session: &mut Session, id: &str) -> ApiResult<Option<Value>> {
-    let Some(group) = entry::group(session, id)? else { return Ok(None) };
+    let Some(group) = store::group(session, id)? else { return Ok(None) };
     let alias = match &group.alias {
         Some(alias) => {
             let shown = body::show_alias(session, alias, &group.id)?;
@@ -183,7 +185,7 @@ fn show(session: &mut Session, id: &str) -> ApiResult<Option<Value>> {
         }
         None => json!({}),
     };
-    let parents = entry::groups_of(session, Kind::Group, id)?;
+    let parents = index::groups_of(session, Kind::Group, id)?;
     let some = |list: &[String]| if list.is_empty() { Value::Null } else { json!(list) };
     Ok(Some(json!({
         "id": group.id,
@@ -206,8 +208,8 @@ fn show(session: &mut Session, id: &str) -> ApiResult<Option<Value>> {
 pub(super) fn list_ids(_core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let mut info = Map::new();
     for id in body::keys_below(session, Kind::Group.prefix()) {
-        let Some(group) = entry::group(session, &id)? else { continue };
-        let parents = entry::groups_of(session, Kind::Group, &id)?.len();
+        let Some(group) = store::group(session, &id)? else { continue };
+        let parents = index::groups_of(session, Kind::Group, &id)?.len();
         let mut one = json!({
             "name": group.name,
             "num_member_entities": group.member_entity_ids.len(),
@@ -235,15 +237,15 @@ pub(super) fn delete_by_id(core: &CoreCall<'_>, session: &mut Session) -> ApiRes
 
 /// `identity/group/name/<name>`.
 pub(super) fn delete_by_name(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    match entry::id_of_name(session, Kind::Group, core.call.param("name"))? {
+    match index::id_of_name(session, Kind::Group, core.call.param("name"))? {
         Some(id) => delete(session, &id),
         None => Ok(Response::empty()),
     }
 }
 
 fn delete(session: &mut Session, id: &str) -> ApiResult<Response> {
-    if let Some(group) = entry::group(session, id)? {
-        entry::remove_group(session, &group)?;
+    if let Some(group) = store::group(session, id)? {
+        store::remove_group(session, &group)?;
     }
     Ok(Response::empty())
 }

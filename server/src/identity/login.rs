@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::entry::{self, Alias, Entity, Kind, Metadata};
+use super::entry::{Alias, Entity, Metadata};
+use super::index::{self, Kind};
+use super::store;
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
 
@@ -29,9 +31,9 @@ pub fn arrive(
     now: Stamp,
 ) -> Result<Arc<Entity>, ViewError> {
     let kind = Kind::Entity;
-    let known = entry::id_of_alias_name(session, kind, arrival.mount_accessor, arrival.name)?;
+    let known = index::id_of_alias_name(session, kind, arrival.mount_accessor, arrival.name)?;
     let known = match known {
-        Some(id) => entry::entity(session, &id)?,
+        Some(id) => store::entity(session, &id)?,
         None => None,
     };
     let entity = if let Some(entity) = known {
@@ -41,7 +43,7 @@ pub fn arrive(
         let mut alias = Alias::new(arrival.mount_accessor, arrival.name, now);
         alias.metadata.clone_from(arrival.metadata);
         entity.aliases.push(alias);
-        entry::store_entity(session, &entity, None)?;
+        store::store_entity(session, &entity, None)?;
         Arc::new(entity)
     };
     if let Some(groups) = arrival.groups {
@@ -66,7 +68,7 @@ fn refresh(
         alias.metadata.clone_from(arrival.metadata);
         alias.updated = now;
     }
-    entry::store_entity(session, &changed, Some(&entity))?;
+    store::store_entity(session, &changed, Some(&entity))?;
     Ok(Arc::new(changed))
 }
 
@@ -80,13 +82,13 @@ fn join(
 ) -> Result<(), ViewError> {
     let mut wanted = Vec::new();
     for name in names {
-        wanted.extend(entry::id_of_alias_name(session, Kind::Group, mount_accessor, name)?);
+        wanted.extend(index::id_of_alias_name(session, Kind::Group, mount_accessor, name)?);
     }
-    let current = entry::groups_of(session, Kind::Entity, entity_id)?;
+    let current = index::groups_of(session, Kind::Entity, entity_id)?;
     let touched = wanted.iter().filter(|id| !current.contains(id));
     let touched: Vec<String> = touched.chain(current.iter()).cloned().collect();
     for id in touched {
-        let Some(group) = entry::group(session, &id)? else { continue };
+        let Some(group) = store::group(session, &id)? else { continue };
         let ours = group.alias.as_ref().is_some_and(|a| a.mount_accessor == mount_accessor);
         let inside = group.member_entity_ids.iter().any(|m| m == entity_id);
         if !group.external || !ours || inside == wanted.contains(&id) {
@@ -100,7 +102,7 @@ fn join(
         }
         changed.modify_index += 1;
         changed.updated = now;
-        entry::store_group(session, &changed, Some(&group))?;
+        store::store_group(session, &changed, Some(&group))?;
     }
     Ok(())
 }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::body;
 use super::entities::BATCH_MAX;
-use super::entry::{self, Alias, Entity, Kind};
+use super::entry::{Alias, Entity};
+use super::index::{self, Kind};
+use super::store;
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Response, Scalar, Words};
@@ -34,7 +36,7 @@ pub(super) fn merge(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     if from_entity_ids.0.len() > BATCH_MAX {
         return Err(ApiError::bad_request("too many entity ids to merge from: 1000 is the limit"));
     }
-    let before = entry::entity(session, &to_entity_id.0)?
+    let before = store::entity(session, &to_entity_id.0)?
         .ok_or_else(|| ApiError::bad_request("entity id to merge to is invalid"))?;
     let mut target = (*before).clone();
     let now = Stamp::from(core.call.now);
@@ -44,13 +46,13 @@ pub(super) fn merge(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
                 "to_entity_id should not be present in from_entity_ids",
             ));
         }
-        let from = entry::entity(session, &id)?
+        let from = store::entity(session, &id)?
             .ok_or_else(|| ApiError::bad_request("entity id to merge from is invalid"))?;
         let aliases = settle(session, &mut target, &from, &conflicting_alias_ids_to_keep.0)?;
         take_over(session, &mut target, &from, aliases, now)?;
     }
     target.updated = now;
-    entry::store_entity(session, &target, Some(&before))?;
+    store::store_entity(session, &target, Some(&before))?;
     Ok(Response::empty())
 }
 
@@ -106,22 +108,22 @@ fn take_over(
     aliases: Vec<Alias>,
     now: Stamp,
 ) -> ApiResult<()> {
-    for id in entry::groups_of(session, Kind::Entity, &from.id)?.iter() {
-        let Some(group) = entry::group(session, id)? else { continue };
+    for id in index::groups_of(session, Kind::Entity, &from.id)?.iter() {
+        let Some(group) = store::group(session, id)? else { continue };
         if !group.member_entity_ids.contains(&target.id) {
             let mut changed = (*group).clone();
             changed.member_entity_ids.push(target.id.clone());
             changed.modify_index += 1;
             changed.updated = now;
-            entry::store_group(session, &changed, Some(&group))?;
+            store::store_group(session, &changed, Some(&group))?;
         }
     }
-    entry::remove_entity(session, from)?;
+    store::remove_entity(session, from)?;
     target.aliases.extend(aliases.into_iter().map(|mut alias| {
         alias.merged_from.push(from.id.clone());
         alias
     }));
     target.merged.push(from.id.clone());
-    entry::note_merged(session, &from.id, &target.id)?;
+    store::note_merged(session, &from.id, &target.id)?;
     Ok(())
 }

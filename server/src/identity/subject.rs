@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::entry::{self, Entity, Group, Kind};
+use super::entry::{Entity, Group};
+use super::index::{self, Kind};
+use super::store;
 use crate::barrier::{Session, ViewError};
 
 /// Groups that a caller is seen to be in at most; nested groups beyond are left out.
@@ -21,8 +23,8 @@ pub struct Subject {
 /// # Errors
 /// See [`ViewError`].
 pub fn subject(session: &mut Session, entity_id: &str) -> Result<Option<Subject>, ViewError> {
-    let Some(entity) = entry::entity(session, entity_id)? else { return Ok(None) };
-    let direct = entry::groups_of(session, Kind::Entity, entity_id)?;
+    let Some(entity) = store::entity(session, entity_id)? else { return Ok(None) };
+    let direct = index::groups_of(session, Kind::Entity, entity_id)?;
     let groups = walk(session, &direct)?;
     let mut policies = entity.policies.clone();
     policies.extend(groups.iter().flat_map(|g| g.policies.iter().cloned()));
@@ -39,9 +41,9 @@ fn walk(session: &mut Session, direct: &[String]) -> Result<Vec<Arc<Group>>, Vie
     while next < queue.len() && groups.len() < GROUPS_MAX {
         let id = queue[next].clone();
         next += 1;
-        let Some(group) = entry::group(session, &id)? else { continue };
+        let Some(group) = store::group(session, &id)? else { continue };
         groups.push(group);
-        for parent in entry::groups_of(session, Kind::Group, &id)?.iter() {
+        for parent in index::groups_of(session, Kind::Group, &id)?.iter() {
             if !queue.contains(parent) {
                 queue.push(parent.clone());
             }
