@@ -1,48 +1,21 @@
-//! Making tokens: who may have which.
+//! Making tokens: `auth/token/create`, and the first root token.
 
 use std::time::SystemTime;
 
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::entry::{self, TokenEntry};
 use super::issue::{NewToken, issue};
-use super::lifetime;
+use super::request::{Body, check, check_batch, display_name, wants_batch};
 use super::role::{self, TokenRole};
+use super::terms::{choose_policies, choose_times};
 use crate::auth::Origin;
 use crate::barrier::{Session, ViewError};
-use crate::engine::duration::parse_seconds;
 use crate::engine::stamp::Stamp;
 use crate::identity::{self, Arrival, Metadata};
-use crate::logical::{
-    ApiError, ApiResult, Call, Flag, Integer, Operation, Pairs, Response, Scalar, Texts,
-};
+use crate::logical::{ApiError, ApiResult, Call, Operation, Response};
 use crate::policy::{self, Capabilities};
 use crate::sys::CoreCall;
-
-/// Longest custom id, display name or policy name, bytes.
-const TEXT_MAX: usize = 512;
-/// Metadata in all, bytes.
-const META_MAX: usize = 512 * 1024;
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Body {
-    id: Option<Scalar>,
-    policies: Option<Texts>,
-    meta: Option<Pairs>,
-    no_parent: Flag,
-    no_default_policy: Flag,
-    renewable: Option<Flag>,
-    ttl: Option<Scalar>,
-    lease: Option<Scalar>,
-    r#type: Scalar,
-    explicit_max_ttl: Option<Scalar>,
-    display_name: Scalar,
-    num_uses: Integer,
-    period: Option<Scalar>,
-    entity_alias: Scalar,
-}
 
 /// Makes a root token with this id.
 ///
@@ -185,219 +158,9 @@ fn entity_of(session: &mut Session, alias: &str, call: &Call<'_>, now: Stamp) ->
     Ok(identity::arrive(session, &arrival, now)?.id.clone())
 }
 
-/// Whether the token is to be a batch token, by the request or by the role.
-fn wants_batch(body: &Body, role: Option<&TokenRole>) -> ApiResult<bool> {
-    let asked = match body.r#type.0.as_str() {
-        "" => None,
-        "service" => Some(false),
-        "batch" => Some(true),
-        _ => return Err(ApiError::bad_request("invalid 'token_type' value")),
-    };
-    Ok(match role.map_or("", |r| r.params.kind.as_str()) {
-        "service" => false,
-        "batch" => true,
-        "default-batch" => asked.unwrap_or(true),
-        _ => asked.unwrap_or(false),
-    })
-}
-
-fn check_batch(batch: bool, body: &Body, policies: &[String]) -> ApiResult<()> {
-    if !batch {
-        return Ok(());
-    }
-    for (given, name) in [
-        (time("explicit_max_ttl", body.explicit_max_ttl.as_ref())? != 0, "explicit_max_ttl"),
-        (body.num_uses.0 != 0, "num_uses"),
-        (time("period", body.period.as_ref())? != 0, "period"),
-        (body.id.as_ref().is_some_and(|id| !id.0.is_empty()), "id"),
-    ] {
-        if given {
-            return Err(ApiError::bad_request(format!("batch tokens cannot have {name:?} set")));
-        }
-    }
-    if policies.iter().any(|p| p == policy::ROOT) {
-        return Err(ApiError::bad_request("batch tokens cannot be root tokens"));
-    }
-    Ok(())
-}
-
 /// Whether the caller has `sudo` on the path, root included.
 fn is_privileged(call: &Call<'_>, session: &mut Session) -> ApiResult<bool> {
     let path = format!("{}{}", call.mount.path, call.path);
     let granted = policy::granted(session, call.caller, Operation::Write, &path, call.now)?;
     Ok(granted.capabilities.allows(Capabilities::SUDO))
-}
-
-fn check(body: &Body, privileged: bool, root: bool, role: Option<&TokenRole>) -> ApiResult<()> {
-    let refuse = |message: &str| Err(ApiError::bad_request(message));
-    if !body.entity_alias.0.is_empty() {
-        match role {
-            None => return refuse("'entity_alias' is only allowed in combination with token role"),
-            Some(role) if !role.allows_alias(&body.entity_alias.0) => {
-                return refuse("invalid 'entity_alias' value");
-            }
-            Some(_) => {}
-        }
-    }
-    if body.num_uses.0 < 0 {
-        return refuse("number of uses cannot be negative");
-    }
-    let id = body.id.as_ref().map_or("", |s| s.0.as_str());
-    if !id.is_empty() {
-        if !(root || privileged) {
-            return refuse("root or sudo privileges required to specify token id");
-        }
-        for prefix in ["hvs.", "hvb.", "s.", "b."] {
-            if id.starts_with(prefix) {
-                return refuse(&format!("custom token ID cannot have the '{prefix}' prefix"));
-            }
-        }
-        if id.contains('.') {
-            return refuse("custom token ID cannot have a '.' in the value");
-        }
-        if id.contains(|c: char| c.is_whitespace() || c.is_control()) || id.len() > TEXT_MAX {
-            return refuse("custom token ID must be of at most 512 characters without spaces");
-        }
-    }
-    if body.no_parent.0 && !privileged {
-        return refuse("root or sudo privileges required to create orphan token");
-    }
-    if time("period", body.period.as_ref())? != 0 && !privileged && role.is_none() {
-        return refuse("root or sudo privileges required to create periodic token");
-    }
-    let meta: usize = body.meta.iter().flat_map(|m| &m.0).map(|(k, v)| k.len() + v.len()).sum();
-    if meta > META_MAX {
-        return refuse("token metadata is too large: 512 KiB is the limit");
-    }
-    if body.display_name.0.len() > TEXT_MAX {
-        return refuse("display_name is too long: 512 bytes is the limit");
-    }
-    Ok(())
-}
-
-/// A child's policies are its parent's or a subset of them, unless the caller is privileged.
-fn choose_policies(
-    body: &Body,
-    parent: &TokenEntry,
-    privileged: bool,
-    role: Option<&TokenRole>,
-) -> ApiResult<Vec<String>> {
-    let asked: Vec<String> =
-        body.policies.iter().flat_map(|w| &w.0).map(|w| w.to_lowercase()).collect();
-    let root_by_other = |wanted: &[String]| {
-        let root = wanted.iter().any(|p| p == policy::ROOT);
-        if root && !parent.is_root() { Err(not_by_root()) } else { Ok(root) }
-    };
-    if let Some(role) = role
-        && let Some(chosen) = role.choose(&asked, body.no_default_policy.0)?
-    {
-        root_by_other(&chosen)?;
-        return Ok(chosen);
-    }
-    let mut wanted: Vec<String> = match &body.policies {
-        Some(Texts(words)) if !words.is_empty() => words.iter().map(|w| w.to_lowercase()).collect(),
-        _ => parent.policies.clone(),
-    };
-    if !privileged {
-        let subset = wanted.iter().all(|p| parent.policies.contains(p) || p == policy::DEFAULT);
-        if !subset {
-            return Err(ApiError::bad_request("child policies must be subset of parent"));
-        }
-    }
-    if root_by_other(&wanted)? {
-        return Ok(vec![policy::ROOT.to_owned()]);
-    }
-    if body.no_default_policy.0 {
-        if asked.is_empty() {
-            wanted.retain(|p| p != policy::DEFAULT);
-        }
-    } else {
-        wanted.push(policy::DEFAULT.to_owned());
-    }
-    wanted.sort_unstable();
-    wanted.dedup();
-    if wanted.len() > policy::POLICIES_PER_TOKEN_MAX {
-        return Err(ApiError::bad_request("too many policies: 1024 is the limit"));
-    }
-    Ok(wanted)
-}
-
-fn not_by_root() -> ApiError {
-    ApiError::bad_request("root tokens may not be created without parent token being root")
-}
-
-struct Times {
-    ttl: u64,
-    explicit_max_ttl: u64,
-    period: u64,
-    warnings: Vec<String>,
-}
-
-fn choose_times(
-    body: &Body,
-    parent: &TokenEntry,
-    policies: &[String],
-    call: &Call<'_>,
-    role: Option<&TokenRole>,
-) -> ApiResult<Times> {
-    let mut times = Times {
-        ttl: time("ttl", body.ttl.as_ref().or(body.lease.as_ref()))?,
-        explicit_max_ttl: time("explicit_max_ttl", body.explicit_max_ttl.as_ref())?,
-        period: time("period", body.period.as_ref())?,
-        warnings: Vec::new(),
-    };
-    if let Some(params) = role.map(|r| &r.params) {
-        if params.period > 0 {
-            times.period = params.period;
-        }
-        times.explicit_max_ttl = match (times.explicit_max_ttl, params.explicit_max_ttl) {
-            (0, role) => role,
-            (own, 0) => own,
-            (own, role) => own.min(role),
-        };
-    }
-    let root = policies.iter().any(|p| p == policy::ROOT);
-    if root && times.ttl == 0 && times.period == 0 && times.explicit_max_ttl == 0 {
-        if parent.expires.is_some() {
-            return Err(ApiError::bad_request(
-                "expiring root tokens cannot create non-expiring root tokens",
-            ));
-        }
-        return Ok(times);
-    }
-    let max = call.mount.max_lease_ttl;
-    if times.period > 0 {
-        times.ttl = times.period;
-    } else if times.ttl == 0 {
-        times.ttl = call.mount.default_lease_ttl;
-    }
-    let max = match times.explicit_max_ttl {
-        0 => max,
-        explicit => explicit.min(max),
-    };
-    let what = if times.period > 0 { "period" } else { "TTL" };
-    let asked = times.period > 0 || body.ttl.is_some() || body.lease.is_some();
-    let mut warnings = Vec::new();
-    times.ttl = lifetime::capped(what, times.ttl, max, &mut warnings);
-    // Nobody is told of a bound who asked for nothing beyond it.
-    times.warnings.extend(warnings.into_iter().filter(|_| asked));
-    Ok(times)
-}
-
-/// Seconds; nothing is 0.
-fn time(name: &str, given: Option<&Scalar>) -> ApiResult<u64> {
-    let Some(Scalar(text)) = given else { return Ok(0) };
-    let seconds = parse_seconds(text)
-        .ok_or_else(|| ApiError::bad_request(format!("time: {name} is not a duration")))?;
-    u64::try_from(seconds).map_err(|_| ApiError::bad_request(format!("{name} must be positive")))
-}
-
-/// `token`, or `token-<name>` with odd characters as dashes.
-fn display_name(wanted: &str) -> String {
-    if wanted.is_empty() {
-        return "token".to_owned();
-    }
-    let dashed: String =
-        wanted.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    format!("token-{}", dashed.trim_matches('-'))
 }

@@ -6,10 +6,12 @@ mod entry;
 mod issue;
 mod lease;
 mod lifetime;
+mod request;
 mod role;
 mod routes;
 pub mod sweep;
 mod takes;
+mod terms;
 
 pub use create::create_root;
 pub(crate) use entry::accessor_key;
