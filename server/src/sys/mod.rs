@@ -36,7 +36,6 @@ mod rotation;
 mod routes;
 mod seal;
 mod tools;
-mod tune;
 mod ui;
 
 use strongroom_storage::KeyspaceId;

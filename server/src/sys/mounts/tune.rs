@@ -3,40 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::CoreCall;
-use super::mounts::{Config, Place, strings};
+use super::place::Place;
+use super::settings::{Settings, plain_options};
 use crate::barrier::Session;
-use crate::config::LeaseTimes;
 use crate::engine;
 use crate::logical::{ApiError, ApiResult, Response, Scalar};
 use crate::mount::{self, MountEntry, MountError};
-
-/// What `tune` shows: times in force and what was set.
-pub(super) fn tuning(entry: &MountEntry, times: LeaseTimes) -> Value {
-    let or = |own: u64, default| if own == 0 { default } else { own };
-    let mut data = serde_json::to_value(&entry.config).unwrap_or_default();
-    data["default_lease_ttl"] = or(entry.config.default_lease_ttl, times.default).into();
-    data["max_lease_ttl"] = or(entry.config.max_lease_ttl, times.max).into();
-    data["description"] = entry.description.clone().into();
-    if let Some(options) = entry.options.as_ref().filter(|o| !o.is_empty()) {
-        data["options"] = json!(options);
-    }
-    if let (Some(lockout), Some(fields)) = (entry.config.user_lockout_config, data.as_object_mut())
-    {
-        fields.remove("user_lockout_config");
-        for (name, value) in [
-            ("user_lockout_threshold", json!(lockout.lockout_threshold)),
-            ("user_lockout_duration", json!(lockout.lockout_duration)),
-            ("user_lockout_counter_reset_duration", json!(lockout.lockout_counter_reset)),
-            ("user_lockout_disable", json!(lockout.lockout_disable)),
-        ] {
-            fields.insert(name.to_owned(), value);
-        }
-    }
-    data
-}
+use crate::sys::CoreCall;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -44,7 +18,7 @@ struct TuneBody {
     description: Option<Scalar>,
     options: Option<BTreeMap<String, Scalar>>,
     #[serde(flatten)]
-    config: Config,
+    config: Settings,
 }
 
 /// Changes a mount; a KV mount of version 1 becomes one of version 2 when it is told to.
@@ -69,7 +43,7 @@ pub(super) fn tune(
             entry.description = description;
         }
         if let Some(options) = body.options {
-            upgraded = tune_options(entry, strings(options))?.then(|| entry.keyspace());
+            upgraded = tune_options(entry, plain_options(options))?.then(|| entry.keyspace());
         }
         config_error = body.config.apply(&mut entry.config).err();
         match &config_error {
