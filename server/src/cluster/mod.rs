@@ -10,6 +10,7 @@ pub mod ops;
 mod build;
 mod dev;
 mod gather;
+mod init;
 mod lifecycle;
 mod rekey;
 mod remote;
@@ -17,7 +18,9 @@ mod replace;
 mod restore;
 mod root_token;
 mod rotation;
+mod seal_status;
 mod shares;
+mod unseal;
 mod unsealed;
 mod versions;
 
@@ -37,11 +40,14 @@ use crate::seal::SealEntry;
 use crate::telemetry::Meters;
 use data_dir::{DataDir, DataDirError};
 
-pub use lifecycle::{InitReply, InitRequest, SealStatus, ShutdownError, UnsealRequest};
+pub use init::{InitReply, InitRequest};
+pub use lifecycle::ShutdownError;
 pub use rekey::{RekeyPlan, RekeyReply, RekeyStatus, RekeyStep, VerifyStatus};
 pub use restore::{RestoreFailed, restore};
 pub use root_token::RootStatus;
 pub use rotation::{OPERATIONS_MAX, RotateConfig};
+pub use seal_status::SealStatus;
+pub use unseal::UnsealRequest;
 pub use unsealed::{Identity, Unsealed};
 
 use shares::Progress;

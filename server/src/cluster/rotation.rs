@@ -1,4 +1,4 @@
-//! Rotates the barrier key when its time has come or it was used often enough.
+//! Rotating the barrier key: at once, or when its time has come or it was used often enough.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use tokio::task::AbortHandle;
 
 use super::build::seconds;
-use super::{Cluster, Unsealed};
-use crate::barrier::{Session, ViewError};
+use super::{Cluster, KEYRING_KEY, Unsealed};
+use crate::barrier::{Keyring, Session, ViewError};
 use crate::keyspace::CORE;
+use crate::logical::{ApiError, ApiResult};
 use crate::replication::Role;
 
 /// Operations under one key at most: a tenth below 2^32, where random nonces become a risk.
@@ -57,6 +58,29 @@ impl RotateConfig {
     fn due(&self, age: u64, seals: u64) -> bool {
         let too_old = self.interval != 0 && age >= self.interval;
         self.enabled && (too_old || seals >= self.max_operations)
+    }
+}
+
+impl Cluster {
+    /// Adds a key to the keyring; new values are sealed under it. The keyring is durable before its
+    /// first use.
+    ///
+    /// # Errors
+    /// 503 while sealed, 500 when it cannot be stored; the keys are as before then.
+    pub async fn rotate(&self, now: SystemTime) -> ApiResult<u32> {
+        let _changing = self.changing.lock().await;
+        let unsealed = self.unsealed()?;
+        let mut txn = unsealed.store.begin();
+        let stored = txn.get(CORE, KEYRING_KEY.as_bytes()).map_err(ApiError::internal)?;
+        let stored = stored.ok_or_else(|| ApiError::internal("the keyring is missing"))?;
+        let mut ring = Keyring::open(&stored, &unsealed.root_key).map_err(ApiError::internal)?;
+        let term = ring.rotate(seconds(now)).map_err(ApiError::internal)?;
+        let stored = ring.seal(&unsealed.root_key).map_err(ApiError::internal)?;
+        txn.put(CORE, KEYRING_KEY.as_bytes(), stored);
+        txn.commit().await.map_err(|e| crate::dispatch::commit_error(&e))?;
+        unsealed.barrier.replace_keyring(ring).map_err(ApiError::internal)?;
+        tracing::info!(term, "rotated the barrier key");
+        Ok(term)
     }
 }
 
