@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::Request;
-use super::run::Context;
+use super::context::Context;
 use crate::auth::admit_address;
 use crate::barrier::Session;
 use crate::logical::{Access, ApiError, ApiResult, Caller};

@@ -9,7 +9,9 @@
 //! as it is gets copied whole, twice.
 
 mod authorise;
+mod context;
 mod flight;
+mod handler;
 mod page;
 mod record;
 mod remote;
@@ -32,10 +34,10 @@ use crate::replication::Role;
 use crate::sys::{self, SysCall, SysHandler};
 use crate::token::{self, Spent};
 
+pub use context::Step;
 pub use flight::{Flight, Flights};
 pub use remote::execute_forwarded;
 pub use request::Request;
-pub use run::Step;
 
 /// Conflicts that a call survives before it is given back to the client.
 const TRIES: usize = 128;
@@ -128,7 +130,7 @@ fn attempt(call: &Call<'_>, trail: &mut Option<Box<Trail>>, spent: bool) -> ApiR
     let Call { cluster, unsealed, request, role } = *call;
     let mut session = unsealed.session();
     let found = record::know(trail, &mut session, request)?;
-    let context = run::Context {
+    let context = context::Context {
         cluster,
         lockout: &unsealed.lockout,
         request,

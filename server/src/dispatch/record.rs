@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::authorise::identify;
-use super::run::Context;
+use super::context::Context;
 use super::{Request, Step};
 use crate::audit::{Facts, Policies, Trail, Who};
 use crate::barrier::Session;

@@ -9,8 +9,8 @@ use hyper::HeaderMap;
 use strongroom_storage::CommitError;
 
 use super::authorise::identify;
-use super::run::{self, Context, Step};
-use super::{Request, TRIES, busy, commit_error, record, to_the_end};
+use super::context::{Context, Step};
+use super::{Request, TRIES, busy, commit_error, handler, record, run, to_the_end};
 use crate::audit::Trail;
 use crate::barrier::Session;
 use crate::cluster::ops::{ForwardReply, ForwardRequest};
@@ -61,7 +61,7 @@ pub(super) async fn login(
         let mut own = Response::empty();
         own.login.clone_from(&settled.login);
         own.warnings.clone_from(&settled.warnings);
-        let response = run::complete(&mut session, request, own)?;
+        let response = handler::complete(&mut session, request, own)?;
         match session.into_txn().commit().await {
             Ok(_) => return Ok(response),
             Err(CommitError::Conflict) => {}
