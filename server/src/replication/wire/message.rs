@@ -3,10 +3,9 @@
 use strongroom_storage::{Digest, KeyspaceId, Lsn};
 
 use super::codec::{Input, Output};
-use super::parts::{
-    Bootstrap, Change, Fetched, Forwarded, Heartbeat, Hello, Reconcile, RefusalCode, Start,
-    position, put_position,
-};
+use super::exchange::{Fetched, Forwarded};
+use super::opening::{Bootstrap, Hello, RefusalCode};
+use super::stream::{Change, Heartbeat, Reconcile, Start, position, put_position};
 use super::{FRAME_MAX, WIRE_VERSION, WireError};
 
 /// One message.

@@ -4,17 +4,18 @@
 //! or a [`WireError`], never a panic, and no memory is set aside for bytes that have not come.
 
 mod codec;
+mod exchange;
 mod message;
-mod parts;
+mod opening;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod transport;
 
+pub(crate) use exchange::{Fetched, Forwarded};
 pub(crate) use message::Message;
-pub(crate) use parts::{
-    Bootstrap, Change, Fetched, Forwarded, Heartbeat, Hello, Op, Purpose, Reconcile, RefusalCode,
-    Start, WireDev,
-};
+pub(crate) use opening::{Bootstrap, Hello, Purpose, RefusalCode, WireDev};
+pub(crate) use stream::{Change, Heartbeat, Op, Reconcile, Start};
 pub(crate) use transport::{
     Connection, FrameReader, FrameWriter, SNAPSHOT_PATIENCE, TransportError,
 };
