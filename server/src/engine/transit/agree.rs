@@ -8,12 +8,11 @@ use rustls_pki_types::pem::SectionKind;
 use super::super::fields::Fields;
 use super::derive::expand;
 use super::key::{self, Imported, Settings, Stored};
-use super::keys::load;
 use super::kind::{Family, Kind};
 use super::material::Version;
 use super::native::Pkey;
 use super::pem;
-use super::ready::Key;
+use super::ready::{Key, load_stored};
 use super::secret::Secret;
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
@@ -47,7 +46,7 @@ pub(super) fn derive_key(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Resp
     let bytes = expand(&secret, &[], len)?;
     let version = Version::of(kind, false, Secret::from_bytes(bytes.to_vec()), call.now.into())
         .ok_or_else(|| ApiError::internal("a derived key is malformed"))?;
-    let mut stored = match load(view, name)? {
+    let mut stored = match load_stored(view, name)? {
         Some(stored) if stored.kind != kind || stored.derived || stored.imported.is_none() => {
             return Err(refuse(format!("key {name} exists and is not one that was derived so")));
         }

@@ -9,11 +9,10 @@ use super::super::fields::Fields;
 use super::der::{self, BIT_STRING, INTEGER, OID, SEQUENCE};
 use super::hash::Hash;
 use super::key::{self, Stored};
-use super::keys::load;
 use super::kind::{Family, Kind};
 use super::native::{Curve, Scheme};
 use super::pem;
-use super::ready::Key;
+use super::ready::{Key, load_stored};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
 
@@ -145,7 +144,7 @@ pub(super) fn set(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
         )
     })?;
     let version = requested(&key.stored, &fields)?;
-    let Some(mut stored) = load(view, name)? else { return Err(missing(name)) };
+    let Some(mut stored) = load_stored(view, name)? else { return Err(missing(name)) };
     let Some(material) = stored.versions.get_mut(&version) else {
         return Err(ApiError::bad_request("no such key version"));
     };

@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 
 use super::super::fields::Fields;
 use super::super::stamp::Stamp;
+use super::configure::auto_rotate_period;
 use super::export::select;
 use super::hash::Hash;
 use super::key::{self, Imported, Settings, Stored};
-use super::keys::{auto_rotate_period, load};
 use super::kind::{Family, Kind};
 use super::material::Version;
-use super::ready::Key;
+use super::ready::{Key, load_stored};
 use super::wire::{BASE64, decode};
 use super::wrapping;
 use crate::barrier::View;
@@ -84,7 +84,7 @@ fn add_version(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let refuse = |why: String| ApiError::bad_request(why);
     let fields = Fields::of(call)?;
     let hash = oaep_hash(&fields)?;
-    let mut stored = load(view, name)?.ok_or_else(|| {
+    let mut stored = load_stored(view, name)?.ok_or_else(|| {
         refuse(format!(
             "no key found with name {name}; to import a new key, use the import/ endpoint"
         ))

@@ -15,10 +15,12 @@ mod batch;
 mod certificate;
 mod cipher;
 mod config;
+mod configure;
 mod crypt;
 mod decimal;
 mod der;
 mod derive;
+mod describe;
 mod encoding;
 mod export;
 mod hash;
@@ -127,13 +129,13 @@ pub(super) static ROUTES: &[EngineRoute] = &[
     EngineRoute::new(
         "keys/{name}/config",
         "Set the rules of a key.",
-        &[Method::primary(Operation::Write, keys::configure)],
+        &[Method::primary(Operation::Write, configure::configure)],
     )
     .takes(takes::KEYS_CONFIG),
     EngineRoute::new(
         "keys/{name}/trim",
         "Remove old versions of a key for good.",
-        &[Method::primary(Operation::Write, keys::trim)],
+        &[Method::primary(Operation::Write, configure::trim)],
     )
     .takes(takes::KEYS_TRIM),
     EngineRoute::new(

@@ -208,3 +208,8 @@ fn replace(buffer: &mut Vec<u8>, message: &[u8]) {
 fn required(context: Option<&[u8]>) -> ApiResult<&[u8]> {
     context.filter(|c| !c.is_empty()).ok_or_else(|| ApiError::bad_request(MISSING_CONTEXT))
 }
+
+/// The stored form of a key, to change it.
+pub(super) fn load_stored(view: &mut View<'_>, name: &str) -> ApiResult<Option<Stored>> {
+    Ok(Key::load(view, name)?.map(|key| key.stored.clone()))
+}

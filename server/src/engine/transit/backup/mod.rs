@@ -16,10 +16,9 @@ use zeroize::Zeroizing;
 use super::super::fields::Fields;
 use super::super::stamp::Stamp;
 use super::key::{self, Event, Imported, Stored};
-use super::keys::load;
 use super::kind::Kind;
 use super::material::Version;
-use super::ready::Key;
+use super::ready::{Key, load_stored};
 use super::wire::{BASE64, decode};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
@@ -106,7 +105,7 @@ fn refused(message: impl std::fmt::Display) -> ApiError {
 
 pub(super) fn backup(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let name = call.param("name");
-    let mut stored = load(view, name)?.ok_or_else(ApiError::not_found)?;
+    let mut stored = load_stored(view, name)?.ok_or_else(ApiError::not_found)?;
     stored.must_be_in_use()?;
     if !stored.exportable {
         return Err(refused("exporting is disallowed on the policy"));
