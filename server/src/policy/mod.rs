@@ -7,6 +7,7 @@
 mod acl;
 mod builtin;
 mod capability;
+mod draft;
 mod entry;
 mod grant;
 pub(crate) mod hcl;
@@ -26,11 +27,13 @@ pub use acl::Acl;
 
 pub use builtin::{DEFAULT, ROOT, create_defaults};
 pub use capability::Capabilities;
+pub use draft::ParseError;
 pub use entry::{NAME_MAX, PolicyEntry, WriteError, delete, names, read, write};
 pub use grant::Grant;
 pub use limits::{Limits, glob};
 pub use matcher::{Match, Policy};
-pub use parse::{ParseError, Rule, parse};
+pub use parse::parse;
+pub use rule::Rule;
 pub use shown::patterns;
 
 /// Policies a token may have at most; more are refused when it is made.
