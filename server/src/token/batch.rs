@@ -11,8 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::entry::{Token, TokenEntry};
-use super::issue::later;
+use super::entry::{Token, TokenEntry, later};
 use crate::auth::{Cidr, Origin};
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;

@@ -4,11 +4,12 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-use super::entry::{self, TokenEntry};
+use super::entry::TokenEntry;
 use super::issue::{NewToken, issue};
 use super::request::{Body, check, check_batch, display_name, wants_batch};
 use super::role::{self, TokenRole};
 use super::terms::{choose_policies, choose_times};
+use super::{id, store};
 use crate::auth::Origin;
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
@@ -22,8 +23,8 @@ use crate::sys::CoreCall;
 /// # Errors
 /// See [`ViewError`].
 pub fn create_root(session: &mut Session, token: &str, now: SystemTime) -> Result<(), ViewError> {
-    let id = entry::storage_id(session, token)?;
-    let accessor = entry::generate_accessor().map_err(|_| crate::barrier::BarrierError::Random)?;
+    let id = id::storage_id(session, token)?;
+    let accessor = id::generate_accessor().map_err(|_| crate::barrier::BarrierError::Random)?;
     let root = TokenEntry {
         accessor,
         parent: None,
@@ -47,7 +48,7 @@ pub fn create_root(session: &mut Session, token: &str, now: SystemTime) -> Resul
         origin: Origin::default(),
         batch: false,
     };
-    entry::store(session, &id, &root, None)
+    store::put(session, &id, &root, None)
 }
 
 /// `auth/token/create`.
@@ -77,7 +78,7 @@ fn make(
     let call = &core.call;
     let body: Body = call.parse()?;
     let parent =
-        entry::lookup(session, core.token, call.now)?.ok_or_else(ApiError::permission_denied)?;
+        store::lookup(session, core.token, call.now)?.ok_or_else(ApiError::permission_denied)?;
     if parent.entry.batch {
         return Err(ApiError::bad_request("batch tokens cannot create more tokens"));
     }
@@ -139,8 +140,8 @@ fn chosen_id(body: &Body, session: &mut Session) -> ApiResult<Option<Zeroizing<S
     let Some(id) = body.id.as_ref().map(|s| s.0.as_str()).filter(|id| !id.is_empty()) else {
         return Ok(None);
     };
-    let storage_id = entry::storage_id(session, id)?;
-    if entry::load(session, &storage_id)?.is_some() {
+    let storage_id = id::storage_id(session, id)?;
+    if store::load(session, &storage_id)?.is_some() {
         return Err(ApiError::bad_request("cannot create a token with a duplicate ID"));
     }
     Ok(Some(Zeroizing::new(id.to_owned())))

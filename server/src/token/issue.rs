@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::batch;
-use super::entry::{self, TokenEntry};
+use super::entry::{TokenEntry, later};
+use super::{id, store};
 use crate::auth::{Cidr, Origin};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
@@ -66,7 +67,7 @@ pub fn issue(session: &mut Session, new: NewToken, now: Stamp) -> ApiResult<Auth
         accessor: if batch {
             String::new()
         } else {
-            entry::generate_accessor().map_err(ApiError::internal)?
+            id::generate_accessor().map_err(ApiError::internal)?
         },
         parent: new.parent,
         policies: new.policies,
@@ -100,10 +101,10 @@ pub fn issue(session: &mut Session, new: NewToken, now: Stamp) -> ApiResult<Auth
     } else {
         let token = match id {
             Some(id) => id,
-            None => entry::generate_id().map_err(ApiError::internal)?,
+            None => id::generate_id().map_err(ApiError::internal)?,
         };
-        let storage_id = entry::storage_id(session, &token)?;
-        entry::store(session, &storage_id, &made, None)?;
+        let storage_id = id::storage_id(session, &token)?;
+        store::put(session, &storage_id, &made, None)?;
         token
     };
     auth(session, &token, &made, now)
@@ -144,8 +145,4 @@ pub(super) fn inherited(session: &mut Session, entry: &TokenEntry) -> ApiResult<
     }
     let subject = identity::subject(session, &entry.entity_id)?;
     Ok(subject.map(|s| s.policies().to_vec()).unwrap_or_default())
-}
-
-pub(super) fn later(now: Stamp, seconds: u64) -> Stamp {
-    now.plus_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

@@ -4,9 +4,8 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::entry;
 use super::lifetime::{self, Wish};
-use super::routes;
+use super::{revocation, routes, store};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
@@ -157,7 +156,7 @@ fn lookup(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let now = Stamp::from(core.call.now);
     let invalid = || ApiError::bad_request("invalid lease");
     let id = find(session, &lease)?.ok_or_else(invalid)?;
-    let token = entry::load(session, &id)?.filter(|t| t.entry.valid(now)).ok_or_else(invalid)?;
+    let token = store::load(session, &id)?.filter(|t| t.entry.valid(now)).ok_or_else(invalid)?;
     let entry = &token.entry;
     Response::data(&json!({
         "id": lease,
@@ -196,7 +195,7 @@ fn renew(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
 fn revoke(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let (lease, _) = named(core)?;
     if let Some(id) = find(session, &lease)? {
-        lifetime::revoke(session, &id)?;
+        revocation::revoke(session, &id)?;
     }
     Ok(Response::empty())
 }
@@ -208,9 +207,9 @@ fn revoke_prefix(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Respon
     }
     // A whole lease, or all below the prefix; never what merely begins with the same letters.
     if let Some(id) = find(session, prefix)? {
-        lifetime::revoke(session, &id)?;
+        revocation::revoke(session, &id)?;
     }
-    lifetime::revoke_prefix(session, &format!("{prefix}/"))?;
+    revocation::revoke_prefix(session, &format!("{prefix}/"))?;
     Ok(Response::empty())
 }
 

@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use strongroom_storage::CommitError;
 use tokio::task::AbortHandle;
 
+use super::store::{EXPIRY, expiry_prefix};
 use crate::barrier::{Session, ViewError};
 use crate::cluster::Unsealed;
-use crate::engine::stamp::Stamp;
 use crate::keyspace::LOCAL;
 use crate::wrapping;
 
@@ -23,13 +23,7 @@ use crate::wrapping;
 const SLOT: Duration = Duration::from_secs(1);
 /// Entries that one transaction removes at most.
 const BATCH: usize = 256;
-const EXPIRY: &str = "expiry/";
 const REVOKE: &str = "revoke/";
-
-/// Where the expiry index holds what ends at `at`.
-pub fn expiry_prefix(at: Stamp) -> String {
-    format!("{EXPIRY}{:016x}", at.unix().max(0))
-}
 
 /// Runs until the last user of `unsealed` is gone.
 pub fn spawn(unsealed: &Arc<Unsealed>) -> AbortHandle {
@@ -71,7 +65,7 @@ enum SweepError {
 /// One transaction; whether there may be more to do at once.
 async fn round(unsealed: &Unsealed) -> Result<bool, SweepError> {
     let mut session = unsealed.session();
-    let more = super::lifetime::revoke_noted_prefix(&mut session)?;
+    let more = super::revocation::revoke_noted_prefix(&mut session)?;
     let done = if more { BATCH } else { sweep(&mut session, SystemTime::now())? };
     if done == 0 {
         return Ok(false);
@@ -103,7 +97,7 @@ pub(super) fn sweep(session: &mut Session, now: SystemTime) -> Result<usize, Vie
             _ => {}
         }
     }
-    super::lifetime::revoke_all(session, tokens, &done)?;
+    super::revocation::revoke_all(session, tokens, &done)?;
     for id in wrapped {
         wrapping::forget(session, &id)?;
     }
@@ -117,7 +111,9 @@ mod tests {
     use super::*;
     use crate::cluster::Cluster;
     use crate::config::Config;
-    use crate::token::entry::{self, TokenEntry};
+    use crate::engine::stamp::Stamp;
+    use crate::token::entry::TokenEntry;
+    use crate::token::store;
 
     async fn cluster(folder: &std::path::Path) -> Arc<Cluster> {
         let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
@@ -180,8 +176,7 @@ mod tests {
         let mut session = unsealed.session();
         for (n, millis) in [1_000, 1_999, 2_000].into_iter().enumerate() {
             let end = Stamp::from(start + Duration::from_millis(millis));
-            entry::store(&mut session, &format!("id-{n}"), &token(n, None, Some(end)), None)
-                .unwrap();
+            store::put(&mut session, &format!("id-{n}"), &token(n, None, Some(end)), None).unwrap();
         }
         session.into_txn().commit().await.unwrap();
         for (seconds, gone) in [(1, 0), (2, 2), (3, 3)] {
@@ -202,9 +197,9 @@ mod tests {
         let now = SystemTime::now();
         let soon = Stamp::from(now).plus_seconds(60);
         let parent = token(1, None, Some(soon));
-        entry::store(&mut session, "parent", &parent, None).unwrap();
+        store::put(&mut session, "parent", &parent, None).unwrap();
         let child = token(2, Some("parent".to_owned()), None);
-        entry::store(&mut session, "child", &child, None).unwrap();
+        store::put(&mut session, "child", &child, None).unwrap();
         let payload = zeroize::Zeroizing::new("{}".to_owned());
         wrapping::wrap(&mut session, payload, 60, "x", now).unwrap();
         session.into_txn().commit().await.unwrap();
@@ -225,10 +220,10 @@ mod tests {
         let unsealed = cluster.unsealed().unwrap();
         let mut session = unsealed.session();
         let before = keys(&mut session);
-        entry::store(&mut session, "top", &token(0, None, None), None).unwrap();
+        store::put(&mut session, "top", &token(0, None, None), None).unwrap();
         for n in 1..=5_000 {
             let child = token(n, Some("top".to_owned()), None);
-            entry::store(&mut session, &format!("id-{n}"), &child, None).unwrap();
+            store::put(&mut session, &format!("id-{n}"), &child, None).unwrap();
         }
         session.into_txn().commit().await.unwrap();
         let mut session = unsealed.session();

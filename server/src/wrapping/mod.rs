@@ -45,7 +45,7 @@ fn key(id: &str) -> String {
 }
 
 fn expiry_key(wrapped: &Wrapped, id: &str) -> String {
-    format!("{}/wrap/{id}", token::sweep::expiry_prefix(end(wrapped)))
+    format!("{}/wrap/{id}", token::expiry_prefix(end(wrapped)))
 }
 
 fn end(wrapped: &Wrapped) -> Stamp {
