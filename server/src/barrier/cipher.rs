@@ -16,42 +16,20 @@
 //! never stored, so neither a restored backup nor another cluster that shares the keyring can make a
 //! nonce repeat. Associated data: keyspace (16 bytes), then the key, so a value cannot be moved.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use strongroom_storage::KeyspaceId;
 use zeroize::Zeroizing;
 
-use super::{FormerKeys, Keyring};
+use super::subkey::{SALT_LEN, Subkeys, derive};
+use super::{BarrierError, FormerKeys, Keyring};
 
 const VERSION: u8 = 1;
-const SALT_LEN: usize = 16;
 const HEADER_LEN: usize = 1 + 4 + SALT_LEN + 8;
 const TAG_LEN: usize = 16;
-const INFO: &[u8] = b"strongroom/barrier/v1";
-/// Subkeys kept for reading, each of some salt that a process of the past drew.
-const SUBKEY_CACHE_MAX: usize = 1024;
-
-/// Why a value could not be sealed or opened.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BarrierError {
-    /// The value was changed, moved, or sealed under another key.
-    #[error("stored value failed authentication")]
-    Authentication,
-    /// Shorter than a header, or of an unknown version.
-    #[error("stored value is malformed")]
-    Malformed,
-    /// Sealed under a term that this keyring does not have (yet).
-    #[error("stored value is sealed under unknown key term {0}")]
-    UnknownTerm(u32),
-    /// The operating system gave no random bytes.
-    #[error("no randomness from the operating system")]
-    Random,
-}
 
 struct Sealing {
     term: u32,
@@ -59,9 +37,6 @@ struct Sealing {
     key: LessSafeKey,
     counter: AtomicU64,
 }
-
-/// By term and salt.
-type Subkeys = HashMap<(u32, [u8; SALT_LEN]), Arc<LessSafeKey>>;
 
 struct State {
     ring: Keyring,
@@ -72,7 +47,7 @@ struct State {
 /// Seals and opens values under a keyring that can be replaced while in use.
 pub struct Barrier {
     state: ArcSwap<State>,
-    subkeys: Mutex<Subkeys>,
+    subkeys: Subkeys,
 }
 
 impl Barrier {
@@ -92,7 +67,7 @@ impl Barrier {
         let sealing = Sealing::new(&ring)?;
         Ok(Self {
             state: ArcSwap::from_pointee(State { ring, former, sealing }),
-            subkeys: Mutex::new(HashMap::new()),
+            subkeys: Subkeys::default(),
         })
     }
 
@@ -184,7 +159,7 @@ impl Barrier {
                     let subkey = derive(master, &salt).ok()?;
                     stored.clone_from(&sealed);
                     let len = open(&subkey, &mut stored).ok()?;
-                    self.keep((term, salt), Arc::new(subkey));
+                    self.subkeys.keep((term, salt), Arc::new(subkey));
                     Some(len)
                 })
                 .ok_or(e)?
@@ -194,24 +169,14 @@ impl Barrier {
         Ok(Zeroizing::new(stored))
     }
 
-    fn keep(&self, of: (u32, [u8; SALT_LEN]), subkey: Arc<LessSafeKey>) {
-        let mut known = self.subkeys.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= SUBKEY_CACHE_MAX {
-            known.clear();
-        }
-        known.insert(of, subkey);
-    }
-
     fn subkey(&self, term: u32, salt: [u8; SALT_LEN]) -> Result<Arc<LessSafeKey>, BarrierError> {
-        let known = self.subkeys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = known.get(&(term, salt)) {
-            return Ok(Arc::clone(key));
+        if let Some(key) = self.subkeys.get((term, salt)) {
+            return Ok(key);
         }
-        drop(known);
         let state = self.state.load();
         let master = state.ring.key(term).ok_or(BarrierError::UnknownTerm(term))?;
         let key = Arc::new(derive(master, &salt)?);
-        self.keep((term, salt), Arc::clone(&key));
+        self.subkeys.keep((term, salt), Arc::clone(&key));
         Ok(key)
     }
 }
@@ -224,12 +189,6 @@ impl Sealing {
         getrandom::fill(&mut salt).map_err(|_| BarrierError::Random)?;
         Ok(Self { term, salt, key: derive(master, &salt)?, counter: AtomicU64::new(0) })
     }
-}
-
-fn derive(master: &[u8; 32], salt: &[u8; SALT_LEN]) -> Result<LessSafeKey, BarrierError> {
-    let prk = Salt::new(HKDF_SHA256, salt).extract(master);
-    let okm = prk.expand(&[INFO], &AES_256_GCM).map_err(|_| BarrierError::Malformed)?;
-    Ok(LessSafeKey::new(UnboundKey::from(okm)))
 }
 
 fn nonce(counter: u64) -> Nonce {

@@ -7,13 +7,18 @@
 
 mod cache;
 mod cipher;
+mod error;
 mod former;
 mod keyring;
 mod near;
 mod session;
+mod subkey;
+mod view;
 
 pub use cache::DecodeCache;
-pub use cipher::{Barrier, BarrierError};
+pub use cipher::Barrier;
+pub use error::{BarrierError, ViewError};
 pub use former::FormerKeys;
 pub use keyring::{Keyring, KeyringError, RootKey};
-pub use session::{Session, View, ViewError};
+pub use session::Session;
+pub use view::View;
