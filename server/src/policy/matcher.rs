@@ -1,13 +1,14 @@
 //! Which rule of a policy applies to a path.
 //!
 //! Only the most specific matching pattern of all policies counts; the same pattern in several
-//! policies is the union of what they grant. An exact pattern beats every other. Of two patterns
-//! with wildcards the lower one is, in this order, the one whose first wildcard comes earlier; that
-//! ends in `*` when the other does not; with more `+` segments; that is shorter; that sorts first.
+//! policies is the union of what they grant.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
+use super::pattern::{
+    by_priority, common_prefix, first_plus, segments_match, segments_touch, split_glob,
+};
 use super::{Grant, Rule};
 
 /// A policy, ready to be asked.
@@ -104,7 +105,10 @@ impl Policy {
             |text: &str, glob: bool| text.starts_with(folder) || (glob && folder.starts_with(text));
         self.exact.iter().any(|(text, g)| g.capabilities.any() && below(text, false))
             || self.prefix.iter().any(|(text, g)| g.capabilities.any() && below(text, true))
-            || self.segments.iter().any(|s| s.grant.capabilities.any() && segments_touch(s, folder))
+            || self.segments.iter().any(|s| {
+                let (text, glob) = split_glob(&s.pattern);
+                s.grant.capabilities.any() && segments_touch(text, glob, folder)
+            })
     }
 
     /// Goes down the sorted prefixes: the greatest one not above `path` is a prefix of it, or what
@@ -127,71 +131,13 @@ impl Policy {
 impl Match<'_> {
     /// Which of two matching patterns is the more specific.
     pub fn priority(&self, other: &Self) -> Ordering {
-        fn key<'m>(m: &'m Match<'_>) -> (usize, bool, Reverse<usize>, usize, &'m str) {
-            let plus = m.text.split('/').filter(|s| *s == "+").count();
-            let first = if plus > 0 { first_plus(m.text) } else { m.text.len() };
-            let first = if plus == 0 && !m.glob { usize::MAX } else { first };
-            (first, !m.glob, Reverse(plus), m.text.len(), m.text)
-        }
-        key(self).cmp(&key(other))
+        by_priority((self.text, self.glob), (other.text, other.glob))
     }
 
     /// Whether both come from the same pattern, of one policy or of two.
     pub fn same_pattern(&self, other: &Self) -> bool {
         self.text == other.text && self.glob == other.glob
     }
-}
-
-fn split_glob(pattern: &str) -> (&str, bool) {
-    pattern.strip_suffix('*').map_or((pattern, false), |text| (text, true))
-}
-
-/// Byte position of the first segment that is `+`.
-fn first_plus(text: &str) -> usize {
-    let mut at = 0;
-    for segment in text.split('/') {
-        if segment == "+" {
-            return at;
-        }
-        at += segment.len() + 1;
-    }
-    text.len()
-}
-
-fn segments_match(text: &str, glob: bool, path: &str) -> bool {
-    let mut wanted = text.split('/').peekable();
-    let mut given = path.split('/');
-    while let Some(want) = wanted.next() {
-        let Some(have) = given.next() else { return false };
-        let last = wanted.peek().is_none();
-        let fits = want == "+" || want == have || (last && glob && have.starts_with(want));
-        if !fits {
-            return false;
-        }
-    }
-    glob || given.next().is_none()
-}
-
-/// Whether the pattern can match a path below `folder`.
-fn segments_touch(segmented: &Segmented, folder: &str) -> bool {
-    let (text, glob) = split_glob(&segmented.pattern);
-    let mut wanted = text.split('/');
-    for have in folder.trim_end_matches('/').split('/') {
-        match wanted.next() {
-            Some(want) if want == "+" || want == have => {}
-            Some(want) => return glob && wanted.next().is_none() && have.starts_with(want),
-            None => return glob,
-        }
-    }
-    glob || wanted.next().is_some()
-}
-
-fn common_prefix<'a>(a: &'a str, b: &str) -> &'a str {
-    let mut end = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-    while !a.is_char_boundary(end) {
-        end -= 1;
-    }
-    &a[..end]
 }
 
 #[cfg(test)]
@@ -201,7 +147,7 @@ mod tests {
     use super::super::Capabilities;
     use super::*;
 
-    /// The rules of the module's text, taken literally: every pattern is tried on every path.
+    /// What the module of patterns says, taken literally: every pattern is tried on every path.
     fn plain(rules: &[Rule], path: &str) -> Option<Capabilities> {
         fn matches(pattern: &str, path: &str) -> bool {
             let (text, glob) = split_glob(pattern);

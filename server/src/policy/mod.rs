@@ -14,6 +14,7 @@ pub(crate) mod hcl;
 mod limits;
 mod matcher;
 mod parse;
+mod pattern;
 mod rule;
 mod shown;
 mod template;
