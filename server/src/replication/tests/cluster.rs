@@ -1,29 +1,22 @@
 //! A cluster of one store and its replication, without the server around it.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use strongroom_storage::{Class, Digest, KeyspaceId, Lsn, Options, Store};
 
+use super::ops::{DATA, FakeOps};
 use crate::barrier::{Barrier, DecodeCache, Keyring, RootKey, Session};
 use crate::cluster::KEYRING_KEY;
-use crate::cluster::ops::{
-    ClusterOps, DevHandover, ForwardReply, ForwardRequest, NewStore, OpsError, OpsFuture,
-    ReplaceError,
-};
 use crate::keyspace::{CORE, LOCAL, NODE};
-use crate::logical::{Caller, Operation, Response};
 use crate::replication::bundle::Bundle;
 use crate::replication::ca::{self, Ca, Identity};
 use crate::replication::primary::Primary;
 use crate::replication::state::{KnownSecondary, Persisted, STATE_KEY, SecondaryState};
 use crate::replication::{Replication, ReplicationContext, Running, admin};
 
-/// Where the tests' replicated data lies.
-pub(super) const DATA: KeyspaceId = KeyspaceId([0xda; 16]);
 /// Nothing in these tests takes longer unless it is broken.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -46,41 +39,6 @@ pub(super) struct Cluster {
     pub(super) ops: Arc<FakeOps>,
     pub(super) replication: Option<Replication>,
     options: Options,
-}
-
-/// Runs forwarded calls by writing their body to [`DATA`] at their path, and counts them.
-#[derive(Default)]
-pub(super) struct FakeOps {
-    pub(super) executed: Mutex<HashMap<String, usize>>,
-    target: Mutex<Option<(Store, Arc<Barrier>)>>,
-    pub(super) replaced: Mutex<Vec<NewStore>>,
-}
-
-impl ClusterOps for FakeOps {
-    fn execute(&self, req: ForwardRequest) -> OpsFuture<'_, ForwardReply> {
-        Box::pin(async move {
-            *self.executed.lock().unwrap().entry(req.path.clone()).or_default() += 1;
-            assert!(req.caller.token_id.is_empty(), "a token crossed");
-            let (store, barrier) = self.target.lock().unwrap().clone().unwrap();
-            let mut session = Session::new(store.begin(), barrier, Arc::default());
-            session.view(DATA).put(&req.path, &req.body).unwrap();
-            let lsn = session.into_txn().commit().await.unwrap().lsn.0;
-            ForwardReply { result: Ok(Response::data(&req.secondary_id).unwrap()), lsn }
-        })
-    }
-
-    fn replace_store(&self, new: NewStore) -> OpsFuture<'_, Result<(), ReplaceError>> {
-        self.replaced.lock().unwrap().push(new);
-        Box::pin(async { Ok(()) })
-    }
-
-    fn seal_entry(&self) -> Result<Vec<u8>, OpsError> {
-        Ok(b"seal".to_vec())
-    }
-
-    fn dev(&self) -> Option<DevHandover> {
-        Some(DevHandover { root_token: "root".into(), unseal_keys: vec!["key".into()] })
-    }
 }
 
 /// A port that is free now.
@@ -289,19 +247,5 @@ pub(super) async fn level(primary: &Cluster, secondary: &Cluster) {
             panic!("the secondary is not level: {last}");
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// A call to be forwarded.
-pub(super) fn call(path: &str, body: &str) -> ForwardRequest {
-    ForwardRequest {
-        op: Operation::Write,
-        path: path.into(),
-        query: Vec::new(),
-        body: bytes::Bytes::copy_from_slice(body.as_bytes()),
-        caller: Caller { token_id: "secret-hash".into(), ..Caller::default() },
-        address: None,
-        certificates: Vec::new(),
-        secondary_id: "forged".into(),
     }
 }

@@ -8,7 +8,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::cluster::{Cluster, DATA, call, level, until};
+use super::cluster::{Cluster, level, until};
+use super::ops::{DATA, call};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forwarded_write_is_done_by_the_primary_and_visible_here_when_answered() {

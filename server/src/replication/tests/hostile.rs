@@ -7,7 +7,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::cluster::{Cluster, DATA, level};
+use super::cluster::{Cluster, level};
+use super::ops::DATA;
 use crate::replication::secondary::connect::Link;
 use crate::replication::wire::{Message, Purpose, Start};
 

@@ -4,5 +4,6 @@
 mod cluster;
 mod forwarding;
 mod hostile;
+mod ops;
 mod stream;
 mod trust;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use strongroom_storage::{Class, KeyspaceId, Options};
 
-use super::cluster::{Cluster, DATA, level, small, until};
+use super::cluster::{Cluster, level, small, until};
+use super::ops::DATA;
 use crate::cluster::KEYRING_KEY;
 use crate::keyspace::{CORE, LOCAL};
 use crate::replication::Role;

@@ -11,7 +11,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::cluster::{Cluster, DATA, level, until};
+use super::cluster::{Cluster, level, until};
+use super::ops::DATA;
 use crate::replication::ca::{self, Ca};
 use crate::replication::secondary::connect::{ConnectError, Link};
 use crate::replication::state::Persisted;
