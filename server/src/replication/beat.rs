@@ -2,11 +2,15 @@
 //! here, so that both sides know the round trip and how far apart their clocks are.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use strongroom_storage::{Digest, Lsn};
 
 use super::context::clock_ms;
 use super::wire::Heartbeat;
+
+/// How often each side shows that it lives.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// The last heartbeat that came: the sender's clock, and ours when it came; milliseconds.
 #[derive(Debug, Default)]

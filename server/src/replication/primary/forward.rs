@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use super::Primary;
 use super::registry::Session;
 use super::session::SessionError;
-use super::stream::HEARTBEAT;
 use crate::cluster::ops::{ForwardReply, ForwardRequest};
 use crate::logical::ApiError;
 use crate::replication::beat::Beat;
+use crate::replication::beat::HEARTBEAT;
 use crate::replication::wire::{Connection, FRAME_MAX, Forwarded, Message};
 
 /// Calls of one connection that run at the same time, at most; further ones wait on the wire.

@@ -3,6 +3,8 @@
 mod bootstrap;
 mod forward;
 pub(super) mod listener;
+mod log;
+mod pump;
 mod reconcile;
 pub(super) mod registry;
 mod session;
@@ -21,8 +23,6 @@ use super::state::PrimaryState;
 use super::tls::{self, TlsError};
 use super::token::{Claims, TokenError, TokenKey};
 use registry::Registry;
-
-pub(super) use stream::HEARTBEAT;
 
 /// Why a primary could not start.
 #[derive(Debug, thiserror::Error)]

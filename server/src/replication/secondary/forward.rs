@@ -17,7 +17,7 @@ use super::connect::{ConnectError, Link};
 use crate::cluster::ops::{ForwardReply, ForwardRequest};
 use crate::logical::ApiError;
 use crate::replication::beat::Beat;
-use crate::replication::primary::HEARTBEAT;
+use crate::replication::beat::HEARTBEAT;
 use crate::replication::wire::{Connection, FRAME_MAX, Forwarded, Message, Purpose};
 
 /// Calls waiting to be sent, at most; more wait for room.

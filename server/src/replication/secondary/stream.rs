@@ -13,7 +13,7 @@ use super::Secondary;
 use super::apply::{Applier, ApplyError};
 use super::batch::Batch;
 use crate::replication::beat::Beat;
-use crate::replication::primary::HEARTBEAT;
+use crate::replication::beat::HEARTBEAT;
 use crate::replication::wire::{
     Change, Connection, FrameReader, FrameWriter, Message, Reconcile, TransportError,
 };
