@@ -12,12 +12,13 @@ mod input;
 mod parts;
 mod response;
 mod route;
+mod takes;
 mod text;
 
 pub(crate) use call::last_of_each;
 pub use call::{Call, Caller, Certificates, MountInfo, Operation, Peer, parse_body};
 pub use error::{ApiError, ApiResult};
-pub use field::{Field, Kind, Takes};
+pub use field::{Field, Kind};
 pub(crate) use input::parse_flag;
 pub use input::{Flag, Integer, Pairs, Scalar, Seconds, Secret, Texts, Words};
 pub(crate) use parts::PartSender;
@@ -27,5 +28,6 @@ pub use route::{
     Access, Described, EngineHandler, EngineRoute, Exists, Method, Params, Route, Served,
     find_route, matches,
 };
+pub use takes::Takes;
 pub use text::Json;
 pub(crate) use text::{push_quoted, quote};
