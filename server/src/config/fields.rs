@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hcl::edit::Span;
 use hcl::edit::expr::Expression;
-use hcl::edit::structure::{Attribute, Block, Body, Structure};
+use hcl::edit::structure::{Attribute, Block, BlockLabel, Body, Structure};
 
 use super::{ConfigError, Network, size};
 use crate::engine::duration::parse_seconds;
@@ -229,4 +229,39 @@ fn resolve(text: &str, default_port: u16) -> Option<SocketAddr> {
     };
     let host = if host.is_empty() { "0.0.0.0" } else { host };
     (host, port).to_socket_addrs().ok()?.next()
+}
+
+/// The block, none, or an error when there are two.
+pub(super) fn only<'b>(
+    blocks: &[&'b Block],
+    lines: &Lines<'_>,
+    key: &str,
+) -> Result<Option<&'b Block>, ConfigError> {
+    match blocks {
+        [] => Ok(None),
+        [block] => Ok(Some(block)),
+        [_, second, ..] => Err(ConfigError::Twice { line: lines.of(*second), key: key.to_owned() }),
+    }
+}
+
+pub(super) fn check_kind(
+    block: &Block,
+    lines: &Lines<'_>,
+    name: &'static str,
+    supported: &'static str,
+) -> Result<(), ConfigError> {
+    let kind = kind(block);
+    if kind == supported && block.labels.len() == 1 {
+        return Ok(());
+    }
+    Err(ConfigError::Kind { line: lines.of(block), block: name, kind: kind.to_owned(), supported })
+}
+
+/// The first word behind a block's name.
+pub(super) fn kind(block: &Block) -> &str {
+    match block.labels.first() {
+        Some(BlockLabel::Ident(kind)) => kind.as_str(),
+        Some(BlockLabel::String(kind)) => kind.as_str(),
+        None => "",
+    }
 }

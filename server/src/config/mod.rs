@@ -9,6 +9,7 @@ mod error;
 mod fields;
 mod file;
 mod json;
+mod listener;
 mod network;
 mod quoted;
 mod size;
