@@ -13,6 +13,7 @@ mod gather;
 mod init;
 mod lifecycle;
 mod rekey;
+mod rekey_answer;
 mod remote;
 mod replace;
 mod restore;
@@ -42,7 +43,7 @@ use data_dir::{DataDir, DataDirError};
 
 pub use init::{InitReply, InitRequest};
 pub use lifecycle::ShutdownError;
-pub use rekey::{RekeyPlan, RekeyReply, RekeyStatus, RekeyStep, VerifyStatus};
+pub use rekey_answer::{RekeyPlan, RekeyReply, RekeyStatus, RekeyStep, VerifyStatus};
 pub use restore::{RestoreFailed, restore};
 pub use root_token::RootStatus;
 pub use rotation::{OPERATIONS_MAX, RotateConfig};
