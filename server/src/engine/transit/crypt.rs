@@ -5,105 +5,24 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::super::fields::{Integer, Text};
-use super::batch::{items, partial_status};
-use super::cipher::{HEAD_LEN, TAG_LEN};
+use super::batch::partial_status;
+use super::cipher::HEAD_LEN;
 use super::config;
+use super::crypt_request::{Item, Request};
 use super::key::{self, Settings, Stored};
 use super::kind::Kind;
 use super::material::unhurried_if_many;
 use super::nonce::{Generator, with_generator};
 use super::ready::Key;
 use super::results::Results;
-use super::wire::{decode, decode_into, split};
+use super::wire::{decode_into, split};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
 
 /// Bytes that a message and its head take under the largest RSA key.
 pub(super) const RSA_ROOM: usize = HEAD_LEN + 512;
-
-/// One message of a request.
-#[derive(Deserialize, Default)]
-struct Item<'a> {
-    #[serde(borrow)]
-    plaintext: Option<Text<'a>>,
-    #[serde(borrow)]
-    ciphertext: Option<Text<'a>>,
-    #[serde(borrow)]
-    context: Option<Text<'a>>,
-    #[serde(borrow)]
-    associated_data: Option<Text<'a>>,
-    key_version: Option<Integer>,
-    #[serde(borrow)]
-    reference: Option<Text<'a>>,
-}
-
-/// A request: a batch, or the fields of one message.
-#[derive(Deserialize)]
-struct Request<'a> {
-    #[serde(borrow)]
-    batch_input: Option<Vec<Item<'a>>>,
-    partial_failure_response_code: Option<Integer>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<Text<'a>>,
-    convergent_encryption: Option<bool>,
-    #[serde(borrow)]
-    plaintext: Option<Text<'a>>,
-    #[serde(borrow)]
-    ciphertext: Option<Text<'a>>,
-    #[serde(borrow)]
-    context: Option<Text<'a>>,
-    #[serde(borrow)]
-    associated_data: Option<Text<'a>>,
-    key_version: Option<Integer>,
-}
-
-impl<'a> Request<'a> {
-    /// The messages, and whether they came as a batch.
-    fn take_items(&mut self) -> ApiResult<(Vec<Item<'a>>, bool)> {
-        items(self.batch_input.take(), || Item {
-            plaintext: self.plaintext.take(),
-            ciphertext: self.ciphertext.take(),
-            context: self.context.take(),
-            associated_data: self.associated_data.take(),
-            key_version: self.key_version,
-            reference: None,
-        })
-    }
-}
-
-impl Item<'_> {
-    fn context(&self) -> ApiResult<Option<Vec<u8>>> {
-        match &self.context {
-            Some(text) if !text.0.is_empty() => Ok(Some(decode(&text.0)?)),
-            _ => Ok(None),
-        }
-    }
-
-    fn associated_data(&self, kind: Kind) -> ApiResult<Vec<u8>> {
-        match &self.associated_data {
-            Some(text) if !text.0.is_empty() && !kind.is_aead() => Err(not_aead(kind)),
-            Some(text) if !text.0.is_empty() => Ok(decode(&text.0).map_err(|e| {
-                ApiError::bad_request(format!("associated_data is not base64: {e}"))
-            })?),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    fn reference(&self) -> &str {
-        self.reference.as_ref().map_or("", |text| &text.0)
-    }
-
-    /// Bytes that its message takes in the buffer, at most.
-    fn room(&self) -> usize {
-        let text = [&self.plaintext, &self.ciphertext];
-        let longest = text.into_iter().flatten().map(|t| t.0.len()).max().unwrap_or(0);
-        HEAD_LEN + longest / 4 * 3 + 3 + TAG_LEN
-    }
-}
 
 /// What one message became: where in the buffer it begins, and the key version it is under.
 type Done = ApiResult<(usize, u32)>;
@@ -169,14 +88,6 @@ impl Bench {
 fn results_for(items: &[Item<'_>], batch: bool) -> Results {
     let bytes = items.iter().map(|item| item.room() / 3 * 4 + item.reference().len()).sum();
     Results::new(batch, items.len(), bytes)
-}
-
-/// 400 for associated data where it cannot be authenticated.
-pub(super) fn not_aead(kind: Kind) -> ApiError {
-    let name = kind.name();
-    ApiError::bad_request(format!(
-        "'[0].associated_data' provided for non-AEAD cipher suite {name}"
-    ))
 }
 
 fn missing_plaintext() -> ApiError {

@@ -17,6 +17,7 @@ mod cipher;
 mod config;
 mod configure;
 mod crypt;
+mod crypt_request;
 mod decimal;
 mod der;
 mod derive;

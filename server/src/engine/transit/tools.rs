@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use super::super::fields::{Fields, Text};
 use super::cipher::HEAD_LEN;
-use super::crypt::{RSA_ROOM, not_aead, usable};
+use super::crypt::{RSA_ROOM, usable};
+use super::crypt_request::not_aead;
 use super::hash::Hash;
 use super::nonce::with_generator;
 use super::ready::Key;

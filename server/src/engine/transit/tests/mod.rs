@@ -1,5 +1,6 @@
 //! The engine through its routes.
 
+mod batches;
 mod certificate;
 mod crypt;
 mod import;
