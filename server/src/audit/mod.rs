@@ -33,6 +33,7 @@ mod journal;
 mod object;
 mod probe;
 mod record;
+mod redact;
 mod routes;
 mod sink;
 mod socket;

@@ -1,7 +1,7 @@
 //! The fields of a record's objects, appended one after the other.
 
 use super::Device;
-use super::hash::{Style, json, number};
+use super::redact::{Style, json, number};
 use crate::logical::push_quoted;
 
 /// Builds the fields of an object.
