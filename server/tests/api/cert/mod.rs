@@ -1,157 +1,13 @@
 //! `auth/cert`: logins with the certificate of the TLS connection.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::sync::Arc;
+mod old;
+mod served;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber,
-};
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
-};
+use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
 use serde_json::{Value, json};
-use strongroom_server::config::TlsFiles;
 
-use crate::support::{ROOT, TestServer};
-
-/// A certificate with its key.
-struct Identity {
-    chain: Vec<CertificateDer<'static>>,
-    key: KeyPair,
-}
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority(name: &str) -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, name);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-fn client(by: &Authority, name: &str, serial: u64) -> Identity {
-    let mut params = CertificateParams::new(vec![format!("{name}.test")]).unwrap();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.distinguished_name.push(DnType::OrganizationalUnitName, "eng");
-    params.subject_alt_names.push(SanType::URI(format!("spiffe://{name}").try_into().unwrap()));
-    params.serial_number = Some(serial.into());
-    let key = KeyPair::generate().unwrap();
-    let own = params.signed_by(&key, by).unwrap();
-    Identity { chain: vec![own.der().clone()], key }
-}
-
-/// A TLS server, and the authority that it is known by.
-struct Served {
-    server: TestServer,
-    roots: RootCertStore,
-}
-
-impl Served {
-    fn new(change: impl FnOnce(&mut TlsFiles)) -> Self {
-        let ca = authority("server");
-        let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned()];
-        let own = CertificateParams::new(names).unwrap().signed_by(&key, &ca).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let (cert_file, key_file) = (folder.path().join("cert"), folder.path().join("key"));
-        std::fs::write(&cert_file, own.pem()).unwrap();
-        std::fs::write(&key_file, key.serialize_pem()).unwrap();
-        let mut files = TlsFiles::new(cert_file, key_file);
-        change(&mut files);
-        let server = TestServer::listening(|listener| listener.tls = Some(files));
-        let mut roots = RootCertStore::empty();
-        roots.add(ca.der().clone()).unwrap();
-        Self { server, roots }
-    }
-
-    /// With the method enabled.
-    fn enabled() -> Self {
-        let served = Self::new(|_| {});
-        served.root("POST", "sys/auth/cert", &json!({"type": "cert"}), 204);
-        served
-    }
-
-    fn call(
-        &self,
-        identity: Option<&Identity>,
-        method: &str,
-        path: &str,
-        token: &str,
-        body: &Value,
-    ) -> (u16, Value) {
-        self.call_by(identity, rustls::DEFAULT_VERSIONS, method, path, token, body)
-    }
-
-    fn call_by(
-        &self,
-        identity: Option<&Identity>,
-        versions: &[&'static SupportedProtocolVersion],
-        method: &str,
-        path: &str,
-        token: &str,
-        body: &Value,
-    ) -> (u16, Value) {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let builder = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_root_certificates(self.roots.clone());
-        let config = match identity {
-            None => builder.with_no_client_auth(),
-            Some(own) => {
-                let key = PrivatePkcs8KeyDer::from(own.key.serialize_der()).into();
-                let key = provider.key_provider.load_private_key(key).unwrap();
-                let own = SingleCertAndKey::from(CertifiedKey::new(own.chain.clone(), key));
-                builder.with_client_cert_resolver(Arc::new(own))
-            }
-        };
-        let name = ServerName::try_from("localhost").unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        let socket = TcpStream::connect(self.server.address).unwrap();
-        let mut stream = StreamOwned::new(connection, socket);
-        let body = body.to_string();
-        // A server that refuses the handshake may hang up at any time: no status then.
-        let _ = write!(
-            stream,
-            "{method} /v1/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-             X-Vault-Token: {token}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut text = Vec::new();
-        let _ = stream.read_to_end(&mut text);
-        let text = String::from_utf8(text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head.split(' ').nth(1).map_or(0, |status| status.parse().unwrap());
-        (status, serde_json::from_str(body).unwrap_or_default())
-    }
-
-    fn root(&self, method: &str, path: &str, body: &Value, want: u16) -> Value {
-        let (status, value) = self.call(None, method, path, ROOT, body);
-        assert_eq!(status, want, "{method} {path} {body}: {value}");
-        value
-    }
-
-    fn role(&self, name: &str, ca: &Authority, more: &Value) {
-        let mut body = json!({ "certificate": ca.pem() });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.root("POST", &format!("auth/cert/certs/{name}"), &body, 204);
-    }
-
-    fn login(&self, identity: &Identity, body: &Value) -> (u16, Value) {
-        self.call(Some(identity), "POST", "auth/cert/login", "", body)
-    }
-
-    /// The only message of a login that fails.
-    fn refused(&self, identity: Option<&Identity>, body: &Value) -> String {
-        let (status, answer) = self.call(identity, "POST", "auth/cert/login", "", body);
-        assert_eq!(status, 400, "{answer}");
-        answer["errors"][0].as_str().unwrap().to_owned()
-    }
-}
+use self::old::of_version_1;
+use self::served::{Identity, Served, authority, client};
 
 const FOREIGN: &str = "invalid certificate or no client certificate supplied";
 const UNFIT: &str = "no chain matching all constraints could be found for this login certificate";
@@ -354,42 +210,6 @@ fn listeners_ask_for_certificates_as_they_are_told() {
     let silent = Served::new(|files| files.client_certs = false);
     silent.root("POST", "sys/auth/cert", &json!({"type": "cert"}), 204);
     assert_eq!(silent.refused(Some(&own), &json!({})), "no client certificate found");
-}
-
-/// One element of DER: its length with the bytes in front, and the rest.
-fn element(der: &[u8]) -> (&[u8], &[u8]) {
-    let (head, len) = match der[1] {
-        short @ ..=0x7f => (2, usize::from(short)),
-        0x81 => (3, usize::from(der[2])),
-        _ => (4, usize::from(der[2]) << 8 | usize::from(der[3])),
-    };
-    der.split_at(head + len)
-}
-
-fn inside(element: &[u8]) -> &[u8] {
-    let head = if element[1] < 0x80 { 2 } else { 2 + usize::from(element[1] & 0x7f) };
-    &element[head..]
-}
-
-fn sequence(parts: &[&[u8]]) -> Vec<u8> {
-    let body = parts.concat();
-    let len = u16::try_from(body.len()).unwrap().to_be_bytes();
-    [&[0x30, 0x82, len[0], len[1]], body.as_slice()].concat()
-}
-
-/// The certificate as one of version 1, which has neither version nor extensions; whoever signed it
-/// signed something else.
-fn of_version_1(der: &[u8]) -> Vec<u8> {
-    let (tbs, rest) = element(inside(der));
-    let (_version, mut fields) = element(inside(tbs));
-    let mut kept = Vec::new();
-    while !fields.is_empty() {
-        let (field, after) = element(fields);
-        // [3] are the extensions.
-        kept.extend((field[0] != 0xa3).then_some(field));
-        fields = after;
-    }
-    sequence(&[&sequence(&kept), rest])
 }
 
 #[test]
