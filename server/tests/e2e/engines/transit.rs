@@ -1,62 +1,25 @@
-//! The engines beside OpenBao's own: the same requests get answers of the same status and shape, and
-//! what one server made with a key the other takes.
+//! Transit, with keys of every type.
 
 use serde_json::{Value, json};
 
-use crate::support::{ROOT, Reference, Server, http};
+use super::pair::{BOTH_WAYS, Pair, Side};
 
-struct Pair {
-    ours: Server,
-    theirs: Reference,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Ours,
-    Theirs,
-}
-
-const BOTH_WAYS: [(Side, Side); 2] = [(Side::Ours, Side::Theirs), (Side::Theirs, Side::Ours)];
-
-impl Pair {
-    fn with(mounts: &[(&str, Value)]) -> Self {
-        let pair = Self { ours: Server::dev(), theirs: Reference::start() };
-        for (path, body) in mounts {
-            for side in [Side::Ours, Side::Theirs] {
-                pair.ok(side, "POST", &format!("sys/mounts/{path}"), body);
-            }
-        }
-        pair
-    }
-
-    fn call(&self, side: Side, verb: &str, path: &str, body: &Value) -> (u16, Value) {
-        let url = if side == Side::Ours { self.ours.url() } else { self.theirs.url() };
-        let body = (!body.is_null()).then(|| body.to_string());
-        http(verb, url, path, Some(ROOT), body.as_deref()).unwrap()
-    }
-
-    /// The `data` of an answer that must succeed.
-    #[track_caller]
-    fn ok(&self, side: Side, verb: &str, path: &str, body: &Value) -> Value {
-        let (status, mut answer) = self.call(side, verb, path, body);
-        assert!(status < 300, "{side:?} {verb} {path} {body}: {status} {answer}");
-        answer["data"].take()
-    }
-
-    /// Sends to both; status and shape must be the same. What OpenBao calls an internal error though
-    /// the request is wrong is a bad request here.
-    #[track_caller]
-    fn same(&self, verb: &str, path: &str, body: &Value) {
-        let (ours, theirs) =
-            (self.call(Side::Ours, verb, path, body), self.call(Side::Theirs, verb, path, body));
-        let status = if theirs.0 == 500 { 400 } else { theirs.0 };
-        let context = format!("{verb} {path} {body}\nours: {ours:?}\ntheirs: {theirs:?}");
-        assert_eq!(ours.0, status, "status of {context}");
-        assert_eq!(shape(&ours.1["data"]), shape(&theirs.1["data"]), "answer to {context}");
-        let warns = |answer: &Value| answer["warnings"].as_array().is_some_and(|w| !w.is_empty());
-        assert_eq!(warns(&ours.1), warns(&theirs.1), "warnings of {context}");
-    }
-}
+const KINDS: [&str; 13] = [
+    "aes128-gcm96",
+    "aes256-gcm96",
+    "chacha20-poly1305",
+    "xchacha20-poly1305",
+    "ed25519",
+    "ecdsa-p256",
+    "ecdsa-p384",
+    "ecdsa-p521",
+    "rsa-2048",
+    "mldsa-44",
+    "mldsa-65",
+    "mldsa-87",
+    "hmac",
+];
+const HELLO: &str = "aGVsbG8=";
 
 impl Pair {
     /// The hash function of an HMAC is named by `algorithm`: what `hash_algorithm` says, which is for
@@ -75,36 +38,6 @@ impl Pair {
         }
     }
 }
-
-/// Names and types, without values.
-fn shape(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect()
-        }
-        Value::Array(items) => items.iter().map(shape).collect(),
-        Value::String(_) => "text".into(),
-        Value::Number(_) => 0.into(),
-        other => other.clone(),
-    }
-}
-
-const KINDS: [&str; 13] = [
-    "aes128-gcm96",
-    "aes256-gcm96",
-    "chacha20-poly1305",
-    "xchacha20-poly1305",
-    "ed25519",
-    "ecdsa-p256",
-    "ecdsa-p384",
-    "ecdsa-p521",
-    "rsa-2048",
-    "mldsa-44",
-    "mldsa-65",
-    "mldsa-87",
-    "hmac",
-];
-const HELLO: &str = "aGVsbG8=";
 
 fn settings(kind: &str) -> Value {
     let mut body = json!({"type": kind, "exportable": true, "allow_plaintext_backup": true});
@@ -245,80 +178,5 @@ fn keys_agreed_on_by_both_are_the_same() {
         let sealed = post(Side::Ours, &format!("encrypt/d-{kind}"), &json!({"plaintext": HELLO}));
         let body = json!({"ciphertext": sealed["ciphertext"]});
         assert_eq!(post(Side::Theirs, &format!("decrypt/d-{kind}"), &body)["plaintext"], HELLO);
-    }
-}
-
-#[test]
-fn key_value_and_cubbyhole_answer_alike() {
-    let versioned = json!({"type": "kv", "options": {"version": "2"}});
-    let plain = json!({"type": "kv", "options": {"version": "1"}});
-    let pair = Pair::with(&[("two", versioned), ("one", plain)]);
-    // A new mount of version 2 is not ready at once there.
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    for (verb, path, body) in [
-        ("GET", "two/config", Value::Null),
-        (
-            "POST",
-            "two/config",
-            json!({"delete_version_after": "1h", "metadata_cas_required": true}),
-        ),
-        ("GET", "two/config", Value::Null),
-        ("POST", "two/metadata/m", json!({"max_versions": 3})),
-        ("POST", "two/metadata/m", json!({"max_versions": 3, "metadata_cas": 0})),
-        ("POST", "two/metadata/m", json!({"max_versions": 3, "metadata_cas": 5})),
-        (
-            "POST",
-            "two/config",
-            json!({"delete_version_after": "0s", "metadata_cas_required": false}),
-        ),
-        ("POST", "two/metadata/none", json!({})),
-        ("GET", "two/metadata/none", Value::Null),
-        ("POST", "two/data/a", json!({"data": {"x": 1}, "options": {"cas": 3}})),
-        (
-            "POST",
-            "two/data/a",
-            json!({"data": {"x": {"y": {"z": 1}}, "v": [1]}, "options": {"cas": 0}}),
-        ),
-        ("POST", "two/data/a/b", json!({"data": {"x": 1}})),
-        ("POST", "two/data/c/d/e", json!({"data": {"x": 1}})),
-        ("GET", "two/subkeys/a?depth=1", Value::Null),
-        ("GET", "two/subkeys/a?depth=x", Value::Null),
-        ("LIST", "two/metadata", Value::Null),
-        ("LIST", "two/metadata/?after=a&limit=1", Value::Null),
-        ("SCAN", "two/metadata/c", Value::Null),
-        ("SCAN", "two/metadata/none", Value::Null),
-        ("LIST", "two/detailed-metadata/c", Value::Null),
-        ("SCAN", "two/detailed-metadata/c", Value::Null),
-        ("LIST", "two/detailed-metadata/none", Value::Null),
-        ("GET", "two/detailed-metadata/a", Value::Null),
-        ("DELETE", "two/data/a", Value::Null),
-        ("GET", "two/data/a", Value::Null),
-        ("GET", "two/subkeys/a", Value::Null),
-        ("POST", "two/undelete/a", json!({"versions": "1"})),
-        ("POST", "two/destroy/a", json!({"versions": [1]})),
-        ("GET", "two/data/a", Value::Null),
-        ("GET", "two/metadata/a", Value::Null),
-        ("GET", "two/config/x", Value::Null),
-        ("GET", "two/a", Value::Null),
-        ("POST", "one/a/b", json!({"x": 1, "ttl": "1h"})),
-        ("POST", "one/c", json!({})),
-        ("GET", "one/a/b", Value::Null),
-        ("LIST", "one/", Value::Null),
-        ("SCAN", "one/", Value::Null),
-        ("SCAN", "one/none", Value::Null),
-        ("POST", "one/a/", json!({"x": 1})),
-        ("DELETE", "one/none", Value::Null),
-        ("GET", "cubbyhole/a", Value::Null),
-        ("POST", "cubbyhole/a", json!({"x": 1})),
-        ("POST", "cubbyhole/b/c", json!({"x": [1]})),
-        ("POST", "cubbyhole/d", json!({})),
-        ("GET", "cubbyhole/a", Value::Null),
-        ("LIST", "cubbyhole/", Value::Null),
-        ("LIST", "cubbyhole/none", Value::Null),
-        ("SCAN", "cubbyhole/", Value::Null),
-        ("DELETE", "cubbyhole/a", Value::Null),
-        ("GET", "cubbyhole/a", Value::Null),
-    ] {
-        pair.same(verb, path, &body);
     }
 }
