@@ -1,158 +1,16 @@
-//! Messages as bytes, and peers that are broken or hostile.
-
-use std::collections::BTreeMap;
+//! Peers that are broken or hostile: what they send ends in a result or in an error, soon.
 
 use proptest::prelude::*;
 
-use super::bucket::Base;
-use super::wire::{Ask, Request, RequestBuilder, Response, Resume, Tell};
-use super::*;
-use crate::digest::Digest;
+use super::content::{ask, response};
+use super::side;
+use crate::digest::KeyHash;
 use crate::pages::MemPages;
-use crate::trie::{Change, Trie};
-use crate::view::View;
-
-type Mem = View<MemPages<()>>;
-
-fn side(keys: impl IntoIterator<Item = (u64, u8)>) -> BTreeMap<KeyspaceId, Mem> {
-    let keys: Vec<_> = keys.into_iter().map(|(key, value)| (key.to_le_bytes(), value)).collect();
-    let mut changes: Vec<_> = keys
-        .iter()
-        .map(|(key, value)| Change::new(key, Some((Digest([*value; 32]), ()))))
-        .collect();
-    let mut view = View::new(Trie::new(), MemPages::new());
-    view.trie.apply(&view.pages, &mut changes).unwrap();
-    BTreeMap::from([([5; 16], view)])
-}
-
-impl Request {
-    fn encode(&self) -> Vec<u8> {
-        let mut request = RequestBuilder::new();
-        assert!(self.asks.iter().all(|ask| request.push(ask)), "fits into a message");
-        request.finish(&self.salt)
-    }
-}
-
-fn ids() -> impl Strategy<Value = Vec<KeyspaceId>> {
-    prop::collection::btree_set(any::<[u8; 16]>(), 0..5).prop_map(|ids| ids.into_iter().collect())
-}
-
-fn base() -> impl Strategy<Value = Base> {
-    (any::<u64>(), 0u8..=MAX_BUCKET_BITS).prop_map(|(head, len)| {
-        Base::new(head & !u64::MAX.checked_shr(len.into()).unwrap(), len).unwrap()
-    })
-}
-
-fn within(base: Base, tail: [u8; 32]) -> KeyHash {
-    let head = base.head() | (u64::from(tail[8]) & 0xff);
-    let mut hash = tail;
-    hash[..8].copy_from_slice(&head.to_be_bytes());
-    KeyHash(hash)
-}
-
-fn ask() -> impl Strategy<Value = Ask> {
-    let keyspace = || prop_oneof![Just([1; 16]), Just([2; 16])];
-    prop_oneof![
-        (ids(), any::<bool>()).prop_map(|(mut ids, open)| {
-            let upto = if open { None } else { ids.last().copied() };
-            let after = (ids.len() > 1).then(|| ids.remove(0));
-            Ask::Census { after, upto, ids }
-        }),
-        (
-            keyspace(),
-            base(),
-            0u8..=6,
-            any::<prop::sample::Index>(),
-            prop::collection::vec(any::<u64>(), 1..64)
-        )
-            .prop_map(|(keyspace, base, width, first, mut digests)| {
-                let width = width.min(MAX_BUCKET_BITS - base.len());
-                let first = first.index(1 << width);
-                digests.truncate((1 << width) - first);
-                let first = u32::try_from(first).unwrap();
-                Ask::Probe { keyspace, base, width, first, digests }
-            }),
-        (keyspace(), base(), any::<Option<[u8; 32]>>(), prop::collection::vec(0u64..1 << 48, 0..9))
-            .prop_map(|(keyspace, base, after, fingerprints)| {
-                let after = after.map(|tail| within(base, tail));
-                Ask::List { keyspace, base, after, fingerprints }
-            }),
-    ]
-}
-
-fn tell() -> impl Strategy<Value = Tell> {
-    let keys = prop::collection::btree_set(any::<[u8; 32]>(), 0..5)
-        .prop_map(|keys| keys.into_iter().map(KeyHash).collect::<Vec<_>>());
-    prop_oneof![
-        ids().prop_map(Tell::Missing),
-        (any::<u32>(), 0u8..=4, prop::collection::vec(any::<u64>(), 16)).prop_map(
-            |(bucket, width, mut digests)| {
-                digests.truncate(1 << width);
-                Tell::Refine { bucket, width, digests }
-            }
-        ),
-        (keys, prop::collection::vec(any::<bool>(), 0..20))
-            .prop_map(|(keys, absent)| Tell::Exact { keys, absent }),
-        Just(Tell::Unknown),
-    ]
-}
-
-fn resume() -> impl Strategy<Value = Option<Resume>> {
-    prop_oneof![
-        Just(None),
-        any::<[u8; 16]>().prop_map(|id| Some(Resume::Census(id))),
-        any::<u32>().prop_map(|bucket| Some(Resume::Probe(bucket))),
-        any::<[u8; 32]>().prop_map(|hash| Some(Resume::List(KeyHash(hash)))),
-    ]
-}
-
-fn response() -> impl Strategy<Value = Response> {
-    (any::<u32>(), resume(), prop::collection::vec((0u32..300, tell()), 0..6)).prop_map(
-        |(answered, resume, mut tells)| {
-            tells.sort_by_key(|(ask, _)| *ask);
-            Response { answered, resume, tells }
-        },
-    )
-}
+use crate::reconcile::bucket::Base;
+use crate::reconcile::wire::{Ask, Request, Response, Resume, Tell};
+use crate::reconcile::{Initiator, MAX_MESSAGE_BYTES, ReconcileError, Responder};
 
 proptest! {
-    #[test]
-    fn requests_round_trip(salt: [u8; 16], asks in prop::collection::vec(ask(), 0..8), flip: prop::sample::Index) {
-        let request = Request { salt, asks };
-        let mut bytes = request.encode();
-        prop_assert_eq!(Request::decode(&bytes), Ok(request));
-        // One content, one encoding: a changed message is another one or none.
-        let at = flip.index(bytes.len());
-        bytes[at] ^= 1 << (at % 8);
-        if let Ok(other) = Request::decode(&bytes) {
-            prop_assert_eq!(other.encode(), bytes);
-        }
-    }
-
-    #[test]
-    fn responses_round_trip(response in response(), flip: prop::sample::Index) {
-        let mut bytes = response.encode();
-        prop_assert_eq!(Response::decode(&bytes), Ok(response));
-        let at = flip.index(bytes.len());
-        bytes[at] ^= 1 << (at % 8);
-        if let Ok(other) = Response::decode(&bytes) {
-            prop_assert_eq!(other.encode(), bytes);
-        }
-    }
-
-    #[test]
-    fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), headed: bool) {
-        let mut bytes = bytes;
-        if headed && bytes.len() > 2 {
-            bytes[0] = 1;
-            bytes[1] = if bytes[2] % 2 == 0 { b'Q' } else { b'R' };
-        }
-        let _ = Responder::new(side([(1, 1)])).answer(&bytes);
-        if let Ok(response) = Response::decode(&bytes) {
-            prop_assert_eq!(response.encode(), bytes);
-        }
-    }
-
     // Each response is spoilt at random and goes on as if it were well: it has to end, in a result
     // or in a typed error, within a few trips more than an honest exchange takes.
     #[test]
@@ -314,13 +172,6 @@ fn too_long_messages_are_not_read() {
     assert_eq!(asked().on_response(&long), Err(error));
 }
 
-#[test]
-fn later_versions_are_named() {
-    let mut request = Request { salt: [0; 16], asks: vec![] }.encode();
-    request[0] = 2;
-    assert_eq!(Responder::new(side([])).answer(&request), Err(ReconcileError::Version(2)));
-}
-
 // Without seeking past `after`, each of these questions would scan all of the keyspace.
 #[test]
 fn what_comes_before_the_resume_point_is_not_scanned() {
@@ -332,25 +183,4 @@ fn what_comes_before_the_resume_point_is_not_scanned() {
     let request = Request { salt: [0; 16], asks: vec![ask; 20_000] };
     let response = Response::decode(&responder.answer(&request.encode()).unwrap()).unwrap();
     assert_eq!((response.answered, response.resume), (20_000, None));
-}
-
-#[test]
-fn a_request_takes_what_fits_and_no_more() {
-    let ask = Ask::Census { after: None, upto: None, ids: vec![] };
-    let mut request = RequestBuilder::new();
-    while request.push(&ask) {}
-    let bytes = request.finish(&[0; 16]);
-    assert_eq!(Request::decode(&bytes).unwrap().asks, vec![ask; MAX_ASKS]);
-
-    let list =
-        Ask::List { keyspace: [3; 16], base: Base::ALL, after: None, fingerprints: vec![7; 999] };
-    let mut request = RequestBuilder::new();
-    let mut pushed = 0;
-    while request.push(&list) {
-        pushed += 1;
-    }
-    assert!(request.room() < 6 * 999 + Ask::MAX_FIXED_BYTES);
-    let bytes = request.finish(&[0; 16]);
-    assert!(bytes.len() <= MAX_MESSAGE_BYTES);
-    assert_eq!(Request::decode(&bytes).unwrap().asks, vec![list; pushed]);
 }
