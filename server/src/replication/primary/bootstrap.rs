@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::Primary;
-use super::session::SessionError;
+use super::error::SessionError;
 use crate::cluster::KEYRING_KEY;
 use crate::keyspace::CORE;
 use crate::replication::wire::{Bootstrap, Connection, Message, WireDev};

@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use zeroize::Zeroizing;
 
 use super::Primary;
+use super::error::SessionError;
 use super::registry::Session;
-use super::session::SessionError;
 use crate::cluster::ops::{ForwardReply, ForwardRequest};
 use crate::logical::ApiError;
 use crate::replication::beat::Beat;

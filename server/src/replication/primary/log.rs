@@ -2,7 +2,7 @@
 
 use strongroom_storage::{Change, ChangeOp, ChangeReader, ChangesError, Class, Lsn};
 
-use super::session::SessionError;
+use super::error::SessionError;
 use crate::replication::wire::{Op, Reconcile};
 
 /// Read from the log at once, bytes.

@@ -1,6 +1,7 @@
 //! The primary's side: owns the data, knows its secondaries, serves them over the cluster port.
 
 mod bootstrap;
+mod error;
 mod forward;
 pub(super) mod listener;
 mod log;

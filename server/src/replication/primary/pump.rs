@@ -9,8 +9,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Primary;
+use super::error::SessionError;
 use super::log::{Batch, read_batch, reason, wire_op};
-use super::session::SessionError;
 use crate::replication::beat::{Beat, HEARTBEAT};
 use crate::replication::wire::{self, FrameWriter, Message, Reconcile, TransportError};
 

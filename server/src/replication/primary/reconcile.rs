@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Primary;
-use super::session::SessionError;
+use super::error::SessionError;
 use crate::replication::wire::{Connection, Fetched, Message, SNAPSHOT_PATIENCE};
 
 /// An entry by the hash of its key; without one where there is none.

@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::Primary;
+use super::error::SessionError;
 use super::log::reason;
 use super::pump::Pump;
 use super::registry::Session;
-use super::session::SessionError;
 use crate::replication::beat::Beat;
 use crate::replication::wire::{Connection, Message, Reconcile, Start};
 
