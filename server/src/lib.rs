@@ -10,6 +10,7 @@ pub mod describe;
 pub mod dev;
 pub mod dispatch;
 pub mod engine;
+pub mod handler;
 pub mod http;
 pub mod identity;
 pub mod keyspace;

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Device;
+use super::facts::{Facts, Policies, Verdict, Who};
 use super::object::Object;
-use super::record::Verdict;
-use super::trail::{Facts, Policies, Who};
 use crate::dispatch::Request;
 use crate::logical::Auth;
 use crate::token::Token;

@@ -6,9 +6,9 @@ use serde_json::{Map, json};
 use super::HEADERS_KEY;
 use super::broker::headers;
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::keyspace::CORE;
 use crate::logical::{ApiError, ApiResult, Flag, Response};
-use crate::sys::CoreCall;
 
 /// Headers on record at most.
 const HEADERS_MAX: usize = 256;

@@ -24,6 +24,7 @@ mod counts;
 mod device;
 mod durable;
 mod entry;
+mod facts;
 mod file;
 mod follow;
 mod hash;
@@ -31,6 +32,7 @@ mod headers;
 mod hmac;
 mod journal;
 mod object;
+mod open;
 mod probe;
 mod record;
 mod redact;
@@ -45,8 +47,9 @@ pub(crate) use broker::spawn;
 pub use counts::Counted;
 pub use device::{BACKLOG_MAX, Device, STUCK_AFTER};
 pub use entry::DeviceEntry;
+pub use facts::{Facts, Policies, Who};
 pub use routes::ROUTES;
-pub use trail::{Facts, Policies, Trail, Who};
+pub use trail::Trail;
 
 /// Key of the devices, in CORE and in LOCAL.
 const TABLE_KEY: &str = "audit";

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use super::device::STUCK_AFTER;
 use super::entry::Place;
-use super::sink;
+use super::open::open;
 
 /// Opens and closes it, on a thread of its own, for a bounded time.
 ///
@@ -23,7 +23,7 @@ pub(super) fn probe(place: &Place) -> io::Result<()> {
     let place = place.clone();
     std::thread::Builder::new()
         .name("audit-probe".to_owned())
-        .spawn(move || drop(answer.send(sink::open(&place).map(drop))))?;
+        .spawn(move || drop(answer.send(open(&place).map(drop))))?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
     answered.recv_timeout(STUCK_AFTER).map_err(late)?
 }

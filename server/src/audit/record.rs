@@ -7,23 +7,14 @@ use uuid::Uuid;
 
 use super::Device;
 use super::caller::{Described, new_token};
+use super::facts::{Facts, Verdict, Who};
 use super::object::Object;
-use super::trail::{Facts, Who};
 use crate::dispatch::Request;
 use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Auth, Operation, Response, WrapInfo};
 
 /// Bytes that most heads fit into.
 const HEAD: usize = 2048;
-
-/// Whether the request was let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Its token's policies allow it.
-    Allowed,
-    /// They do not, or there is no token.
-    Denied,
-}
 
 /// What request and answer have in common: `"auth":{...},"request":{...}`.
 pub(super) fn head(

@@ -10,9 +10,9 @@ use super::entry::{DeviceEntry, Table};
 use super::hash::Hasher;
 use super::{TABLE_KEY, headers, probe};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::keyspace::{CORE, LOCAL};
 use crate::logical::{ApiError, ApiResult, Field, Flag, Method, Operation, Response, Scalar};
-use crate::sys::{CoreCall, CoreRoute};
 
 /// Devices at most.
 const DEVICES_MAX: usize = 64;

@@ -4,48 +4,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::broker::Live;
-use super::record::{self, Verdict};
+use super::facts::{Facts, Policies, Verdict, Who};
+use super::record;
 use super::{Broker, Device};
 use crate::dispatch::Request;
 use crate::logical::{ApiError, ApiResult, Caller, Response};
-use crate::mount::Mount;
-use crate::token::Token;
-
-/// Who a request is from.
-#[derive(Default)]
-pub enum Who {
-    /// No token, or none that is known.
-    #[default]
-    Nobody,
-    /// A token of this cluster.
-    Token(Arc<Token>),
-    /// Somebody whom a secondary let in.
-    Forwarded(Caller),
-}
-
-/// What the records say beside the request itself.
-#[derive(Default)]
-pub struct Facts {
-    /// The caller.
-    pub who: Who,
-    /// What answers.
-    pub mount: Option<Arc<Mount>>,
-    /// The secondary that the call came through.
-    pub forwarded_from: Option<String>,
-    /// There was nothing yet where the request writes.
-    pub creates: bool,
-    /// The caller's.
-    pub policies: Policies,
-}
-
-/// Names of policies.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policies {
-    /// Those that let the request through; none where it is open to anyone.
-    pub granting: Vec<String>,
-    /// Those that the caller has by its identity alone.
-    pub inherited: Vec<String>,
-}
 
 /// Puts one request and its answer on record.
 pub struct Trail {

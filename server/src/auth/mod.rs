@@ -20,9 +20,9 @@ use bytes::Bytes;
 use strongroom_storage::KeyspaceId;
 
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreHandler};
 use crate::logical::{ApiError, ApiResult, Response, Route};
 use crate::mount::Mount;
-use crate::sys::{CoreCall, CoreHandler};
 
 pub use cidr::{Cidr, admit as admit_address, parse_all as parse_cidrs};
 pub use lockout::Lockout;

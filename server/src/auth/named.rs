@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use strongroom_storage::KeyspaceId;
 
 use crate::barrier::{Session, View, ViewError};
+use crate::handler::CoreCall;
 use crate::logical::{ApiResult, Response};
-use crate::sys::CoreCall;
 
 /// Entries below a prefix, JSON each. Their names are the same in any case.
 #[derive(Debug, Clone, Copy)]

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use super::token_fields;
 use super::{Login, Origin, Renewal, TokenFields, TokenParams};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::identity::Metadata;
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar, Secret};
-use crate::sys::{CoreCall, CoreRoute};
 
 /// Users that one LIST answers at most.
 const LIST_MAX: usize = 1_000_000;

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::{known, mounts, parameters, paths, template};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::logical::{
     Access, ApiResult, Described, Field, Flag, Kind, Method, Operation, Response, Takes,
 };
-use crate::sys::{CoreCall, CoreRoute};
 
 const INTERNAL_SPECS_OPENAPI: &[Field] = &[
     Field::text("context", "Context"),

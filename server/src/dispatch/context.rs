@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::Request;
 use crate::auth::Lockout;
 use crate::cluster::Cluster;
+use crate::handler::{SysCall, SysHandler};
 use crate::logical::{Caller, Response, Served};
 use crate::mount::Scope;
 use crate::policy::Capabilities;
 use crate::replication::Role;
-use crate::sys::{SysCall, SysHandler};
 
 /// What comes after an attempt.
 pub enum Step {

@@ -9,13 +9,13 @@ use super::context::{Context, Step};
 use super::page;
 use crate::auth::{self, Login};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreHandler};
 use crate::logical::{
     Access, ApiError, ApiResult, Call, Caller, EngineHandler, Method, MountInfo, Operation, Params,
     Peer, Response, Route, Served, Takes, find_route, last_of_each, matches as path_matches,
 };
 use crate::mount::{self, Mount, Scope};
 use crate::replication::Role;
-use crate::sys::{CoreCall, CoreHandler};
 
 pub(super) fn engine(
     context: &Context<'_>,

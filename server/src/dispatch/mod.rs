@@ -28,10 +28,11 @@ use strongroom_storage::CommitError;
 use crate::audit::Trail;
 use crate::barrier::Session;
 use crate::cluster::{Cluster, Unsealed};
+use crate::handler::{SysCall, SysHandler};
 use crate::logical::{ApiError, ApiResult, Operation, Response};
 use crate::mount::Scope;
 use crate::replication::Role;
-use crate::sys::{self, SysCall, SysHandler};
+use crate::sys;
 use crate::token::{self, Spent};
 
 pub use context::Step;

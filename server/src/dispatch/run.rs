@@ -8,11 +8,12 @@ use super::handler::{core, engine, on_core};
 use super::record::LookedUp;
 use crate::barrier::Session;
 use crate::describe;
+use crate::handler::SysCall;
 use crate::keyspace::CORE;
 use crate::logical::{Access, ApiError, ApiResult, Caller, MountInfo, Operation, Served};
 use crate::mount::{self, Mount, Scope, Target};
 use crate::replication::Role;
-use crate::sys::{self, Found, SysCall};
+use crate::sys::{self, Found};
 use crate::wrapping;
 
 /// Runs a client's request. `found` was looked up in this transaction.

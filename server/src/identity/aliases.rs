@@ -9,8 +9,8 @@ use super::index::{self, Kind};
 use super::store;
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Pairs, Response, Scalar};
-use crate::sys::CoreCall;
 
 /// What a list does not say of an alias.
 const LEFT_OUT: &[&str] =

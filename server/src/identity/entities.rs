@@ -9,8 +9,8 @@ use super::index::{self, Kind};
 use super::store;
 use super::subject::subject;
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Flag, Pairs, Response, Scalar, Words};
-use crate::sys::CoreCall;
 
 /// Entities that one call merges or deletes at most.
 pub(super) const BATCH_MAX: usize = 1000;

@@ -9,8 +9,8 @@ use super::entry::Group;
 use super::index::{self, Kind};
 use super::store;
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Pairs, Response, Scalar, Words};
-use crate::sys::CoreCall;
 
 /// Members of one group at most.
 const MEMBERS_MAX: usize = 100_000;

@@ -12,8 +12,8 @@ use super::index::{self, Kind};
 use super::store;
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Response, Scalar, Words};
-use crate::sys::CoreCall;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -1,8 +1,8 @@
 //! What `identity/` answers.
 
 use super::{aliases, entities, groups, merge, oidc, takes};
+use crate::handler::CoreRoute;
 use crate::logical::{Method, Operation};
-use crate::sys::CoreRoute;
 
 /// All of them.
 pub static ROUTES: &[CoreRoute] = &{

@@ -8,9 +8,9 @@ use strongroom_storage::KeyspaceId;
 use super::{AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, MountEntry, Table};
 use crate::barrier::{Session, ViewError};
 use crate::config::LeaseTimes;
+use crate::handler::CoreHandler;
 use crate::keyspace::{CORE, LOCAL};
 use crate::logical::{EngineHandler, MountInfo, Route};
-use crate::sys::CoreHandler;
 use crate::{auth, engine, identity, token};
 
 /// What answers the calls to a mount.

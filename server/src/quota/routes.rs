@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::{CONFIG_KEY, Config, PREFIX, RULES_MAX, Rule};
 use crate::auth;
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::keyspace::CORE;
 use crate::logical::{
     ApiError, ApiResult, Field, Flag, Method, Operation, Response, Scalar, Seconds, Texts,
 };
 use crate::mount::{Scope, route};
-use crate::sys::{CoreCall, CoreRoute};
 
 /// Longest name, bytes.
 const NAME_MAX: usize = 256;

@@ -9,8 +9,8 @@ use super::join::JoinRequest;
 use super::unwrap::Trust;
 use super::{Replication, Running, admin, status};
 use crate::cluster::Unsealed;
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Seconds};
-use crate::sys::{SysCall, SysFuture, SysRoute};
 
 /// How long an activation token lives when nothing is asked, seconds.
 const TOKEN_TTL: u64 = 30 * 60;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::{SysCall, SysFuture, SysRoute};
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{Method, Operation, PartSender, Parts, Response};
 
 /// Bytes that go out together.

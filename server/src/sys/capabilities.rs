@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::logical::{
     ApiError, ApiResult, Caller, Field, Method, Operation, Response, Scalar, Words,
 };

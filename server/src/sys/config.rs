@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{CoreCall, CoreRoute};
 use crate::barrier::{Session, ViewError};
+use crate::handler::{CoreCall, CoreRoute};
 use crate::keyspace::CORE;
 use crate::logical::{ApiError, ApiResult, Field, Flag, Method, Operation, Response, Words};
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{SysCall, SysFuture, SysHandler, SysRoute};
+use crate::handler::{SysCall, SysFuture, SysHandler, SysRoute};
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
 
 /// By its old name and below `attempt`.

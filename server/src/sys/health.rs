@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::json;
 
-use super::{SysCall, SysFuture, SysRoute};
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{ApiError, ApiResult, Method, Operation, Response};
 use crate::replication::Role;
 

@@ -5,9 +5,9 @@ use std::time::UNIX_EPOCH;
 use serde_json::{Map, Value, json};
 
 use super::machine::machine;
-use super::{SysCall, SysFuture, SysRoute};
 use crate::cluster::Cluster;
 use crate::engine::stamp::Stamp;
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{ApiResult, Method, Operation, Response};
 
 /// The routes; each server speaks for itself.

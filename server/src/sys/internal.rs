@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::identity;
 use crate::keyspace::LOCAL;
 use crate::logical::{ApiError, ApiResult, Method, Operation, Response};

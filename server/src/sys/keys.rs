@@ -4,7 +4,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{SysCall, SysFuture, SysRoute};
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{Method, Operation, Response};
 
 /// The routes.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{SysCall, SysFuture, SysRoute};
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
 use crate::telemetry;
 

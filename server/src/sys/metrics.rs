@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{SysCall, SysFuture, SysRoute};
 use crate::audit::Counted;
 use crate::cluster::{Cluster, Unsealed};
 use crate::engine::stamp::Stamp;
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response};
 use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, entries};
 use crate::replication::Role;

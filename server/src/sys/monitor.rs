@@ -1,6 +1,6 @@
 //! `sys/monitor`: the server's log as it is written, until the client goes or the server stops.
 
-use super::{SysCall, SysFuture, SysRoute};
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Parts, Response};
 use crate::telemetry::{self, Follow, Form};
 

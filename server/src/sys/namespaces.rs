@@ -1,7 +1,7 @@
 //! `sys/namespaces`: there is the root namespace and no other.
 
-use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response};
 
 const NAMESPACE: &[Field] = &[Field::pairs("custom_metadata", "Free notes")];

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::keyspace::CORE;
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
 use crate::password::{PasswordPolicy, generate};

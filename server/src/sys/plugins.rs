@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar, Words};
 use crate::mount::{self, AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, MOUNTS_KEY};
 

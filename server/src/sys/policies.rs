@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::logical::{
     ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response, Scalar, Seconds,
 };

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::generate_root::ShareBody;
 use super::seal::{given, seal_numbers};
-use super::{SysCall, SysFuture, SysRoute};
 use crate::cluster::RekeyPlan;
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response};
 
 const INIT: &str = "Begin, show or cancel the making of new key shares";

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::keyspace::{CORE, LOCAL};
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
 use crate::mount::{self, LOCAL_AUTH_KEY, LOCAL_KEY};

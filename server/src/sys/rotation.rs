@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{CoreCall, CoreHandler, CoreRoute};
 use crate::barrier::Session;
 use crate::cluster::{OPERATIONS_MAX, RotateConfig};
 use crate::engine::duration::format_seconds;
+use crate::handler::{CoreCall, CoreHandler, CoreRoute};
 use crate::logical::{
     ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response, Seconds,
 };

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    CoreHandler, SysCall, SysHandler, backup, capabilities, config, generate_root, health, host,
-    internal, keys, locked, loggers, metrics, monitor, mounts, namespaces, passwords, plugins,
-    policies, rekey, remount, rotation, seal, tools, ui,
+    backup, capabilities, config, generate_root, health, host, internal, keys, locked, loggers,
+    metrics, monitor, mounts, namespaces, passwords, plugins, policies, rekey, remount, rotation,
+    seal, tools, ui,
 };
 use crate::cluster::Cluster;
 use crate::dispatch::Request;
+use crate::handler::{CoreHandler, SysCall, SysHandler};
 use crate::logical::{
     Access, ApiError, ApiResult, Caller, Described, Method, Operation, Params, Route, Served,
     find_route, matches,

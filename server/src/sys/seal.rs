@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{SysCall, SysFuture, SysRoute};
 use crate::cluster::{InitRequest, UnsealRequest};
+use crate::handler::{SysCall, SysFuture, SysRoute};
 use crate::logical::{ApiError, ApiResult, Field, Flag, Integer, Method, Operation, Response};
 
 const INIT: &[Field] = &[

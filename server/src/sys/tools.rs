@@ -1,8 +1,8 @@
 //! `sys/tools`: random bytes and hashes, the same as transit's.
 
-use super::{CoreCall, CoreHandler, CoreRoute};
 use crate::barrier::Session;
 use crate::engine;
+use crate::handler::{CoreCall, CoreHandler, CoreRoute};
 use crate::keyspace::CORE;
 use crate::logical::{ApiResult, Field, Method, Operation, Response};
 

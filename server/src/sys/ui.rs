@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::mounts::show;
-use super::{CoreCall, CoreRoute};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::logical::{ApiError, ApiResult, Method, Operation, Response};
 use crate::mount::{AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, Mount, Scope, route, router};
 use crate::policy;

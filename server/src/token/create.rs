@@ -13,10 +13,10 @@ use super::{id, store};
 use crate::auth::Origin;
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
+use crate::handler::CoreCall;
 use crate::identity::{self, Arrival, Metadata};
 use crate::logical::{ApiError, ApiResult, Call, Operation, Response};
 use crate::policy::{self, Capabilities};
-use crate::sys::CoreCall;
 
 /// Makes a root token with this id.
 ///

@@ -8,9 +8,9 @@ use super::lifetime::{self, Wish};
 use super::{revocation, routes, store};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::keyspace::LOCAL;
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar, Seconds};
-use crate::sys::{CoreCall, CoreRoute};
 
 /// Leases that one LIST answers at most.
 const LIST_MAX: usize = 10_000;

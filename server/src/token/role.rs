@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::{TokenFields, TokenParams};
 use crate::barrier::{Session, ViewError};
+use crate::handler::CoreCall;
 use crate::keyspace::CORE;
 use crate::logical::{ApiError, ApiResult, Flag, Response, Scalar, Seconds, Words};
 use crate::policy::{self, glob};
-use crate::sys::CoreCall;
 
 /// Roles that one LIST answers at most.
 const LIST_MAX: usize = 1_000_000;

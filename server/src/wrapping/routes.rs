@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::{lookup, unwrap};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response, Scalar};
-use crate::sys::{CoreCall, CoreRoute};
 
 const WRAPPING_LOOKUP: &[Field] = &[Field::text("token", "The token")];
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::queue::{BACKLOG_MAX, Batch, Shared};
 use crate::audit::entry::Place;
-use crate::audit::sink::{self, Sink};
+use crate::audit::open::open;
+use crate::audit::sink::Sink;
 
 /// What the thread has.
 pub(super) struct Writer {
@@ -56,7 +57,7 @@ impl Writer {
     fn sink(&mut self) -> std::io::Result<&mut dyn Sink> {
         Ok(match &mut self.sink {
             Some(sink) => sink.as_mut(),
-            none => none.insert(sink::open(&self.place)?).as_mut(),
+            none => none.insert(open(&self.place)?).as_mut(),
         })
     }
 

@@ -8,8 +8,8 @@ use serde_json::{Map, json};
 use super::role::{self, Role};
 use crate::auth::TokenParams;
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Integer, Response, Seconds, Words, parse_body};
-use crate::sys::CoreCall;
 
 /// The last part of the path, and the field that it stands for.
 const FIELDS: [(&str, &str); 12] = [

@@ -9,9 +9,9 @@ use super::secret::{self, SecretEntry, Secrets};
 use crate::auth::{self, Cidr, Login, Origin, Renewal, TokenParams, admit_address};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
+use crate::handler::CoreCall;
 use crate::identity::Metadata;
 use crate::logical::{ApiError, ApiResult, Response, Scalar, Secret, parse_body};
-use crate::sys::CoreCall;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

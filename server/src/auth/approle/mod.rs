@@ -7,8 +7,8 @@ mod secret;
 mod secrets;
 mod takes;
 
+use crate::handler::CoreRoute;
 use crate::logical::{Field, Method, Operation};
-use crate::sys::CoreRoute;
 
 pub(super) use login::{renew, role_of};
 

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::auth::named::Named;
 use crate::auth::{TokenFields, TokenParams, parse_cidrs};
 use crate::barrier::{Session, View, ViewError};
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Call, Flag, Integer, Response, Scalar, Seconds, Words};
-use crate::sys::CoreCall;
 
 use super::secret::{self, Secrets};
 

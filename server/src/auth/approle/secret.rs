@@ -19,8 +19,8 @@ use super::role::Role;
 use crate::auth::Cidr;
 use crate::barrier::{BarrierError, Session, ViewError};
 use crate::engine::stamp::Stamp;
+use crate::handler::CoreCall;
 use crate::keyspace::LOCAL;
-use crate::sys::CoreCall;
 
 const SALT_KEY: &str = "salt";
 const SALT_LEN: usize = 32;

@@ -12,10 +12,10 @@ use super::secret::{self, SecretEntry, Secrets};
 use crate::auth::parse_cidrs;
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
+use crate::handler::CoreCall;
 use crate::logical::{
     ApiError, ApiResult, Integer, Operation, Response, Scalar, Seconds, Secret, Words,
 };
-use crate::sys::CoreCall;
 
 /// Accessors that one LIST answers at most.
 const LIST_MAX: usize = 1_000_000;

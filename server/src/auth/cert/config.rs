@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use strongroom_storage::KeyspaceId;
 
 use crate::barrier::{Session, ViewError};
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Flag, Integer, Response};
-use crate::sys::CoreCall;
 
 const KEY: &str = "config";
 

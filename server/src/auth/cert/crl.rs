@@ -14,8 +14,8 @@ use strongroom_storage::KeyspaceId;
 use x509_parser::num_bigint::BigUint;
 
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Response, Scalar};
-use crate::sys::CoreCall;
 
 const PREFIX: &str = "crl/";
 /// Lists of one mount at most.

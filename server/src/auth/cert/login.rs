@@ -11,9 +11,9 @@ use super::role::{self, Role};
 use super::trust::{self, Verdict};
 use crate::auth::{self, Login, Origin, Renewal, TokenParams};
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::identity::Metadata;
 use crate::logical::{ApiError, ApiResult, Certificates, Response, Scalar, parse_body};
-use crate::sys::CoreCall;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -19,8 +19,8 @@ mod rules;
 mod trust;
 
 use super::token_fields;
+use crate::handler::CoreRoute;
 use crate::logical::{Field, Method, Operation};
-use crate::sys::CoreRoute;
 
 pub(super) use login::{renew, role_of};
 

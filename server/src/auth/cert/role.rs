@@ -12,8 +12,8 @@ use super::trust;
 use crate::auth::named::Named;
 use crate::auth::{TokenFields, TokenParams};
 use crate::barrier::{Session, View, ViewError};
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Call, Flag, Response, Scalar};
-use crate::sys::CoreCall;
 
 const ROLES: Named = Named("cert/");
 /// Roles of one mount at most; a login without a name tries them all.

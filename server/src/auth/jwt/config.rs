@@ -6,8 +6,8 @@ use strongroom_storage::KeyspaceId;
 
 use super::key::{self, PublicKey};
 use crate::barrier::{Session, ViewError};
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Response, Scalar, Words};
-use crate::sys::CoreCall;
 
 const KEY: &str = "config";
 /// Keys of one mount at most; a login tries them all.

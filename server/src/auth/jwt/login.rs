@@ -12,9 +12,9 @@ use super::{signed, times};
 use crate::auth::{self, Login, Origin, Renewal, TokenParams};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
+use crate::handler::CoreCall;
 use crate::identity::Metadata;
 use crate::logical::{ApiError, ApiResult, Response, Scalar, Secret, parse_body};
-use crate::sys::CoreCall;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

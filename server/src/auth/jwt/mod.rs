@@ -20,8 +20,8 @@ mod tests;
 mod times;
 
 use super::token_fields;
+use crate::handler::CoreRoute;
 use crate::logical::{Field, Method, Operation};
-use crate::sys::CoreRoute;
 
 pub(super) use login::{renew, role_of};
 

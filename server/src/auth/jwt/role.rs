@@ -11,8 +11,8 @@ use crate::auth::named::Named;
 use crate::auth::{TokenFields, TokenParams};
 use crate::barrier::{Session, View, ViewError};
 use crate::engine::duration::parse_seconds;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Call, Flag, Pairs, Response, Scalar, Words};
-use crate::sys::CoreCall;
 
 const ROLES: Named = Named("role/");
 /// Roles that one LIST answers at most.

@@ -7,9 +7,9 @@ use super::key;
 use super::role;
 use super::signer::Algorithm;
 use crate::barrier::{Session, ViewError};
+use crate::handler::CoreCall;
 use crate::keyspace::IDENTITY;
 use crate::logical::{ApiError, ApiResult, Field, Response, Scalar};
-use crate::sys::CoreCall;
 
 const CONFIG_KEY: &str = "oidc/config";
 const PATH: &str = "/v1/identity/oidc";

@@ -7,9 +7,9 @@ use super::key::{self, DEFAULT, NamedKey, Settings};
 use super::role;
 use super::signer::Algorithm;
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::keyspace::IDENTITY;
 use crate::logical::{ApiError, ApiResult, Field, Response, Scalar, Seconds, Words};
-use crate::sys::CoreCall;
 
 /// Shortest time between rotations, seconds.
 const ROTATION_MIN: u64 = 60;

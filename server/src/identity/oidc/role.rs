@@ -7,9 +7,9 @@ use super::key::{self, DAY};
 use super::{STORED_MAX, claims, names};
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
+use crate::handler::CoreCall;
 use crate::keyspace::IDENTITY;
 use crate::logical::{ApiError, ApiResult, Call, Field, Response, Scalar, Seconds};
-use crate::sys::CoreCall;
 
 const PREFIX: &str = "oidc/role/";
 

@@ -1,8 +1,8 @@
 //! What `identity/oidc/` answers.
 
 use super::{config, keys, role, token};
+use crate::handler::CoreRoute;
 use crate::logical::{Method, Operation};
-use crate::sys::CoreRoute;
 
 /// Reads and tokens are served locally, changes by the primary.
 pub const ROUTES: &[CoreRoute] = &[

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::{claims, config, key, role};
 use crate::barrier::{Session, ViewError};
 use crate::engine::stamp::Stamp;
+use crate::handler::CoreCall;
 use crate::identity::{entity, subject};
 use crate::keyspace::IDENTITY;
 use crate::logical::{ApiError, ApiResult, Field, Response, Scalar};
-use crate::sys::CoreCall;
 
 pub(super) const INTROSPECT: &[Field] =
     &[Field::text("client_id", "For whom the token has to be"), Field::text("token", "The token")];

@@ -1,9 +1,9 @@
 //! Which mount a path of `sys/mounts/` or `sys/auth/` is about.
 
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult};
 use crate::mount::{self, AUTH_KEY, LOCAL_AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, MountEntry};
-use crate::sys::CoreCall;
 
 /// Tables of the secrets engines.
 pub(super) const SECRETS: [&str; 2] = [MOUNTS_KEY, LOCAL_KEY];

@@ -8,9 +8,9 @@ use super::place::Place;
 use super::settings::{Settings, plain_options};
 use crate::barrier::Session;
 use crate::engine;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Response, Scalar};
 use crate::mount::{self, MountEntry, MountError};
-use crate::sys::CoreCall;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -7,8 +7,8 @@ mod target;
 
 use super::{create, role, takes};
 use crate::barrier::Session;
+use crate::handler::{CoreCall, CoreRoute};
 use crate::logical::{ApiResult, Method, Operation, Response};
-use crate::sys::{CoreCall, CoreRoute};
 
 pub(super) use self::renew::renew_error;
 

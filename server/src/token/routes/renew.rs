@@ -3,8 +3,8 @@
 use super::target::{Body, id_by_accessor, required, stored};
 use crate::barrier::Session;
 use crate::engine::duration::format_short;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Response};
-use crate::sys::CoreCall;
 use crate::token::lifetime::{self, RenewError, Wish};
 use crate::token::{id, issue};
 

@@ -2,8 +2,8 @@
 
 use super::target::{find_by_accessor, id_in_body, stored};
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Response};
-use crate::sys::CoreCall;
 use crate::token::{revocation, store};
 use crate::wrapping;
 

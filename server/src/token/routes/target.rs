@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::barrier::Session;
+use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Scalar, Seconds};
-use crate::sys::CoreCall;
 use crate::token::{batch, id, store};
 
 #[derive(Deserialize, Default)]
