@@ -2,6 +2,7 @@
 //!
 //! Hashing waits until many pages and forks are drafted, so that several share vector registers.
 
+use super::draft::{Draft, ForkDraft};
 use super::hasher::{Hasher, Unhashed};
 use super::node::{Item, PageEnd, Place, Sum};
 use super::pack::Packer;
@@ -9,30 +10,6 @@ use crate::digest::Digest;
 use crate::page::packed::{Loose, NewPage};
 use crate::page::{PAGE_LEAVES_MAX, PageValue, spot_bit};
 use crate::pages::PagesMut;
-
-/// What is to stand at a place.
-pub(super) enum Draft<'t, H> {
-    Empty,
-    /// What stands there already.
-    Old(Place<'t, H>),
-    /// A subtree that was finished by itself.
-    Done(usize),
-    Page(usize),
-    Fork(usize),
-}
-
-impl<H> Clone for Draft<'_, H> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<H> Copy for Draft<'_, H> {}
-
-pub(super) struct ForkDraft<'t, H> {
-    depth: usize,
-    pub(super) sum: Sum,
-    pub(super) sides: [Draft<'t, H>; 2],
-}
 
 /// Drafts of a trie, of which the last ones are finished first: a stack, so that all the subtrees
 /// that are finished by themselves use the same memory.

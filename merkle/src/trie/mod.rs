@@ -6,6 +6,7 @@
 
 mod apply;
 mod build;
+mod draft;
 mod edit;
 mod fate;
 mod find;

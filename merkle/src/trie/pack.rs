@@ -1,6 +1,6 @@
 //! Hashed drafts put into nodes.
 
-use super::build::{Draft, ForkDraft};
+use super::draft::{Draft, ForkDraft};
 use super::map::{At, Map};
 use super::node::{Item, Node, PageEnd, Place, Sum};
 

@@ -3,7 +3,8 @@
 //! What was there is never changed: nodes and pages that stay are shared with what is drawn, and on
 //! an error nothing has happened.
 
-use super::build::{Builder, Draft};
+use super::build::Builder;
+use super::draft::Draft;
 use super::map::At;
 use super::node::{Fork, Item, PageEnd, Place};
 use super::work::{self, Work, note};
