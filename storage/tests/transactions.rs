@@ -294,3 +294,33 @@ fn a_sighting_stands_until_its_entry_is_written_or_its_keyspace_dropped() {
     gone.list(KS, b"", None, 1);
     assert!(gone.sighted_since(mark).is_none());
 }
+
+/// A conflict with a frame in flight was told at once: whoever tried again read the same as before, met
+/// the same conflict, and a server gave up after its 128 tries before the frame had landed.
+#[test]
+fn after_a_conflict_there_is_something_new_to_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir);
+    put(&store, "n", "0");
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut made = 0;
+                let mut conflicted = None;
+                while made < 100 {
+                    let mut txn = store.begin();
+                    let read = String::from_utf8(txn.get(KS, b"n").unwrap().unwrap()).unwrap();
+                    assert_ne!(conflicted.as_ref(), Some(&read), "the same is read again");
+                    let next: u64 = read.parse::<u64>().unwrap() + 1;
+                    txn.put(KS, b"n", next.to_string().into_bytes());
+                    match txn.commit_blocking() {
+                        Ok(_) => (made, conflicted) = (made + 1, None),
+                        Err(CommitError::Conflict) => conflicted = Some(read),
+                        Err(e) => panic!("{e}"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(get(&store, KS, "n").as_deref(), Some("400"));
+}

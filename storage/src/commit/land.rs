@@ -58,6 +58,11 @@ impl Flight {
         self.commits.len()
     }
 
+    /// Those who are told besides.
+    pub(super) fn waiters(&mut self) -> &mut Vec<Waiter> {
+        &mut self.waiters
+    }
+
     fn is_to_come(&self) -> bool {
         matches!(self.effect, Effect::Changes(_))
     }

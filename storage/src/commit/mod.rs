@@ -16,6 +16,7 @@
 //! - [`encode`]: a transaction as records of a frame;
 //! - [`large`], [`undo`], [`active`]: transactions that are logged before they commit, their rollback,
 //!   and the table of them;
+//! - [`refuse`]: how somebody is told why not;
 //! - [`system`]: checkpoints, moved values, freed segments;
 //! - [`job`], [`queue`], [`desk`], [`company`]: what is asked, how it gets here, and who may still come.
 
@@ -28,6 +29,7 @@ pub(crate) mod job;
 mod land;
 mod large;
 mod queue;
+mod refuse;
 mod system;
 mod undo;
 
@@ -35,7 +37,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use strongroom_aries::{Record, RootMark};
-use strongroom_wal::{FrameBuilder, Log, LogError, Lsn};
+use strongroom_wal::{FrameBuilder, Log, Lsn};
 
 pub(crate) use self::active::Active;
 use self::batch::{Ahead, Batch};
@@ -43,11 +45,12 @@ use self::company::Wake;
 pub(crate) use self::desk::Desk;
 use self::job::{Answer, Job, Prepared, RECORD_FRAMING_MAX, Submit};
 use self::land::Flight;
+use self::refuse::unreadable;
 use crate::error::CommitError;
 use crate::id::Committed;
 use crate::index::{LiveBytes, State};
-use crate::pages::{PageError, Pool};
-use crate::shared::{Counters, Shared};
+use crate::pages::Pool;
+use crate::shared::Shared;
 use crate::worker::Worker;
 
 /// Bytes of records after which a frame takes no further transaction.
@@ -211,13 +214,6 @@ impl Committer {
         }
     }
 
-    fn refuse<T>(&self, e: CommitError, done: Answer<T>) {
-        if matches!(e, CommitError::Conflict) {
-            Counters::add(&self.shared.counters.conflicts, 1);
-        }
-        let _ = done.send(Err(e));
-    }
-
     /// The state that the next transaction commits on top of.
     fn ahead(&self) -> Ahead<'_> {
         let (flights, batch) = (&self.flights, self.batch.as_ref());
@@ -278,22 +274,4 @@ impl Committer {
         }
         Ok(frame)
     }
-
-    fn log_error(&self, e: &LogError, size: usize) -> CommitError {
-        match e {
-            LogError::NoSpace => CommitError::NoSpace,
-            LogError::TooLarge { .. } => CommitError::TooLarge(size),
-            other => {
-                let cause = other.to_string();
-                self.shared.fail(cause.clone());
-                CommitError::Failed(cause)
-            }
-        }
-    }
-}
-
-/// A page that cannot be read keeps the transaction from committing; nothing of it was logged.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn unreadable(e: PageError) -> CommitError {
-    CommitError::Unreadable(e.to_string())
 }
