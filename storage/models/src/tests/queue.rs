@@ -14,7 +14,9 @@ fn everything_sent_is_taken_once() {
             .map(|jobs| {
                 let queue = Arc::clone(&queue);
                 thread::spawn(move || {
-                    jobs.into_iter().for_each(|job| assert!(queue.send(job, 1) > 0))
+                    for job in jobs {
+                        assert!(queue.send(job, 1) > 0);
+                    }
                 })
             })
             .collect();
