@@ -148,7 +148,7 @@ fn a_wait_for_a_ring_is_ended_by_a_wake_up() {
         return;
     };
     let (mut reader, mut writer) = io::pipe().unwrap();
-    writer.write_all(&[0; FULL]).unwrap();
+    writer.write_all(&vec![0; FULL]).unwrap();
     let mut data = BlockBuf::new();
     data.resize(LEN);
     queue.submit(Submission { file: Arc::new(Pipe(writer)), offset: 0, data, tag: 1 });
