@@ -65,7 +65,7 @@ impl SysCall {
         }
     }
 
-    /// The body as a typed value; see [`Call::parse`].
+    /// The body as a typed value; see [`Call::parse`](crate::logical::Call::parse).
     ///
     /// # Errors
     /// 400 that names the place, never the value.

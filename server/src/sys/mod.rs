@@ -1,7 +1,7 @@
 //! The system backend: what `sys/` answers.
 //!
-//! Each module answers a part of it; [`routes`] puts them together, with what tokens, auth methods, identity,
-//! quotas, audit, wrapping and replication answer below `sys/` and beside it.
+//! Each module answers a part of it; `routes` puts them together, with what tokens, auth methods,
+//! identity, quotas, audit, wrapping and replication answer below `sys/` and beside it.
 
 mod backup;
 mod capabilities;
