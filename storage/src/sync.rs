@@ -3,9 +3,7 @@
 
 pub(crate) use arc_swap::{ArcSwapOption, Guard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-pub(crate) use std::sync::{
-    Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak,
-};
+pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 /// A lock whose holder panicked is taken all the same: what these locks guard is replaced whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,7 +1,5 @@
 //! Stands for the storage's committer, around its own queue and desk.
 
-#[path = "../../src/commit/company.rs"]
-pub(crate) mod company;
 #[path = "../../src/commit/desk.rs"]
 pub(crate) mod desk;
 pub(crate) mod job;
@@ -11,8 +9,8 @@ pub(crate) mod queue;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::company::Wake;
 use self::job::Job;
+use self::queue::Queue;
 
 /// Answers jobs as they come, and counts them.
 #[derive(Default)]
@@ -33,18 +31,12 @@ impl Committer {
         }
     }
 
-    fn work_off(&mut self, jobs: VecDeque<Job>, desk: &desk::Desk) {
+    fn work_off(&mut self, jobs: VecDeque<Job>, queue: &Queue<Job>) {
         let mut next = Some(jobs);
         while let Some(jobs) = next {
             self.work(jobs);
-            next = desk.more(0);
-            desk.go_on();
+            next = queue.take_ready(1);
         }
-    }
-
-    #[expect(clippy::unused_self, reason = "the store's committer asks its log")]
-    fn wake(&mut self) -> Option<Wake> {
-        None
     }
 
     fn settle(&mut self) {

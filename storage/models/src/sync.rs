@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
-pub(crate) use std::sync::{OnceLock, PoisonError, TryLockError};
+pub(crate) use std::sync::{PoisonError, TryLockError};
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

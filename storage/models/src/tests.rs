@@ -1,7 +1,6 @@
 //! The models, one for each cell.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod company;
 mod desk;
 mod durable;
 mod opening;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use strongroom_merkle::KeyHash;
-use strongroom_wal::{Appended, LogError, Lsn};
+use strongroom_wal::Lsn;
 
 use super::batch::{Batch, Waiter, fail};
 use super::job::Answer;
@@ -51,11 +51,6 @@ impl Flight {
     /// Where the log ends with it.
     pub(super) fn end(&self) -> Lsn {
         self.end
-    }
-
-    /// Those who wait for it.
-    pub(super) fn commits(&self) -> usize {
-        self.commits.len()
     }
 
     /// Those who are told besides.
@@ -182,24 +177,9 @@ impl Committer {
 
     /// Waits for the oldest frame in flight, publishes what it made and answers.
     pub(super) fn land_one(&mut self) {
-        if !self.flights.is_empty() {
-            let landed = self.log.reap();
-            self.land(landed);
-        }
-    }
-
-    /// As [`Committer::land_one`], unless it is woken before.
-    pub(super) fn land_or_wake(&mut self) {
-        match self.log.reap_or_wake() {
-            Ok(None) => {}
-            landed => self.land(landed),
-        }
-    }
-
-    fn land(&mut self, landed: Result<Option<Appended>, LogError>) {
         let Some(flight) = self.flights.pop_front() else { return };
         let Flight { end: lsn, effect, bytes, commits, waiters } = flight;
-        let landed = match landed {
+        let landed = match self.log.reap() {
             Ok(landed) => landed,
             Err(e) => {
                 let e = self.log_error(&e, 0);

@@ -18,11 +18,10 @@
 //!   and the table of them;
 //! - [`refuse`]: how somebody is told why not;
 //! - [`system`]: checkpoints, moved values, freed segments;
-//! - [`job`], [`queue`], [`desk`], [`company`]: what is asked, how it gets here, and who may still come.
+//! - [`job`], [`queue`], [`desk`]: what is asked, and how it gets here.
 
 mod active;
 mod batch;
-mod company;
 mod desk;
 mod encode;
 pub(crate) mod job;
@@ -41,10 +40,10 @@ use strongroom_wal::{FrameBuilder, Log, Lsn};
 
 pub(crate) use self::active::Active;
 use self::batch::{Ahead, Batch};
-use self::company::Wake;
 pub(crate) use self::desk::Desk;
 use self::job::{Answer, Job, Prepared, RECORD_FRAMING_MAX, Submit};
 use self::land::Flight;
+use self::queue::Queue;
 use self::refuse::unreadable;
 use crate::error::CommitError;
 use crate::id::Committed;
@@ -55,6 +54,9 @@ use crate::worker::Worker;
 
 /// Bytes of records after which a frame takes no further transaction.
 const FRAME_TARGET: usize = 4 << 20;
+/// While a frame is in flight the next one goes out before it has landed if it is at least so large:
+/// beside the device's time for so many bytes another frame's share of the work is small.
+const PIPELINED_BYTES: usize = 64 << 10;
 /// After so many bytes of log without a root mark a frame waits until its root is known: behind the
 /// last mark only checksums say what a restart arrives at.
 const MARK_WITHIN: u64 = 4 << 20;
@@ -120,26 +122,15 @@ impl Committer {
     }
 
     /// Works off jobs and what is handed in meanwhile, until nothing is in flight.
-    fn work_off(&mut self, jobs: VecDeque<Job>, desk: &Desk) {
+    fn work_off(&mut self, jobs: VecDeque<Job>, queue: &Queue<Job>) {
         self.work(jobs);
         while !self.flights.is_empty() {
-            if self.flights.len() >= self.log.depth() {
-                self.land_one();
-                continue;
-            }
-            let flying = self.flights.iter().map(Flight::commits).sum();
-            match desk.more(flying) {
+            match queue.take_ready(PIPELINED_BYTES) {
                 Some(jobs) => self.work(jobs),
-                None => self.land_or_wake(),
+                None => self.land_one(),
             }
-            desk.go_on();
         }
         self.retired.clear();
-    }
-
-    /// What ends the wait for a frame to land.
-    fn wake(&mut self) -> Option<Wake> {
-        self.log.wake()
     }
 
     /// Ends the log in good order.

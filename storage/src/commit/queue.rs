@@ -45,21 +45,19 @@ impl<J> Queue<J> {
         inner.jobs.is_empty() && !inner.taken && !inner.closed
     }
 
-    /// Adds a job that weighs so many bytes; answers how many wait then. Once the queue is closed the
-    /// job is dropped, which its waiter notices.
-    pub(crate) fn send(&self, job: J, bytes: usize) -> usize {
+    /// Adds a job that weighs so many bytes. Once the queue is closed the job is dropped, which its waiter notices.
+    pub(crate) fn send(&self, job: J, bytes: usize) {
         let mut inner = lock(&self.inner);
         if inner.closed {
-            return 0;
+            return;
         }
+        let was_empty = inner.jobs.is_empty();
         inner.jobs.push_back(job);
         inner.bytes += bytes;
-        let waiting = inner.jobs.len();
         drop(inner);
-        if waiting == 1 {
+        if was_empty {
             self.arrived.notify_one();
         }
-        waiting
     }
 
     /// Waits until there is something, and takes all of it; what was taken before is done. `None` once
@@ -79,11 +77,10 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Takes what is there if it is enough, judged by how many jobs there are and what they weigh,
-    /// without waiting.
-    pub(crate) fn take_if(&self, enough: impl FnOnce(usize, usize) -> bool) -> Option<VecDeque<J>> {
+    /// Takes what is there if it weighs at least so many bytes, without waiting.
+    pub(crate) fn take_ready(&self, bytes: usize) -> Option<VecDeque<J>> {
         let mut inner = lock(&self.inner);
-        (!inner.jobs.is_empty() && enough(inner.jobs.len(), inner.bytes)).then(|| inner.take())
+        (!inner.jobs.is_empty() && inner.bytes >= bytes).then(|| inner.take())
     }
 
     /// Refuses further jobs; those queued are still taken.

@@ -40,9 +40,6 @@ pub struct Completion {
     pub result: io::Result<()>,
 }
 
-/// Ends a wait of a queue, from any thread.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
-
 /// Takes durable writes and gives back completions.
 pub trait WriteQueue: Send {
     /// How many writes may be in flight, at least one.
@@ -62,17 +59,6 @@ pub trait WriteQueue: Send {
 
     /// A write that has finished already, without waiting.
     fn poll(&mut self) -> Option<Completion>;
-
-    /// As [`reap`](Self::reap), but ends without a completion when what [`wake`](Self::wake) gave out is
-    /// called. Now and then it does so without a call, or in spite of one does not.
-    fn reap_or_wake(&mut self) -> Option<Completion> {
-        self.reap()
-    }
-
-    /// What ends a wait in [`reap_or_wake`](Self::reap_or_wake); `None` where nothing does.
-    fn wake(&mut self) -> Option<Wake> {
-        None
-    }
 }
 
 /// Plain system calls: the write happens in `submit`.

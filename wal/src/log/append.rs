@@ -2,7 +2,6 @@
 
 use super::Log;
 use super::flight::Appended;
-use crate::disk::queue::Wake;
 use crate::error::LogError;
 use crate::format::{FrameBuilder, FrameKind, padded};
 use crate::lsn::{BLOCK_BYTES, Lsn};
@@ -76,23 +75,6 @@ impl Log {
         self.check_poison()?;
         let next = self.flight.arrive();
         self.settle(next)
-    }
-
-    /// As [`reap`](Self::reap), but `None` also when the wait is ended by what
-    /// [`wake`](Self::wake) gave out. Now and then it ends without a call, or in spite of one goes on.
-    ///
-    /// # Errors
-    /// As [`reap`](Self::reap).
-    pub fn reap_or_wake(&mut self) -> Result<Option<Appended>, LogError> {
-        self.check_poison()?;
-        let next = self.flight.arrive_or_wake();
-        self.settle(next)
-    }
-
-    /// What ends a wait in [`reap_or_wake`](Self::reap_or_wake), from any thread; `None` where nothing
-    /// does.
-    pub fn wake(&mut self) -> Option<Wake> {
-        self.flight.wake()
     }
 
     /// Ends the log in good order, with a marker that says so (a full disk may leave it out). Waits

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::disk::DiskFile;
 use crate::disk::buffer::BlockBuf;
-use crate::disk::queue::{Completion, Submission, Wake, WriteQueue};
+use crate::disk::queue::{Completion, Submission, WriteQueue};
 use crate::lsn::Lsn;
 
 /// Largest buffer that is kept for another frame, in bytes.
@@ -134,20 +134,6 @@ impl Flight {
             }
             self.wait()?;
         }
-    }
-
-    /// As [`arrive`](Self::arrive), but `None` also when the wait is ended by a wake-up.
-    pub(super) fn arrive_or_wake(&mut self) -> io::Result<Option<Appended>> {
-        while self.arrived.is_empty() && !self.entries.is_empty() {
-            let Some(completion) = self.queue.reap_or_wake() else { break };
-            self.note(completion)?;
-        }
-        Ok(self.arrived.pop_front())
-    }
-
-    /// See [`WriteQueue::wake`].
-    pub(super) fn wake(&mut self) -> Option<Wake> {
-        self.queue.wake()
     }
 
     /// A buffer with room for `bytes` bytes.

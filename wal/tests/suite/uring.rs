@@ -1,15 +1,13 @@
 //! The log on a real directory by every way of writing, and without io_uring where that is refused.
 
 use std::env;
-use std::io::{self, PipeWriter, Read as _, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use strongroom_wal::disk::buffer::BlockBuf;
 use strongroom_wal::disk::queue::{Submission, WriteQueue};
-use strongroom_wal::disk::{Disk, DiskFile, DurableMethod, SysDisk, SysOptions};
+use strongroom_wal::disk::{Disk, DurableMethod, SysDisk, SysOptions};
 use strongroom_wal::{Log, LogOptions, OpenHint};
 
 use crate::support::{ID, append, contents, deep, record};
@@ -99,75 +97,6 @@ fn odd_writes_and_dropped_queues() {
     let mut read = vec![0; 4096];
     file.read_at(5, &mut read).unwrap();
     assert_eq!(read, record(2, 4096));
-}
-
-/// A file whose durable writes take as long as a reader of this pipe likes.
-struct Pipe(PipeWriter);
-
-impl DiskFile for Pipe {
-    fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn write_durable_at(&self, _: u64, data: &[u8]) -> io::Result<()> {
-        (&self.0).write_all(data)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reserve(&self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        Ok(0)
-    }
-
-    fn direct_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.0.as_fd())
-    }
-}
-
-/// Where there is a ring a wait for a write ends early when it is asked to, again and again, and the
-/// write is finished as if nobody had.
-#[test]
-fn a_wait_for_a_ring_is_ended_by_a_wake_up() {
-    const LEN: usize = 1 << 20;
-    const FULL: usize = 64 << 10;
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let disk = SysDisk::open(dir.path()).unwrap();
-    let mut queue: Box<dyn WriteQueue> = disk.write_queue(2);
-    let Some(wake) = queue.wake() else {
-        assert_ne!(disk.durable_report().unwrap().method, DurableMethod::Uring);
-        return;
-    };
-    let (mut reader, mut writer) = io::pipe().unwrap();
-    writer.write_all(&vec![0; FULL]).unwrap();
-    let mut data = BlockBuf::new();
-    data.resize(LEN);
-    queue.submit(Submission { file: Arc::new(Pipe(writer)), offset: 0, data, tag: 1 });
-    for _ in 0..40 {
-        let wake = Arc::clone(&wake);
-        let wakes = std::thread::spawn(move || wake());
-        assert!(queue.reap_or_wake().is_none(), "nothing was written");
-        wakes.join().unwrap();
-    }
-    let reads = std::thread::spawn(move || {
-        let mut read = vec![1; FULL + LEN];
-        reader.read_exact(&mut read).unwrap();
-        read
-    });
-    let done = queue.reap().unwrap();
-    assert_eq!((done.tag, done.result.is_ok()), (1, true));
-    assert!(reads.join().unwrap().iter().all(|byte| *byte == 0));
-    wake();
-    assert!(queue.reap_or_wake().is_none() && queue.reap().is_none(), "nothing is in flight");
 }
 
 const FOLDER: &str = "STRONGROOM_WAL_TEST_NO_URING";

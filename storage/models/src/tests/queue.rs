@@ -13,17 +13,13 @@ fn everything_sent_is_taken_once() {
             .into_iter()
             .map(|jobs| {
                 let queue = Arc::clone(&queue);
-                thread::spawn(move || {
-                    for job in jobs {
-                        assert!(queue.send(job, 1) > 0);
-                    }
-                })
+                thread::spawn(move || jobs.into_iter().for_each(|job| queue.send(job, 1)))
             })
             .collect();
         let mut taken = Vec::new();
         while taken.len() < 3 {
             taken.extend(queue.take().unwrap());
-            taken.extend(queue.take_if(|_, bytes| bytes >= 2).into_iter().flatten());
+            taken.extend(queue.take_ready(2).into_iter().flatten());
         }
         for sender in senders {
             sender.join().unwrap();

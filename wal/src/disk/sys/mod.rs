@@ -4,7 +4,6 @@
 //! by io_uring or plain system calls, through the page cache or past it. The directory is made with
 //! mode 0700 and files with 0600.
 
-mod bell;
 mod file;
 mod map;
 mod probe;

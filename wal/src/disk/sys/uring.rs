@@ -12,9 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use io_uring::{IoUring, opcode, squeue, types};
 
-use super::bell::{Bell, RUNG};
 use crate::disk::buffer::{BlockBuf, Registration, is_aligned};
-use crate::disk::queue::{Completion, Submission, Wake, WriteQueue};
+use crate::disk::queue::{Completion, Submission, WriteQueue};
 
 /// Largest buffer that is registered, in bytes: registered memory cannot be paged out.
 const REGISTERED_BYTES_MAX: usize = 1024 * 1024;
@@ -27,7 +26,6 @@ pub(super) struct UringQueue {
     /// Writes that are finished and not yet reaped.
     done: VecDeque<Completion>,
     registered: Registered,
-    bell: Bell,
     /// Why nothing can be written any more.
     broken: Option<io::ErrorKind>,
 }
@@ -50,8 +48,7 @@ impl UringQueue {
     /// # Errors
     /// When the kernel refuses: none there, forbidden by a filter or a setting, no memory.
     pub(super) fn new(depth: usize) -> io::Result<Self> {
-        // One more than writes, for the bell.
-        let entries = u32::try_from(depth + 1).map_err(io::Error::other)?.next_power_of_two();
+        let entries = u32::try_from(depth).map_err(io::Error::other)?.next_power_of_two();
         let ring = IoUring::builder().dontfork().build(entries)?;
         // Buffers in flight, buffers that wait to be used, one that is being filled.
         let buffers = 2 * depth + 2;
@@ -59,8 +56,7 @@ impl UringQueue {
         let usable = ring.submitter().register_buffers_sparse(count).is_ok();
         let registered = Registered { generations: vec![0; buffers], next: 0, usable };
         let slots = std::iter::repeat_with(|| None).take(depth).collect();
-        let bell = Bell::default();
-        Ok(Self { ring, slots, done: VecDeque::new(), registered, bell, broken: None })
+        Ok(Self { ring, slots, done: VecDeque::new(), registered, broken: None })
     }
 
     /// Makes the submission's buffer known to the kernel, if it is not yet, and says as what.
@@ -131,10 +127,6 @@ impl UringQueue {
     /// Takes note of what the kernel has finished.
     fn collect(&mut self) {
         while let Some(entry) = self.ring.completion().next() {
-            if entry.user_data() == RUNG {
-                self.bell.note(&entry);
-                continue;
-            }
             let slot = usize::try_from(entry.user_data()).unwrap_or(usize::MAX);
             let Some(write) = self.slots.get_mut(slot).and_then(Option::take) else {
                 panic!("the kernel finishes what it was given");
@@ -150,24 +142,6 @@ impl UringQueue {
                 Err(_) => Err(io::Error::from_raw_os_error(-entry.result())),
             };
             self.done.push_back(Completion { tag, data, result });
-        }
-    }
-
-    fn wait(&mut self) {
-        if let Err(error) = retry_interrupted(|| self.ring.submit_and_wait(1)) {
-            self.break_down(&error);
-        }
-    }
-
-    /// Gives the ring the poll of the bell, if it does not have it. It goes out with what is
-    /// submitted next.
-    fn hang_bell(&mut self) {
-        if let Some(poll) = self.bell.poll() {
-            #[expect(unsafe_code, reason = "the kernel is given a descriptor")]
-            // SAFETY: a poll touches no memory of ours. The ring holds the file that it polls.
-            let pushed = unsafe { self.ring.submission().push(&poll) };
-            // There is a place for it: what was pushed before was submitted at once.
-            debug_assert!(pushed.is_ok());
         }
     }
 
@@ -227,31 +201,15 @@ impl WriteQueue for UringQueue {
             if self.in_flight() == 0 {
                 return None;
             }
-            self.wait();
+            if let Err(error) = retry_interrupted(|| self.ring.submit_and_wait(1)) {
+                self.break_down(&error);
+            }
         }
     }
 
     fn poll(&mut self) -> Option<Completion> {
         self.collect();
         self.done.pop_front()
-    }
-
-    fn reap_or_wake(&mut self) -> Option<Completion> {
-        loop {
-            self.collect();
-            if let Some(completion) = self.done.pop_front() {
-                return Some(completion);
-            }
-            if self.bell.take_rung() || self.in_flight() == 0 {
-                return None;
-            }
-            self.hang_bell();
-            self.wait();
-        }
-    }
-
-    fn wake(&mut self) -> Option<Wake> {
-        self.bell.wake()
     }
 }
 
