@@ -3,7 +3,8 @@
 //! - [`Keyring`]: one AES-256 key per term; rotation adds a term, old terms still decrypt.
 //! - [`FormerKeys`]: those of terms that a restored primary does not know.
 //! - [`Barrier`]: seals and opens values under the keyring; no nonce ever repeats.
-//! - [`Session`] and [`View`]: a storage transaction seen through the barrier.
+//! - [`Session`] and [`View`]: a storage transaction seen through the barrier;
+//! - [`Turns`]: who commits when transactions keep getting into each other's way.
 
 mod cache;
 mod cipher;
@@ -13,6 +14,7 @@ mod keyring;
 mod near;
 mod session;
 mod subkey;
+mod turns;
 mod view;
 
 pub use cache::DecodeCache;
@@ -21,4 +23,5 @@ pub use error::{BarrierError, ViewError};
 pub use former::FormerKeys;
 pub use keyring::{Keyring, KeyringError, RootKey};
 pub use session::Session;
+pub use turns::{Alone, Turns};
 pub use view::View;

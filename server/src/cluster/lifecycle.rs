@@ -13,7 +13,7 @@ use super::{
 };
 use crate::audit::{self, Broker};
 use crate::auth::Lockout;
-use crate::barrier::{Barrier, DecodeCache, FormerKeys, Keyring, RootKey, Session};
+use crate::barrier::{Barrier, DecodeCache, FormerKeys, Keyring, RootKey, Session, Turns};
 use crate::config::LeaseTimes;
 use crate::engine;
 use crate::keyspace::{CORE, NODE};
@@ -121,6 +121,7 @@ fn open_barrier(
         quotas: Quotas::default(),
         operations: Operations::default(),
         lockout: Lockout::default(),
+        turns: Turns::default(),
         replication: OnceLock::new(),
         sweeper: OnceLock::new(),
         audit_watch: OnceLock::new(),

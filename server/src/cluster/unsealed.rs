@@ -9,7 +9,7 @@ use strongroom_storage::Store;
 use super::gather::Operations;
 use crate::audit::Broker;
 use crate::auth::Lockout;
-use crate::barrier::{Barrier, DecodeCache, RootKey, Session};
+use crate::barrier::{Barrier, DecodeCache, RootKey, Session, Turns};
 use crate::logical::{ApiError, ApiResult};
 use crate::quota::Quotas;
 use crate::replication::{Replication, Role};
@@ -35,6 +35,8 @@ pub struct Unsealed {
     pub root_key: RootKey,
     /// Name and id.
     pub identity: Identity,
+    /// Orders the commits of calls.
+    pub turns: Turns,
     /// Puts requests on record.
     pub audit: Broker,
     /// Limits how often clients may ask.

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use strongroom_storage::CommitError;
 
 use crate::audit::Trail;
-use crate::barrier::Session;
+use crate::barrier::{Alone, Session};
 use crate::cluster::{Cluster, Unsealed};
 use crate::handler::{SysCall, SysHandler};
 use crate::logical::{ApiError, ApiResult, Operation, Response};
@@ -154,7 +154,8 @@ async fn go_on(
     let Call { unsealed, request, role, .. } = *call;
     let mut used = Use::Unlimited;
     let mut made = Some(first);
-    for _ in 0..TRIES {
+    for lost in 0..TRIES {
+        let alone = unsealed.turns.try_after(lost).await;
         let (step, mut session) = match made.take() {
             Some(first) => *first,
             None => attempt(call, trail, used != Use::Unlimited)?,
@@ -164,26 +165,29 @@ async fn go_on(
         }
         let done = match step {
             Ok(Step::Spend(id)) => {
+                drop((session, alone));
                 used = Box::pin(spend(unsealed, &id)).await?;
                 continue;
             }
             Ok(Step::Answer(response)) if session.txn().is_read_only() => Ok(response),
-            Ok(Step::Answer(response)) => match Box::pin(finish(session, role)).await {
+            Ok(Step::Answer(response)) => match Box::pin(finish(unsealed, session, role, alone))
+                .await
+            {
                 Ok(Finished::Here) => Ok(response),
                 Ok(Finished::Elsewhere) => Box::pin(remote::forward_again(unsealed, request)).await,
                 Err(CommitError::Conflict) => continue,
                 Err(e) => Err(commit_error(&e)),
             },
             Ok(Step::Wait(run, call)) => {
-                drop(session);
+                drop((session, alone));
                 Box::pin(to_the_end(run, call)).await
             }
             Ok(Step::Forward(caller)) => {
-                drop(session);
+                drop((session, alone));
                 Box::pin(remote::forward(unsealed, request, caller)).await
             }
             Ok(Step::Login(caller)) => {
-                drop(session);
+                drop((session, alone));
                 Box::pin(remote::login(unsealed, request, caller)).await
             }
             Err(e) => Err(e),
@@ -224,24 +228,30 @@ enum Finished {
     Elsewhere,
 }
 
-async fn finish(mut session: Session, role: Role) -> Result<Finished, CommitError> {
+async fn finish(
+    unsealed: &Unsealed,
+    mut session: Session,
+    role: Role,
+    alone: Option<Alone<'_>>,
+) -> Result<Finished, CommitError> {
     if matches!(role, Role::Secondary { .. }) && session.txn().writes_replicated() {
         return Ok(Finished::Elsewhere);
     }
-    session.into_txn().commit().await?;
+    unsealed.turns.commit(session, alone.as_ref()).await?;
     Ok(Finished::Here)
 }
 
 /// Takes a use of a token whose uses are counted; durable before the call runs.
 async fn spend(unsealed: &Unsealed, id: &str) -> ApiResult<Use> {
-    for _ in 0..TRIES {
+    for lost in 0..TRIES {
+        let alone = unsealed.turns.try_after(lost).await;
         let mut session = unsealed.session();
         let used = match token::spend(&mut session, id)? {
             Spent::Exhausted => return Err(ApiError::permission_denied()),
             Spent::Taken => Use::Counted,
             Spent::Last => Use::Last(id.to_owned()),
         };
-        match session.into_txn().commit().await {
+        match unsealed.turns.commit(session, alone.as_ref()).await {
             Ok(_) => return Ok(used),
             Err(CommitError::Conflict) => {}
             Err(e) => return Err(commit_error(&e)),
@@ -252,10 +262,11 @@ async fn spend(unsealed: &Unsealed, id: &str) -> ApiResult<Use> {
 
 /// Revokes a token after its last use. When that fails it stays unusable until it expires.
 async fn revoke(unsealed: &Unsealed, id: &str) {
-    for _ in 0..TRIES {
+    for lost in 0..TRIES {
+        let alone = unsealed.turns.try_after(lost).await;
         let mut session = unsealed.session();
         let revoked = token::revoke(&mut session, id);
-        match (revoked, session.into_txn().commit().await) {
+        match (revoked, unsealed.turns.commit(session, alone.as_ref()).await) {
             (Ok(()), Err(CommitError::Conflict)) => {}
             (Ok(()), Ok(_)) => return,
             (Err(e), _) => return tracing::warn!("a used-up token was not removed: {e}"),

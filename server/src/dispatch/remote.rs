@@ -12,7 +12,7 @@ use super::authorise::identify;
 use super::context::{Context, Step};
 use super::{Request, TRIES, busy, commit_error, handler, record, run, to_the_end};
 use crate::audit::Trail;
-use crate::barrier::Session;
+use crate::barrier::{Alone, Session};
 use crate::cluster::ops::{ForwardReply, ForwardRequest};
 use crate::cluster::{Cluster, Unsealed};
 use crate::logical::{ApiError, ApiResult, Caller, Response};
@@ -56,13 +56,14 @@ pub(super) async fn login(
     caller: Caller,
 ) -> ApiResult<Response> {
     let settled = forward(unsealed, request, caller).await?;
-    for _ in 0..TRIES {
+    for lost in 0..TRIES {
+        let alone = unsealed.turns.try_after(lost).await;
         let mut session = unsealed.session();
         let mut own = Response::empty();
         own.login.clone_from(&settled.login);
         own.warnings.clone_from(&settled.warnings);
         let response = handler::complete(&mut session, request, own)?;
-        match session.into_txn().commit().await {
+        match unsealed.turns.commit(session, alone.as_ref()).await {
             Ok(_) => return Ok(response),
             Err(CommitError::Conflict) => {}
             Err(e) => return Err(commit_error(&e)),
@@ -127,7 +128,8 @@ async fn execute(
 ) -> ApiResult<(Response, u64)> {
     let cluster = cluster.me()?;
     let role = Role::Primary;
-    for _ in 0..TRIES {
+    for lost in 0..TRIES {
+        let alone = unsealed.turns.try_after(lost).await;
         let mut session = unsealed.session();
         record::know_forwarded(trail, &mut session, request, caller, from)?;
         let context = Context {
@@ -148,13 +150,13 @@ async fn execute(
             record::request(trail, request).await?;
         }
         match step? {
-            Step::Answer(response) => match commit(session, unsealed).await {
+            Step::Answer(response) => match commit(session, unsealed, alone).await {
                 Ok(lsn) => return Ok((response, lsn)),
                 Err(CommitError::Conflict) => {}
                 Err(e) => return Err(commit_error(&e)),
             },
             Step::Wait(run, call) => {
-                drop(session);
+                drop((session, alone));
                 let response = to_the_end(run, call).await?;
                 return Ok((response, unsealed.store.position().0));
             }
@@ -166,9 +168,13 @@ async fn execute(
     Err(busy())
 }
 
-async fn commit(mut session: Session, unsealed: &Unsealed) -> Result<u64, CommitError> {
+async fn commit(
+    mut session: Session,
+    unsealed: &Unsealed,
+    alone: Option<Alone<'_>>,
+) -> Result<u64, CommitError> {
     if session.txn().is_read_only() {
         return Ok(unsealed.store.position().0);
     }
-    Ok(session.into_txn().commit().await?.lsn.0)
+    Ok(unsealed.turns.commit(session, alone.as_ref()).await?.lsn.0)
 }

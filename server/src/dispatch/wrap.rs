@@ -20,11 +20,12 @@ pub(super) async fn wrap(
         return Ok(answer);
     }
     let payload = Zeroizing::new(serde_json::to_string(&answer).map_err(ApiError::internal)?);
-    for _ in 0..TRIES {
+    for lost in 0..TRIES {
+        let alone = unsealed.turns.try_after(lost).await;
         let mut session = unsealed.session();
         let mut info =
             wrapping::wrap(&mut session, payload.clone(), ttl, &request.path, request.now)?;
-        match session.into_txn().commit().await {
+        match unsealed.turns.commit(session, alone.as_ref()).await {
             Ok(_) => {
                 let accessor = answer.auth.as_ref().map(|auth| &auth.accessor);
                 info.wrapped_accessor.clone_from(accessor.unwrap_or(&answer.wrapped_accessor));
