@@ -287,7 +287,7 @@ proptest! {
     }
 }
 
-/// Workloads, of eight crashes each. `STRONGROOM_CRASH_CASES` makes the long run.
+/// Workloads, crashed eight times each or not at all. `STRONGROOM_CRASH_CASES` makes the long run.
 fn cases() -> u32 {
     std::env::var("STRONGROOM_CRASH_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200)
 }

@@ -51,3 +51,53 @@ impl Turns {
         session.into_txn().commit().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+
+    use strongroom_storage::{Class, KeyspaceId, Options, Store};
+
+    use super::super::{Barrier, Keyring};
+    use super::*;
+
+    const HERE: KeyspaceId = KeyspaceId([9; 16]);
+
+    /// A rival writes what the call has read, whenever it is let.
+    #[tokio::test]
+    async fn a_call_that_loses_every_race_wins_once_it_is_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Options::default()).unwrap();
+        let mut txn = store.begin();
+        txn.create_keyspace(HERE, Class::Local);
+        txn.commit().await.unwrap();
+        let barrier = Arc::new(Barrier::new(Keyring::generate(0).unwrap()).unwrap());
+        let session = || Session::new(store.begin(), Arc::clone(&barrier), Arc::default());
+        let turns = Turns::default();
+        for lost in 0.. {
+            let alone = turns.try_after(lost).await;
+            let (mut call, mut rival) = (session(), session());
+            call.view(HERE).exists("a").unwrap();
+            call.view(HERE).put("b", b"call").unwrap();
+            rival.view(HERE).put("a", b"rival").unwrap();
+            let mut rival = pin!(turns.commit(rival, None));
+            if alone.is_none() {
+                (&mut rival).await.unwrap();
+                let lost = turns.commit(call, None).await;
+                assert!(matches!(lost, Err(CommitError::Conflict)));
+                continue;
+            }
+            tokio::select! {
+                biased;
+                _ = &mut rival => panic!("the turn is another's"),
+                () = std::future::ready(()) => {}
+            }
+            turns.commit(call, alone.as_ref()).await.unwrap();
+            drop(alone);
+            rival.await.unwrap();
+            assert_eq!(lost, PATIENCE);
+            return;
+        }
+    }
+}

@@ -155,42 +155,47 @@ async fn go_on(
     let mut used = Use::Unlimited;
     let mut made = Some(first);
     for lost in 0..TRIES {
-        let alone = unsealed.turns.try_after(lost).await;
-        let (step, mut session) = match made.take() {
-            Some(first) => *first,
-            None => attempt(call, trail, used != Use::Unlimited)?,
-        };
-        if record::has_effect(&step, &mut session) {
-            Box::pin(record::request(trail, request)).await?;
-        }
-        let done = match step {
-            Ok(Step::Spend(id)) => {
-                drop((session, alone));
-                used = Box::pin(spend(unsealed, &id)).await?;
-                continue;
+        // What is held for this try is let go of before the token's last use is settled.
+        let done = {
+            let alone = unsealed.turns.try_after(lost).await;
+            let (step, mut session) = match made.take() {
+                Some(first) => *first,
+                None => attempt(call, trail, used != Use::Unlimited)?,
+            };
+            if record::has_effect(&step, &mut session) {
+                Box::pin(record::request(trail, request)).await?;
             }
-            Ok(Step::Answer(response)) if session.txn().is_read_only() => Ok(response),
-            Ok(Step::Answer(response)) => match Box::pin(finish(unsealed, session, role, alone))
-                .await
-            {
-                Ok(Finished::Here) => Ok(response),
-                Ok(Finished::Elsewhere) => Box::pin(remote::forward_again(unsealed, request)).await,
-                Err(CommitError::Conflict) => continue,
-                Err(e) => Err(commit_error(&e)),
-            },
-            Ok(Step::Wait(run, call)) => {
-                drop((session, alone));
-                Box::pin(to_the_end(run, call)).await
+            match step {
+                Ok(Step::Spend(id)) => {
+                    drop((session, alone));
+                    used = Box::pin(spend(unsealed, &id)).await?;
+                    continue;
+                }
+                Ok(Step::Answer(response)) if session.txn().is_read_only() => Ok(response),
+                Ok(Step::Answer(response)) => {
+                    match Box::pin(finish(unsealed, session, role, alone)).await {
+                        Ok(Finished::Here) => Ok(response),
+                        Ok(Finished::Elsewhere) => {
+                            Box::pin(remote::forward_again(unsealed, request)).await
+                        }
+                        Err(CommitError::Conflict) => continue,
+                        Err(e) => Err(commit_error(&e)),
+                    }
+                }
+                Ok(Step::Wait(run, call)) => {
+                    drop((session, alone));
+                    Box::pin(to_the_end(run, call)).await
+                }
+                Ok(Step::Forward(caller)) => {
+                    drop((session, alone));
+                    Box::pin(remote::forward(unsealed, request, caller)).await
+                }
+                Ok(Step::Login(caller)) => {
+                    drop((session, alone));
+                    Box::pin(remote::login(unsealed, request, caller)).await
+                }
+                Err(e) => Err(e),
             }
-            Ok(Step::Forward(caller)) => {
-                drop((session, alone));
-                Box::pin(remote::forward(unsealed, request, caller)).await
-            }
-            Ok(Step::Login(caller)) => {
-                drop((session, alone));
-                Box::pin(remote::login(unsealed, request, caller)).await
-            }
-            Err(e) => Err(e),
         };
         if let Use::Last(id) = used {
             Box::pin(revoke(unsealed, &id)).await;
