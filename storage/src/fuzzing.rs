@@ -10,7 +10,8 @@ use strongroom_wal::Lsn;
 use crate::index::Slot;
 use crate::master::{self, Master};
 use crate::pages::{
-    MAGIC_MAP, MAGIC_PAGE, PageMap, TreeId, decode_page, encode_page, get_page_id, prefix_of,
+    MAGIC_MAP, MAGIC_NAMES, MAGIC_PAGE, PageMap, TreeId, decode_names, decode_page, encode_names,
+    encode_page, get_page_id, prefix_of,
 };
 use crate::sealed::{open, seal};
 
@@ -30,6 +31,14 @@ pub fn page(bytes: &[u8]) -> Option<Vec<u8>> {
     let tree = TreeId { keyspace: id.keyspace, pending: id.pending };
     let page: Page<Slot> = decode_page(&sealed, tree, prefix_of(id)).ok()?;
     Some(body(&encode_page(tree, page_lsn, &page)))
+}
+
+/// An image of a block of names, of the keyspace which it says it is of.
+pub fn names(bytes: &[u8]) -> Option<Vec<u8>> {
+    let sealed = seal(*MAGIC_NAMES, bytes);
+    let keyspace = open(*MAGIC_NAMES, &sealed).ok()?.varint_u32().ok()?;
+    let block = decode_names(&sealed, keyspace).ok()?;
+    Some(body(&encode_names(keyspace, &block)))
 }
 
 /// A page map.

@@ -17,6 +17,9 @@ pub struct Options {
     pub checkpoint_every: u64,
     /// Pages of the index that are kept in memory, about 2 KiB each.
     pub pool_pages: usize,
+    /// Whether these pages are read behind the opening, if there is room for all, rather than each
+    /// when it is first needed.
+    pub warm_pages: bool,
     /// A store that had nothing to do for so long makes room on the disk. `None`: never.
     pub compact_after: Option<Duration>,
 }
@@ -28,6 +31,7 @@ impl Default for Options {
             retention_bytes: 256 << 20,
             checkpoint_every: 64 << 20,
             pool_pages: 4 << 20,
+            warm_pages: true,
             compact_after: Some(Duration::from_secs(2)),
         }
     }

@@ -17,6 +17,11 @@ pub(crate) fn seal(magic: [u8; 4], body: &[u8]) -> Vec<u8> {
     [&magic[..], &hasher.finalize().to_le_bytes(), &FORMAT.to_le_bytes(), body].concat()
 }
 
+/// The checksum that something is wrapped with, unchecked.
+pub(crate) fn crc_of(sealed: &[u8]) -> [u8; 4] {
+    sealed.get(4..).and_then(|crc| crc.first_chunk()).copied().unwrap_or_default()
+}
+
 /// Checks the wrapping; answers the body.
 pub(crate) fn open(magic: [u8; 4], bytes: &[u8]) -> Result<Cursor<'_>, Damaged> {
     let (header, body) = bytes.split_at_checked(HEADER_LEN).ok_or(Damaged("too short"))?;
@@ -92,6 +97,11 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn varint_u32(&mut self) -> Result<u32, Damaged> {
         u32::try_from(self.varint()?).map_err(|_| Damaged("number too large"))
+    }
+
+    /// All that is left.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
     }
 
     pub(crate) fn end(&self) -> Result<(), Damaged> {

@@ -94,6 +94,19 @@ impl Snapshot {
         entry.map(|entry| self.values.read(key, &entry)).transpose()
     }
 
+    /// Keys that start with `prefix`, in order, strictly after `after`, at most `limit`: what the ordered
+    /// directory says, which no digest covers.
+    pub fn scan(
+        &self,
+        keyspace: KeyspaceId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Vec<Vec<u8>> {
+        let keyspace = self.state.keyspaces.get(&keyspace);
+        keyspace.map(|k| k.directory.scan(prefix, after, limit)).unwrap_or_default()
+    }
+
     /// All index entries of a keyspace, in the order of their key hashes.
     pub fn index(
         &self,

@@ -42,6 +42,9 @@ pub struct Stats {
     pub pages_resident: u64,
     /// Pages read from disk.
     pub pages_read: u64,
+    /// How often one could not be read, or was not what was written. Unless it is none, restore the
+    /// store from a backup or another cluster.
+    pub pages_unreadable: u64,
     /// Pages dropped from memory.
     pub pages_evicted: u64,
     /// Pages written because they were dropped, rather than by a checkpoint.
@@ -78,6 +81,7 @@ impl Stats {
             compensations: Counters::get(&counters.compensations),
             pages_resident: shared.pool.resident() as u64,
             pages_read: figures.read.load(Ordering::Relaxed),
+            pages_unreadable: figures.unreadable.load(Ordering::Relaxed),
             pages_evicted: figures.evicted.load(Ordering::Relaxed),
             pages_stolen: figures.stolen.load(Ordering::Relaxed),
             pages_uncommitted: figures.uncommitted.load(Ordering::Relaxed),

@@ -8,7 +8,7 @@ use crate::cleaner::Effort;
 use crate::commit::Committer;
 use crate::commit::job::Submit;
 use crate::opening::Opening;
-use crate::pages::Pool;
+use crate::pages::{self, Pool};
 use crate::shared::{Shared, lock};
 use crate::signal::{Signal, Woken};
 
@@ -27,6 +27,7 @@ impl Threads {
         recover: impl FnOnce() -> Option<Committer> + Send + 'static,
         checkpointer: Arc<Mutex<Checkpointer>>,
         (shared, opening): (Arc<Shared>, Arc<Opening>),
+        warm_pages: bool,
     ) -> std::io::Result<Self> {
         let threads = Self { signal, submit, running: Mutex::new(Vec::new()) };
         let desk = Arc::clone(&threads.submit);
@@ -39,6 +40,9 @@ impl Threads {
         threads.spawn("sr-checkpoint", move || {
             if !opening.wait() {
                 return;
+            }
+            if warm_pages {
+                pages::warm(&shared.pool, shared.state(), || signal.is_pressing());
             }
             let mut seen = shared.state().lsn;
             loop {

@@ -33,6 +33,7 @@ fn small() -> Options {
         checkpoint_every: 128 << 10,
         pool_pages: 16,
         compact_after: Some(Duration::from_millis(20)),
+        warm_pages: true,
     }
 }
 

@@ -146,6 +146,43 @@ fn a_flipped_byte_of_a_page_is_damage() {
     assert!(table.starts_with("DAMAGED"), "{table}");
 }
 
+/// No digest covers the names that lists show, so that they are held against the entries. What is
+/// forged here has every checksum that it needs.
+#[test]
+fn a_forged_name_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    store.close().unwrap();
+    drop(store);
+    let (path, mut pages) = files(dir.path())
+        .into_iter()
+        .rfind(|(path, _)| path.to_string_lossy().contains("pages-"))
+        .unwrap();
+    let find = |bytes: &[u8], what: &[u8]| {
+        bytes.windows(what.len()).position(|window| window == what).unwrap()
+    };
+    // The names of one keyspace, of the other, and the map.
+    let names = find(&pages, b"SRNB");
+    let end = names + 4 + find(&pages[names + 4..], b"SRNB");
+    let map = find(&pages, b"SRPM");
+    let crc = pages[names + 4..names + 8].to_vec();
+    // All begin with "secret/", so that the rest of the last one is "9".
+    let last = names + pages[names..end].iter().rposition(|byte| *byte == b'9').unwrap();
+    pages[last] = b'x';
+    let forged = crc32fast::hash(&pages[names + 8..end]).to_le_bytes();
+    pages[names + 4..names + 8].copy_from_slice(&forged);
+    let listed = map + find(&pages[map..], &crc);
+    pages[listed..listed + 4].copy_from_slice(&forged);
+    let whole = crc32fast::hash(&pages[map + 8..]).to_le_bytes();
+    pages[map + 4..map + 8].copy_from_slice(&whole);
+    fs::write(path, pages).unwrap();
+    let (code, report) = json(dir.path());
+    assert_eq!((code, &report["same"]), (1, &Value::Bool(false)), "{report:#}");
+    let differences = report["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 1, "{report:#}");
+    assert_eq!(differences[0]["key"], "secret/x");
+}
+
 #[test]
 fn what_cannot_be_read_is_told_from_what_differs() {
     let dir = tempfile::tempdir().unwrap();

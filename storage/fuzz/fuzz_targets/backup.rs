@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     let backup = sealed(bytes);
     let Ok(report) = verify_backup(&mut &*backup) else { return };
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::new(1));
-    let options = Options { segment_size: 1 << 20, compact_after: None, ..Options::default() };
+    let options = Options { segment_size: 1 << 20, compact_after: None, warm_pages: false, ..Options::default() };
     let restored = restore_on(&mut &*backup, &disk, options).unwrap();
     assert_eq!(restored.root, report.root);
     let store = Store::open_on(&disk, options).unwrap();

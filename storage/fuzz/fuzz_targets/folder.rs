@@ -40,7 +40,7 @@ struct Sound {
 static SOUND: LazyLock<Sound> = LazyLock::new(|| {
     let disk = SimDisk::new(1);
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let options = Options { segment_size: 1 << 16, compact_after: None, ..Options::default() };
+    let options = Options { segment_size: 1 << 16, compact_after: None, warm_pages: false, ..Options::default() };
     let store = Store::open_on(&shared, options).unwrap();
     put_all(&store, 0);
     store.checkpoint().unwrap();

@@ -60,7 +60,7 @@ fuzz_target!(|bytes: &[u8]| {
     for (keyspace, _) in look.snapshot.keyspaces() {
         look.snapshot.entries(keyspace).for_each(|entry| drop(entry));
     }
-    let options = Options { segment_size: SEGMENT, compact_after: None, ..Options::default() };
+    let options = Options { segment_size: SEGMENT, compact_after: None, warm_pages: false, ..Options::default() };
     let Ok(store) = Store::open_on(&disk, options) else { return };
     if store.keyspaces().iter().any(|(id, _)| *id == OURS) {
         return;

@@ -5,6 +5,7 @@
 //! the others are written. The state itself is pinned only for the [walk](survey) that finds them.
 //! Behind each checkpoint the cleaner makes room in the log.
 
+mod names;
 mod survey;
 
 use std::sync::Arc;
@@ -20,10 +21,11 @@ use crate::budget::Budget;
 use crate::cleaner::{self, Effort};
 use crate::commit::job::{Answer, Behind, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
-use crate::index::State;
+use crate::index::{LiveBytes, State};
 use crate::master::{self, Master};
 use crate::pages::{Image, MapKeyspace, PageMap};
 use crate::shared::{Counters, Shared};
+use names::Names;
 use survey::Survey;
 
 /// Page segments with less than this share of live bytes are written anew, percent.
@@ -62,7 +64,7 @@ impl Checkpointer {
     /// Makes a checkpoint of the state published now. Blocks until it is durable.
     pub(crate) fn run(&mut self, effort: Effort) -> Result<Lsn, CheckpointError> {
         let Pinned { state, behind } = self.ask(|done| Job::BeginCheckpoint { done })?;
-        self.write(state, behind.begin, effort)?;
+        self.write(state, &behind, effort)?;
         self.shared.pool.files.remove_dead().map_err(CheckpointError::io("remove old pages"))?;
         self.clean_log(behind, effort)?;
         let counters = &self.shared.counters;
@@ -102,10 +104,11 @@ impl Checkpointer {
     fn write(
         &mut self,
         state: Arc<State>,
-        begin: Lsn,
+        behind: &Behind,
         effort: Effort,
     ) -> Result<(), CheckpointError> {
-        let (images, map) = self.write_pages(state, effort)?;
+        let begin = behind.begin;
+        let (images, map) = self.write_pages(state, &behind.live, effort)?;
         let durable = self.ask(|done| Job::EndCheckpoint { begin, map, done })?;
         let master = Master { checkpoint: begin, durable, map, ..self.master };
         master::write(&self.disk, &master).map_err(CheckpointError::io("write MASTER"))?;
@@ -113,10 +116,11 @@ impl Checkpointer {
         Ok(())
     }
 
-    /// Gives an image to every page that has none, then writes the map of all.
+    /// Gives an image to every page and block of names that has none, then writes the map of all.
     fn write_pages(
         &self,
         state: Arc<State>,
+        live: &LiveBytes,
         effort: Effort,
     ) -> Result<(Vec<Arc<Image>>, MapLocation), CheckpointError> {
         let io = CheckpointError::io;
@@ -126,12 +130,17 @@ impl Checkpointer {
             Effort::Busy => PAGE_LIVE_PERCENT_BUSY,
             Effort::Idle => PAGE_LIVE_PERCENT_IDLE,
         });
-        let mut survey = Survey::of(&state, &sparse.into_iter().collect());
+        let sparse = sparse.into_iter().collect();
+        let mut survey = Survey::of(&state, &sparse);
+        let mut names = Names::of(&state, pool, &sparse);
         let keyspaces = self.keyspaces(&state);
         drop(state);
         survey.write(pool, &self.budget).map_err(io("write pages"))?;
+        names.write(pool, &self.budget).map_err(io("write names"))?;
         let (pages, mut images) = survey.finish();
-        let map = PageMap { keyspaces, pages };
+        let (names, blocks) = names.finish(pool);
+        images.extend(blocks);
+        let map = PageMap { keyspaces, pages, names, live: live.by_segment() };
         let placed = files.append(&[map.encode()]).map_err(io("write the page map"))?;
         files.sync().map_err(io("make pages durable"))?;
         images.extend(placed);

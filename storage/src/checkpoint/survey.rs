@@ -39,6 +39,7 @@ impl Survey {
                 segment: 0,
                 offset: 0,
                 len: 0,
+                crc: [0; 4],
                 entries: page.len,
                 page_lsn: page.handle.page_lsn(),
                 digest: page.digest,
@@ -85,7 +86,7 @@ impl Survey {
 
     fn list(&mut self, listed: Listed, image: Arc<Image>) {
         let (segment, offset, len) = (image.segment.no, image.offset, image.len);
-        self.listed.push(Listed { segment, offset, len, ..listed });
+        self.listed.push(Listed { segment, offset, len, crc: image.crc, ..listed });
         self.images.push(image);
     }
 

@@ -166,11 +166,7 @@ impl Committer {
             if next.get(id).is_some_and(|k| k.handle == gone.handle) {
                 continue;
             }
-            for page in gone.trie.pages() {
-                for leaf in self.shared.pool.load(page.handle)?.iter() {
-                    self.live.sub(&leaf.value, leaf.key);
-                }
-            }
+            gone.uncount(&self.shared.pool, &mut self.live)?;
         }
         Ok(())
     }

@@ -4,10 +4,14 @@
 //! never changed: an edit copies what stays in long runs into a new one, of exactly its size.
 //!
 //! ```text
-//! u16 length of the shared prefix | u16 count | count x u16 end of a rest | prefix | rests
+//! u64 number of the block | u16 length of the shared prefix | u16 count | count x u16 end of a rest
+//! | prefix | rests
 //! ```
+//!
+//! The number is of this process alone: no two blocks have the same. On disk a block is what follows it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Edit;
 use super::pack::common;
@@ -18,11 +22,16 @@ pub(super) const LEAF_MAX: usize = 2048;
 /// Blocks have a multiple of this many bytes: allocators reuse few sizes better than many.
 const GRAIN: usize = 128;
 
-pub(super) const HEADER: usize = 4;
+/// Bytes of a block's number.
+pub(super) const NUMBER: usize = 8;
+pub(super) const HEADER: usize = NUMBER + 4;
+
+/// The number of the next block.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A block of at least one key.
 #[derive(Clone, Debug)]
-pub(super) struct Leaf(Arc<[u8]>);
+pub(crate) struct Leaf(pub(super) Arc<[u8]>);
 
 /// What became of a block.
 pub(super) enum Edited {
@@ -65,27 +74,20 @@ struct Change<'a> {
 }
 
 impl Leaf {
-    /// Packs keys in order; together they fit a block, or there is only one.
-    pub(super) fn pack(keys: &[&[u8]], out: &mut Vec<u8>) -> Self {
-        let prefix = common(keys[0], keys[keys.len() - 1]);
-        out.clear();
-        push_u16(out, prefix);
-        push_u16(out, keys.len());
-        let mut end = 0;
-        for key in keys {
-            end += key.len() - prefix;
-            push_u16(out, end);
-        }
-        out.extend_from_slice(&keys[0][..prefix]);
-        for key in keys {
-            out.extend_from_slice(&key[prefix..]);
-        }
-        Self::seal(out)
+    /// The block of these bytes, with a number of its own.
+    pub(super) fn seal(block: &mut Vec<u8>) -> Self {
+        block.resize(block.len().next_multiple_of(GRAIN), 0);
+        block[..NUMBER].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+        Self(Arc::from(block.as_slice()))
     }
 
-    fn seal(block: &mut Vec<u8>) -> Self {
-        block.resize(block.len().next_multiple_of(GRAIN), 0);
-        Self(Arc::from(block.as_slice()))
+    /// Which block it is, in this process.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.first_chunk().map_or(0, |number| u64::from_le_bytes(*number))
+    }
+
+    pub(super) fn prefix_len(&self) -> usize {
+        self.u16_at(NUMBER)
     }
 
     fn u16_at(&self, at: usize) -> usize {
@@ -94,7 +96,7 @@ impl Leaf {
 
     /// How many keys it has.
     pub(super) fn count(&self) -> usize {
-        self.u16_at(2)
+        self.u16_at(NUMBER + 2)
     }
 
     /// Bytes of the block.
@@ -104,28 +106,28 @@ impl Leaf {
 
     /// Bytes it would take at most, whatever the prefix.
     pub(super) fn size_unshared(&self) -> usize {
-        self.size() + (self.count() - 1) * self.u16_at(0)
+        self.size() + (self.count() - 1) * self.prefix_len()
     }
 
     /// What all keys begin with.
     pub(super) fn prefix(&self) -> &[u8] {
         let start = HEADER + 2 * self.count();
-        &self.0[start..start + self.u16_at(0)]
+        &self.0[start..start + self.prefix_len()]
     }
 
     fn rests(&self) -> &[u8] {
-        let start = HEADER + 2 * self.count() + self.u16_at(0);
+        let start = HEADER + 2 * self.count() + self.prefix_len();
         &self.0[start..start + self.start(self.count())]
     }
 
     /// Where rest `i` begins; `i` may be the count.
-    fn start(&self, i: usize) -> usize {
+    pub(super) fn start(&self, i: usize) -> usize {
         if i == 0 { 0 } else { self.u16_at(HEADER + 2 * (i - 1)) }
     }
 
     /// What follows the prefix in key `i`.
     pub(super) fn rest(&self, i: usize) -> &[u8] {
-        let rests = HEADER + 2 * self.count() + self.u16_at(0);
+        let rests = HEADER + 2 * self.count() + self.prefix_len();
         &self.0[rests + self.start(i)..rests + self.start(i + 1)]
     }
 
@@ -204,9 +206,7 @@ impl Leaf {
         if HEADER + 2 * count + prefix.len() + size > LEAF_MAX {
             return None;
         }
-        out.clear();
-        push_u16(out, prefix.len());
-        push_u16(out, count);
+        begin(out, prefix.len(), count);
         // By how much the rests that follow have moved; wraps as it is also negative.
         let (mut moved, mut from) = (0usize, 0);
         for c in changes {
@@ -276,8 +276,16 @@ pub(super) fn bound_between(left: &Leaf, right: &Leaf) -> Box<[u8]> {
     first.into()
 }
 
+/// Begins a block.
+pub(super) fn begin(out: &mut Vec<u8>, prefix: usize, count: usize) {
+    out.clear();
+    out.extend_from_slice(&[0; NUMBER]);
+    push_u16(out, prefix);
+    push_u16(out, count);
+}
+
 /// Lengths in a block are below 64 KiB: see `LEAF_MAX` and `KEY_MAX`. Sums wrap in between.
-fn push_u16(out: &mut Vec<u8>, value: usize) {
+pub(super) fn push_u16(out: &mut Vec<u8>, value: usize) {
     out.extend_from_slice(&low_u16(value).to_le_bytes());
 }
 

@@ -3,23 +3,24 @@
 //! A persistent B+ tree whose leaves are packed blocks of keys: some 70 bytes a key of 64. A
 //! clone is O(1) and never changes; an edit copies only the nodes on its path that a clone still
 //! shares, a batch of edits each of them once. Nodes that run small are merged with a neighbour.
+//! Checkpoints write the blocks as they are ([`image`]).
 //!
 //! It promises: the keys that were inserted and not removed, once each, in the order of their
 //! bytes.
 
 mod cursor;
+mod image;
 mod leaf;
 mod node;
 mod pack;
-mod sort;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use cursor::Cursor;
-use leaf::{Batch, LEAF_MAX, Leaf, bound_between};
+pub(crate) use leaf::Leaf;
+use leaf::{Batch, LEAF_MAX, bound_between};
 use node::{Node, Outcome};
 use pack::Packer;
-pub(crate) use sort::sort_keys;
 use strongroom_merkle::{Join, Sequential};
 
 /// From this many edits on, two halves of a batch are worth two threads.
@@ -112,7 +113,6 @@ impl Directory {
     }
 
     /// How many keys there are.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -1,8 +1,24 @@
 //! Keys in order, cut into blocks.
 
-use super::leaf::{HEADER, LEAF_MAX, Leaf};
+use super::leaf::{HEADER, LEAF_MAX, Leaf, begin, push_u16};
 
 impl Leaf {
+    /// Packs keys in order; together they fit a block, or there is only one.
+    fn pack(keys: &[&[u8]], out: &mut Vec<u8>) -> Self {
+        let prefix = common(keys[0], keys[keys.len() - 1]);
+        begin(out, prefix, keys.len());
+        let mut end = 0;
+        for key in keys {
+            end += key.len() - prefix;
+            push_u16(out, end);
+        }
+        out.extend_from_slice(&keys[0][..prefix]);
+        for key in keys {
+            out.extend_from_slice(&key[prefix..]);
+        }
+        Self::seal(out)
+    }
+
     /// Packs the keys of an arena, into as many blocks as it takes.
     pub(super) fn pack_arena(bytes: &[u8], ends: &[usize], full: bool) -> Vec<Self> {
         let mut start = 0;

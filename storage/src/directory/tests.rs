@@ -44,6 +44,15 @@ fn assert_same(directory: &Directory, model: &BTreeSet<Vec<u8>>) {
     assert_eq!(directory.len(), model.len());
 }
 
+fn bodies(directory: &Directory) -> Vec<Vec<u8>> {
+    directory.blocks().into_iter().map(|block| block.body().to_vec()).collect()
+}
+
+fn from_bodies(bodies: &[Vec<u8>]) -> Option<Directory> {
+    let blocks: Option<Vec<Leaf>> = bodies.iter().map(|body| Leaf::from_body(body)).collect();
+    Directory::from_blocks(&blocks?)
+}
+
 fn edit(directory: &mut Directory, model: &mut BTreeSet<Vec<u8>>, batch: &[(Vec<u8>, bool)]) {
     let edits: Vec<Edit<'_>> = batch.iter().map(|(k, insert)| (k.as_slice(), *insert)).collect();
     directory.apply_with(&Worker, &edits);
@@ -89,6 +98,7 @@ proptest! {
                 prop_assert_eq!(directory.contains(after), model.contains(after));
             }
             assert_same(&Directory::from_sorted(model.iter().map(Vec::as_slice)), model);
+            assert_same(&from_bodies(&bodies(directory)).unwrap(), model);
         }
     }
 }
@@ -189,4 +199,40 @@ fn long_shared_beginnings_are_stored_once_a_block() {
         directory.apply(&batch.iter().map(|k| (k.as_slice(), true)).collect::<Vec<_>>());
     }
     assert!(directory.heap_bytes() < 16 * 10_000, "{}", directory.heap_bytes());
+}
+
+#[test]
+fn blocks_that_an_edit_leaves_alone_keep_their_number() {
+    let keys: Vec<_> = (0..5_000u32).map(|i| format!("k{i:08}").into_bytes()).collect();
+    let mut directory = Directory::from_sorted(keys.iter().map(Vec::as_slice));
+    let numbers = |directory: &Directory| {
+        directory.blocks().into_iter().map(Leaf::number).collect::<BTreeSet<u64>>()
+    };
+    let before = numbers(&directory);
+    assert_eq!(before.len(), directory.blocks().len());
+    directory.insert(b"k00002500x");
+    let after = numbers(&directory);
+    assert_eq!(before.difference(&after).count(), 1);
+    assert!(after.len() > 10);
+}
+
+#[test]
+fn what_is_no_block_is_refused() {
+    let keys: Vec<_> = (0..1000u32).map(|i| format!("a long key {i:04}").into_bytes()).collect();
+    let directory = Directory::from_sorted(keys.iter().map(Vec::as_slice));
+    let body = directory.blocks()[0].body().to_vec();
+    assert!(Leaf::from_body(&body).is_some());
+    for cut in 0..body.len() {
+        assert!(Leaf::from_body(&body[..cut]).is_none());
+    }
+    assert!(Leaf::from_body(&[&body[..], &[0]].concat()).is_none());
+    // Two keys in the wrong order, and the same one twice.
+    assert!(Leaf::from_body(b"\0\0\x02\0\x01\0\x02\0ab").is_some());
+    assert!(Leaf::from_body(b"\0\0\x02\0\x01\0\x02\0ba").is_none());
+    assert!(Leaf::from_body(b"\0\0\x02\0\x01\0\x02\0aa").is_none());
+    assert!(Leaf::from_body(b"\0\0\0\0").is_none());
+    let mut blocks = bodies(&directory);
+    assert!(blocks.len() > 1 && from_bodies(&blocks).is_some());
+    blocks.swap(0, 1);
+    assert!(from_bodies(&blocks).is_none());
 }

@@ -48,16 +48,15 @@ impl LiveBytes {
         self.by_segment.get(&segment).copied().unwrap_or(0)
     }
 
-    /// Bytes of a segment.
-    pub(crate) fn segment_size(&self) -> u64 {
-        self.segment_size
+    /// As it was counted before, by segment.
+    pub(crate) fn of(segment_size: u64, by_segment: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        Self { segment_size, by_segment: by_segment.into_iter().collect() }
     }
 
-    /// Adds what was counted elsewhere.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (segment, bytes) in &other.by_segment {
-            *self.by_segment.entry(*segment).or_default() += bytes;
-        }
+    /// Segments with live values, in order, each with its live bytes.
+    pub(crate) fn by_segment(&self) -> Vec<(u64, u64)> {
+        let live = self.by_segment.iter().filter(|(_, bytes)| **bytes > 0);
+        live.map(|(segment, bytes)| (*segment, *bytes)).collect()
     }
 
     /// All live bytes.

@@ -7,7 +7,7 @@ use strongroom_merkle::{Change, Digest, Join, KeyHash, Trie, composite};
 use strongroom_wal::Lsn;
 
 use super::{Changes, DELETED, Indexed, LiveBytes, Slot, Touch};
-use crate::directory::Directory;
+use crate::directory::{Directory, Edit};
 use crate::id::{Class, KeyspaceId};
 use crate::pages::{Handle, PageError, Pool, TreeId, TreePages};
 
@@ -71,8 +71,26 @@ impl Keyspace {
         at: Lsn,
         live: &mut LiveBytes,
     ) -> Result<(), PageError> {
+        let mut names = self.apply_but_names(pool, join, changes, at, live)?;
+        if !names.is_empty() {
+            names.sort_unstable();
+            self.directory.apply_with(join, &names);
+        }
+        Ok(())
+    }
+
+    /// As [`apply`](Self::apply), but the directory stays as it is: answers what is to be done to it,
+    /// in no order.
+    pub(crate) fn apply_but_names<'c, J: Join>(
+        &mut self,
+        pool: &Pool,
+        join: &J,
+        changes: &'c Changes,
+        at: Lsn,
+        live: &mut LiveBytes,
+    ) -> Result<Vec<Edit<'c>>, PageError> {
         let applied = self.apply_tree(pool, join, changes, at)?;
-        let mut names: Vec<(&[u8], bool)> = Vec::new();
+        let mut names: Vec<Edit<'c>> = Vec::new();
         for change in &applied {
             if let Some((_, old)) = &change.before {
                 live.sub(old, change.key);
@@ -86,14 +104,22 @@ impl Keyspace {
         }
         if !names.is_empty() {
             self.structure = at;
-            names.sort_unstable();
-            self.directory.apply_with(join, &names);
+        }
+        Ok(names)
+    }
+
+    /// All of it is dead: it is dropped.
+    pub(crate) fn uncount(&self, pool: &Pool, live: &mut LiveBytes) -> Result<(), PageError> {
+        for page in self.trie.pages() {
+            for leaf in pool.load(page.handle)?.iter() {
+                live.sub(&leaf.value, leaf.key);
+            }
         }
         Ok(())
     }
 
     /// Applies changes to the trie alone.
-    pub(crate) fn apply_tree<'c, J: Join>(
+    fn apply_tree<'c, J: Join>(
         &mut self,
         pool: &Pool,
         join: &J,

@@ -1,56 +1,20 @@
-//! Bytes of page images and page maps. The byte tables stand in `docs/pages.md`.
+//! Bytes of page images and of images of blocks of names. The byte tables stand in `docs/pages.md`.
 //!
 //! Both are wrapped as the master record is: see [`crate::sealed`]. No bytes make a decoder panic.
 
+use strongroom_aries::PageId;
 use strongroom_merkle::{Digest, Page, Prefix};
 use strongroom_wal::Lsn;
 
-use super::cell::{TreeId, page_id, prefix_of};
-use crate::id::{Class, KeyspaceId};
+use super::cell::{TreeId, page_id};
+use crate::directory::Leaf;
 use crate::index::Slot;
 use crate::sealed::{Cursor, Damaged, open, put_varint, seal};
-use strongroom_aries::PageId;
 
 pub(crate) const MAGIC_PAGE: &[u8; 4] = b"SRPG";
-pub(crate) const MAGIC_MAP: &[u8; 4] = b"SRPM";
+pub(crate) const MAGIC_NAMES: &[u8; 4] = b"SRNB";
 
-/// Where a page's image lies and what stands for it in its tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
-    pub(crate) page: PageId,
-    /// Number of the page segment.
-    pub(crate) segment: u64,
-    /// Byte offset in it.
-    pub(crate) offset: u64,
-    /// Length of the image, bytes.
-    pub(crate) len: u32,
-    /// Entries in the page.
-    pub(crate) entries: u32,
-    /// The image holds the effect of every record before this position.
-    pub(crate) page_lsn: Lsn,
-    /// Digest of the subtree.
-    pub(crate) digest: Digest,
-}
-
-/// A keyspace as a page map lists it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MapKeyspace {
-    pub(crate) handle: u32,
-    pub(crate) id: KeyspaceId,
-    pub(crate) class: Class,
-    /// Not dropped.
-    pub(crate) live: bool,
-}
-
-/// All pages of a checkpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PageMap {
-    pub(crate) keyspaces: Vec<MapKeyspace>,
-    /// Tree by tree, in order of prefix.
-    pub(crate) pages: Vec<Listed>,
-}
-
-fn put_page_id(out: &mut Vec<u8>, page: PageId) {
+pub(super) fn put_page_id(out: &mut Vec<u8>, page: PageId) {
     put_varint(out, u64::from(page.keyspace));
     out.push(page.depth | if page.pending { 0x80 } else { 0 });
     out.extend_from_slice(&page.path.to_be_bytes()[..usize::from(page.depth).div_ceil(8)]);
@@ -120,78 +84,19 @@ pub(crate) fn decode_page(
     Page::build(prefix, entries).map_err(|_| Damaged("entries that are no page of this subtree"))
 }
 
-impl PageMap {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut body = Vec::with_capacity(16 + self.keyspaces.len() * 22 + self.pages.len() * 64);
-        put_varint(&mut body, self.keyspaces.len() as u64);
-        for k in &self.keyspaces {
-            put_varint(&mut body, u64::from(k.handle));
-            body.extend_from_slice(&k.id.0);
-            body.push(k.class.to_byte());
-            body.push(u8::from(k.live));
-        }
-        put_varint(&mut body, self.pages.len() as u64);
-        for at in &self.pages {
-            put_page_id(&mut body, at.page);
-            put_varint(&mut body, at.segment);
-            put_varint(&mut body, at.offset);
-            put_varint(&mut body, u64::from(at.len));
-            put_varint(&mut body, u64::from(at.entries));
-            put_varint(&mut body, at.page_lsn.0);
-            body.extend_from_slice(&at.digest.0);
-        }
-        seal(*MAGIC_MAP, &body)
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
-        let mut c = open(*MAGIC_MAP, bytes)?;
-        let mut map = PageMap::default();
-        for _ in 0..c.varint()? {
-            map.keyspaces.push(MapKeyspace {
-                handle: c.varint_u32()?,
-                id: KeyspaceId(c.array()?),
-                class: Class::from_byte(c.u8()?).ok_or(Damaged("unknown class"))?,
-                live: match c.u8()? {
-                    0 => false,
-                    1 => true,
-                    _ => return Err(Damaged("flag neither 0 nor 1")),
-                },
-            });
-        }
-        for _ in 0..c.varint()? {
-            map.pages.push(Listed {
-                page: get_page_id(&mut c)?,
-                segment: c.varint()?,
-                offset: c.varint()?,
-                len: c.varint_u32()?,
-                entries: c.varint_u32()?,
-                page_lsn: Lsn(c.varint()?),
-                digest: Digest(c.array()?),
-            });
-        }
-        c.end()?;
-        let tree = |at: &Listed| (at.page.keyspace, at.page.pending);
-        let ordered = |a: &Listed, b: &Listed| {
-            tree(a) < tree(b) || tree(a) == tree(b) && a.page.path <= b.page.path
-        };
-        if !map.pages.is_sorted_by(ordered) {
-            return Err(Damaged("pages out of order"));
-        }
-        Ok(map)
-    }
-
-    /// The pages of one tree, in order of prefix.
-    pub(crate) fn of_tree(&self, tree: TreeId) -> &[Listed] {
-        let key = |at: &Listed| (at.page.keyspace, at.page.pending);
-        let start = self.pages.partition_point(|at| key(at) < (tree.keyspace, tree.pending));
-        let end = self.pages.partition_point(|at| key(at) <= (tree.keyspace, tree.pending));
-        &self.pages[start..end]
-    }
+/// Image of a block of names.
+pub(crate) fn encode_names(keyspace: u32, block: &Leaf) -> Vec<u8> {
+    let mut body = Vec::with_capacity(8 + block.body().len());
+    put_varint(&mut body, u64::from(keyspace));
+    body.extend_from_slice(block.body());
+    seal(*MAGIC_NAMES, &body)
 }
 
-impl Listed {
-    /// The subtree that it is the page of.
-    pub(crate) fn prefix(&self) -> Prefix {
-        prefix_of(self.page)
+/// The block whose image this is, which has to be one of `keyspace`.
+pub(crate) fn decode_names(bytes: &[u8], keyspace: u32) -> Result<Leaf, Damaged> {
+    let mut c = open(*MAGIC_NAMES, bytes)?;
+    if c.varint_u32()? != keyspace {
+        return Err(Damaged("names of another keyspace"));
     }
+    Leaf::from_body(c.rest()).ok_or(Damaged("names that are no block"))
 }

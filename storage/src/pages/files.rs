@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use strongroom_wal::disk::{Disk, DiskFile, is_no_space};
 
+use super::pool::PageError;
+use crate::sealed::{Damaged, crc_of};
 use crate::shared::lock;
 
 /// A segment takes no further image beyond this many bytes.
@@ -46,17 +48,29 @@ pub(crate) struct Image {
     pub(crate) segment: Arc<Segment>,
     pub(crate) offset: u64,
     pub(crate) len: u32,
+    /// The checksum that it is wrapped with: tells it from another image at its place.
+    pub(crate) crc: [u8; 4],
 }
 
 impl Image {
-    fn new(segment: &Arc<Segment>, offset: u64, len: u32) -> Arc<Self> {
+    fn new(segment: &Arc<Segment>, offset: u64, len: u32, crc: [u8; 4]) -> Arc<Self> {
         segment.live.fetch_add(u64::from(len), Ordering::Relaxed);
-        Arc::new(Self { segment: Arc::clone(segment), offset, len })
+        Arc::new(Self { segment: Arc::clone(segment), offset, len, crc })
     }
 
     /// Whether it may be lost though it can be read.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.segment.doubtful.load(Ordering::Acquire)
+    }
+
+    /// Whether bytes that were read where it lies are those that were written; their checksum is to
+    /// be checked besides.
+    pub(crate) fn same(&self, bytes: &[u8]) -> Result<(), Damaged> {
+        if crc_of(bytes) == self.crc { Ok(()) } else { Err(Damaged("another image lies there")) }
+    }
+
+    pub(crate) fn damaged(&self, why: Damaged) -> PageError {
+        PageError::Damaged { file: segment_name(self.segment.no), why: why.0 }
     }
 
     /// Its bytes, unchecked.
@@ -110,7 +124,13 @@ impl PageFiles {
     }
 
     /// Takes on an image that a map lists.
-    pub(crate) fn adopt(&self, segment: u64, offset: u64, len: u32) -> io::Result<Arc<Image>> {
+    pub(crate) fn adopt(
+        &self,
+        segment: u64,
+        offset: u64,
+        len: u32,
+        crc: [u8; 4],
+    ) -> io::Result<Arc<Image>> {
         let mut state = lock(&self.state);
         let segment = if let Some(known) = state.segments.get(&segment) {
             Arc::clone(known)
@@ -126,7 +146,7 @@ impl PageFiles {
         if end.is_none_or(|end| end > segment.len.load(Ordering::Relaxed)) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(Image::new(&segment, offset, len))
+        Ok(Image::new(&segment, offset, len, crc))
     }
 
     /// Appends images with one write; they can be read at once and are durable after
@@ -151,7 +171,7 @@ impl PageFiles {
         let mut placed = Vec::with_capacity(images.len());
         for image in images {
             let len = u32::try_from(image.len()).map_err(io::Error::other)?;
-            placed.push(Image::new(&segment, offset, len));
+            placed.push(Image::new(&segment, offset, len, crc_of(image)));
             offset += u64::from(len);
         }
         Ok(placed)

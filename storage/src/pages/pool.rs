@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, Weak};
 use strongroom_merkle::{Digest, Guess, Page, Pages, PagesMut, Prefix};
 use strongroom_wal::{LogReader, Lsn};
 
+use super::blocks::Blocks;
 use super::cell::{Cell, Found, Handle, TreeId, Version};
 use super::codec::{decode_page, encode_page};
-use super::files::{Image, PageFiles, segment_name};
+use super::files::{Image, PageFiles};
 use crate::index::Slot;
 use crate::shared::lock;
 
@@ -46,6 +47,7 @@ pub enum PageError {
 /// See the module's text.
 pub(crate) struct Pool {
     pub(crate) files: PageFiles,
+    pub(crate) blocks: Blocks,
     log: LogReader,
     capacity: usize,
     resident: Arc<AtomicUsize>,
@@ -58,6 +60,8 @@ pub(crate) struct Pool {
 pub(crate) struct Figures {
     /// Pages read from disk.
     pub(crate) read: AtomicU64,
+    /// How often a page could not be read, or was not what was written.
+    pub(crate) unreadable: AtomicU64,
     /// Pages dropped from memory.
     pub(crate) evicted: AtomicU64,
     /// Pages written by eviction rather than by a checkpoint.
@@ -71,6 +75,7 @@ impl Pool {
     pub(crate) fn new(files: PageFiles, log: LogReader, capacity: usize) -> Self {
         Self {
             files,
+            blocks: Blocks::default(),
             log,
             capacity: capacity.max(1),
             resident: Arc::default(),
@@ -100,19 +105,26 @@ impl Pool {
             Found::Image(image) => image,
         };
         let segment = image.segment.no;
-        let bytes = image.read().map_err(|e| PageError::Io { segment, cause: e.to_string() })?;
-        self.take_in(cell, segment, &bytes)
+        let read = image.read().map_err(|e| PageError::Io { segment, cause: e.to_string() });
+        let loaded = read.and_then(|bytes| self.take_in(cell, &image, &bytes));
+        self.noted(loaded)
     }
 
-    /// The page of a cell, given its image as it was read from `segment`.
+    /// Counts it if a page could not be had.
+    pub(super) fn noted<T>(&self, loaded: Result<T, PageError>) -> Result<T, PageError> {
+        self.figures.unreadable.fetch_add(u64::from(loaded.is_err()), Ordering::Relaxed);
+        loaded
+    }
+
+    /// The page of a cell, given the bytes of its image.
     pub(super) fn take_in(
         &self,
         cell: &Handle,
-        segment: u64,
-        image: &[u8],
+        image: &Image,
+        bytes: &[u8],
     ) -> Result<Page<Slot>, PageError> {
-        let body = decode_page(image, cell.tree, cell.prefix)
-            .map_err(|e| PageError::Damaged { file: segment_name(segment), why: e.0 })?;
+        let body = image.same(bytes).and_then(|()| decode_page(bytes, cell.tree, cell.prefix));
+        let body = body.map_err(|e| image.damaged(e))?;
         self.figures.read.fetch_add(1, Ordering::Relaxed);
         if cell.fill(&body) {
             self.admit(cell);

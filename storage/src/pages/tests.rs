@@ -9,12 +9,14 @@ use strongroom_wal::disk::Disk;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{Log, LogOptions, Lsn};
 
-use super::codec::{Listed, MapKeyspace, PageMap, decode_page, encode_page};
-use super::{PageFiles, Pool, Preload, TreeId, TreePages};
+use super::codec::{decode_names, decode_page, encode_names, encode_page};
+use super::map::{Listed, ListedNames, MapKeyspace, PageMap};
+use super::{PageError, PageFiles, Pool, Preload, TreeId, TreePages};
+use crate::directory::{Directory, Leaf};
 use crate::id::{Class, KeyspaceId};
 use crate::index::Slot;
 use crate::master::Master;
-use crate::sealed::seal;
+use crate::sealed::{crc_of, seal};
 
 const TREE: TreeId = TreeId { keyspace: 3, pending: false };
 
@@ -37,6 +39,7 @@ fn sample_map() -> PageMap {
         segment: 1,
         offset: 2,
         len: 3,
+        crc: [8; 4],
         entries: 4,
         page_lsn: Lsn(5),
         digest: Digest([6; 32]),
@@ -49,7 +52,14 @@ fn sample_map() -> PageMap {
             live: true,
         }],
         pages: vec![listed(false, 0, 1), listed(false, 1 << 63, 9), listed(true, 0, 0)],
+        names: vec![ListedNames { keyspace: 3, segment: 1, offset: 9, len: 8, crc: [7; 4] }],
+        live: vec![(4, 300), (7, 1)],
     }
+}
+
+fn sample_names() -> Leaf {
+    let keys = [&b"apps/a"[..], b"apps/b/c", b"apps/d"];
+    Directory::from_sorted(keys).blocks()[0].clone()
 }
 
 fn sample_master() -> Master {
@@ -75,6 +85,10 @@ fn what_is_written_is_read_back() {
     assert_eq!(read.digest(), page.digest());
     assert!(decode_page(&image, TREE, Prefix::ROOT.child(0)).is_err());
     assert!(decode_page(&image, TreeId { pending: true, ..TREE }, Prefix::ROOT).is_err());
+    let names = encode_names(3, &sample_names());
+    assert_eq!(decode_names(&names, 3).unwrap().body(), sample_names().body());
+    assert!(decode_names(&names, 4).is_err());
+    assert_eq!(crc_of(&names), names[4..8]);
     assert_eq!(PageMap::decode(&sample_map().encode()), Ok(sample_map()));
     assert_eq!(Master::decode(&sample_master().encode()), Ok(sample_master()));
 }
@@ -93,6 +107,12 @@ fn a_map_out_of_order_is_refused() {
     let mut map = sample_map();
     map.pages.swap(0, 1);
     assert!(PageMap::decode(&map.encode()).is_err());
+    let mut map = sample_map();
+    map.live.swap(0, 1);
+    assert!(PageMap::decode(&map.encode()).is_err());
+    let mut map = sample_map();
+    map.names.push(ListedNames { keyspace: 2, ..map.names[0] });
+    assert!(PageMap::decode(&map.encode()).is_err());
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -109,6 +129,7 @@ fn the_bytes_are_those_of_version_1() {
     let images = [
         (encode_page(TREE, Lsn(9), &sample_page()), include_str!("../../tests/golden/page-v1.hex")),
         (sample_map().encode(), include_str!("../../tests/golden/map-v1.hex")),
+        (encode_names(3, &sample_names()), include_str!("../../tests/golden/names-v1.hex")),
         (sample_master().encode(), include_str!("../../tests/golden/master-v1.hex")),
     ];
     for (image, golden) in images {
@@ -119,8 +140,12 @@ fn the_bytes_are_those_of_version_1() {
 proptest! {
     #[test]
     fn a_changed_byte_is_always_noticed(at in any::<prop::sample::Index>(), flip in 1u8..) {
-        let images =
-            [encode_page(TREE, Lsn(9), &sample_page()), sample_map().encode(), sample_master().encode()];
+        let images = [
+            encode_page(TREE, Lsn(9), &sample_page()),
+            sample_map().encode(),
+            encode_names(3, &sample_names()),
+            sample_master().encode(),
+        ];
         for (i, image) in images.into_iter().enumerate() {
             let mut bad = image;
             let at = at.index(bad.len());
@@ -128,6 +153,7 @@ proptest! {
             let refused = match i {
                 0 => decode_page(&bad, TREE, Prefix::ROOT).is_err(),
                 1 => PageMap::decode(&bad).is_err(),
+                2 => decode_names(&bad, 3).is_err(),
                 _ => Master::decode(&bad).is_err(),
             };
             prop_assert!(refused);
@@ -136,9 +162,10 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_decoder_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        for magic in [b"SRPG", b"SRPM", b"SRMS"] {
+        for magic in [b"SRPG", b"SRPM", b"SRNB", b"SRMS"] {
             let bytes = seal(*magic, &body);
             let _ = decode_page(&bytes, TREE, Prefix::ROOT);
+            let _ = decode_names(&bytes, 3);
             let _ = PageMap::decode(&bytes);
             let _ = Master::decode(&bytes);
         }
@@ -180,6 +207,30 @@ fn a_pool_of_four_pages_holds_four_and_loses_nothing() {
     for figure in [&figures.read, &figures.evicted, &figures.stolen] {
         assert!(figure.load(std::sync::atomic::Ordering::Relaxed) > 20, "{figures:?}");
     }
+}
+
+/// A write that went astray, or never arrived: what lies there is whole, and of the same page.
+#[test]
+fn an_older_image_of_the_same_page_is_not_taken_for_it() {
+    let (_disk, _log, pool) = pool(usize::MAX);
+    let pages = TreePages { pool: &pool, tree: TREE, lsn: Lsn::ZERO };
+    let image = |value: &[u8]| {
+        let slot = Slot::written(Lsn(9), 5);
+        let mut change = [Change::new(b"key", Some((leaf_digest(b"key", value), slot)))];
+        let mut trie = Trie::new();
+        trie.apply(&pages, &mut change).unwrap();
+        let cell = trie.pages().next().unwrap().handle.clone();
+        pool.write(std::slice::from_ref(&cell)).unwrap().remove(0)
+    };
+    let (old, new) = (image(b"old"), image(b"new"));
+    let there = |crc| {
+        let listed = pool.files.adopt(old.segment.no, old.offset, old.len, crc).unwrap();
+        pool.load(&pool.adopt(TREE, Prefix::ROOT, Lsn(9), listed))
+    };
+    assert_eq!(old.len, new.len);
+    assert_eq!(there(old.crc).unwrap().len(), 1);
+    assert!(matches!(there(new.crc), Err(PageError::Damaged { .. })));
+    assert!(old.same(&new.read().unwrap()).is_err());
 }
 
 /// The write-ahead rule: a page of which the log is not durable stays in memory, over the bound.

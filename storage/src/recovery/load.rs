@@ -8,9 +8,9 @@ use strongroom_merkle::{KeyHash, Trie};
 use strongroom_wal::Lsn;
 
 use crate::error::OpenError;
-use crate::index::{Keyspace, State};
+use crate::index::{Keyspace, LiveBytes, State};
 use crate::master::Master;
-use crate::pages::{Handle, Image, Listed, PageMap, Pool, TreeId, segment_name};
+use crate::pages::{Handle, Image, Listed, ListedNames, PageMap, Pool, TreeId, segment_name};
 use crate::shared::Catalog;
 
 /// See the module's text.
@@ -19,17 +19,25 @@ pub(super) struct Loaded {
     pub(super) state: State,
     pub(super) catalog: Catalog,
     pub(super) images: Vec<Arc<Image>>,
+    pages: usize,
+    /// Blocks of the directories, as the map lists them, each with its image.
+    pub(super) names: Vec<(ListedNames, Arc<Image>)>,
+    /// Live bytes by log segment.
+    pub(super) live: LiveBytes,
     /// The trees as the checkpoint has them: what a record's page is called goes by these.
     trees: BTreeMap<TreeId, Trie<Handle>>,
 }
 
 impl Loaded {
     /// No checkpoint was ever made.
-    pub(super) fn empty(at: Lsn) -> Self {
+    pub(super) fn empty(at: Lsn, segment_size: u64) -> Self {
         Self {
             state: State::empty(at),
             catalog: Catalog::new(),
             images: Vec::new(),
+            pages: 0,
+            names: Vec::new(),
+            live: LiveBytes::new(segment_size),
             trees: BTreeMap::new(),
         }
     }
@@ -38,10 +46,12 @@ impl Loaded {
         let at = master.map;
         let damaged = |why| OpenError::Damaged { file: segment_name(at.segment), why };
         let len = u32::try_from(at.len).map_err(|_| damaged("the page map is too long"))?;
-        let image = adopt(pool, at.segment, at.offset, len)?;
+        // The master record knows no checksum of the map, which is read at once.
+        let image = adopt(pool, at.segment, at.offset, len, [0; 4])?;
         let bytes = image.read().map_err(OpenError::io("read the page map"))?;
         let map = PageMap::decode(&bytes).map_err(|e| damaged(e.0))?;
-        let mut loaded = Self::empty(master.checkpoint);
+        let mut loaded = Self::empty(master.checkpoint, master.segment_size);
+        loaded.live = LiveBytes::of(master.segment_size, map.live.iter().copied());
         for k in &map.keyspaces {
             loaded.catalog.insert(k.handle, (k.id, k.class));
             if k.live {
@@ -54,6 +64,12 @@ impl Loaded {
             if !trie.is_empty() {
                 loaded.state.pending.insert(k.handle, trie);
             }
+        }
+        loaded.pages = map.pages.len();
+        for names in &map.names {
+            let image = adopt(pool, names.segment, names.offset, names.len, names.crc)?;
+            loaded.images.push(Arc::clone(&image));
+            loaded.names.push((*names, image));
         }
         loaded.images.push(image);
         loaded.state.seal_roots();
@@ -68,8 +84,8 @@ impl Loaded {
     ) -> Result<Trie<Handle>, OpenError> {
         let mut pages = Vec::new();
         for listed in map.of_tree(tree) {
-            let Listed { segment, offset, len, entries, page_lsn, digest, .. } = *listed;
-            let image = adopt(pool, segment, offset, len)?;
+            let Listed { segment, offset, len, crc, entries, page_lsn, digest, .. } = *listed;
+            let image = adopt(pool, segment, offset, len, crc)?;
             self.images.push(Arc::clone(&image));
             let handle = pool.adopt(tree, listed.prefix(), page_lsn, image);
             pages.push((listed.prefix(), digest, entries, handle));
@@ -80,6 +96,11 @@ impl Loaded {
         })?;
         self.trees.insert(tree, made.clone());
         Ok(made)
+    }
+
+    /// How many pages there are.
+    pub(super) fn pages_len(&self) -> usize {
+        self.pages
     }
 
     /// The pages of all trees.
@@ -99,8 +120,14 @@ impl Loaded {
     }
 }
 
-fn adopt(pool: &Pool, segment: u64, offset: u64, len: u32) -> Result<Arc<Image>, OpenError> {
-    pool.files.adopt(segment, offset, len).map_err(|e| match e.kind() {
+fn adopt(
+    pool: &Pool,
+    segment: u64,
+    offset: u64,
+    len: u32,
+    crc: [u8; 4],
+) -> Result<Arc<Image>, OpenError> {
+    pool.files.adopt(segment, offset, len, crc).map_err(|e| match e.kind() {
         std::io::ErrorKind::UnexpectedEof => {
             OpenError::Damaged { file: segment_name(segment), why: "the file is too short" }
         }

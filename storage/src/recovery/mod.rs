@@ -7,7 +7,7 @@
 //! - [`load`]: the trees of the last checkpoint, from its map; no page is read yet;
 //! - [`tail`]: what the log says of keys since then, so that values can be read at once;
 //! - [`redo`]: history, from the checkpoint's begin record on;
-//! - [`names`]: the ordered directories and the counts of live bytes, from the pages;
+//! - [`names`]: the ordered directories;
 //! - [`undo`]: takes back the transactions that had not ended.
 
 mod load;
@@ -23,7 +23,7 @@ use strongroom_merkle::KeyHash;
 use strongroom_wal::{Log, LogReader, Lsn};
 
 use self::load::Loaded;
-use self::redo::{Redo, unreadable};
+use self::redo::{Redo, Redone, unreadable};
 pub(crate) use self::tail::Tail;
 pub(crate) use self::undo::Losers;
 use crate::error::OpenError;
@@ -81,8 +81,11 @@ impl Restart {
         }
         let checkpointed = master.checkpoint > Lsn::ZERO;
         let start = if checkpointed { master.checkpoint } else { log.oldest() };
-        let loaded =
-            if checkpointed { Loaded::from_map(pool, master)? } else { Loaded::empty(start) };
+        let loaded = if checkpointed {
+            Loaded::from_map(pool, master)?
+        } else {
+            Loaded::empty(start, log.segment_size())
+        };
         Ok(Self { pool: Arc::clone(pool), log: log.clone(), start, loaded })
     }
 
@@ -111,19 +114,18 @@ impl Restart {
     /// Repeats history to the end of the log. The room for taking back losers is secured first, if
     /// there is a writer to do so with.
     pub(crate) fn finish(self, writer: Option<&mut Log>) -> Result<Recovered, OpenError> {
-        let Self { pool, log, start, loaded } = self;
-        let (outcome, last_mark) = {
-            // Redo and the directories need the pages; analysis leaves a processor to itself.
-            let preload = Preload::new(&pool, loaded.cells());
-            let analysis = || {
-                let analysed = analyse(&log, start, &loaded)?;
-                preload.work().map_err(unreadable)?;
-                Ok::<_, OpenError>(analysed)
-            };
-            let (analysed, preloaded) = rayon::join(analysis, || preload.work());
-            preloaded.map_err(unreadable)?;
-            analysed?
-        };
+        let Self { pool, log, start, mut loaded } = self;
+        let listed = std::mem::take(&mut loaded.names);
+        let (analysed, directories) =
+            rayon::join(|| analyse(&log, start, &loaded), || names::load(&pool, &listed));
+        let ((outcome, last_mark), directories) = (analysed?, directories?);
+        {
+            let wanted =
+                loaded.cells().filter(|cell| outcome.dirty.recovery_lsn(cell.id()).is_some());
+            let preload = Preload::new(&pool, wanted);
+            let (left, right) = rayon::join(|| preload.work(), || preload.work());
+            left.and(right).map_err(unreadable)?;
+        }
         let losers = Losers::find(&log, &outcome.transactions)?;
         if let Some(writer) = writer {
             losers.secure(writer, &pool.files)?;
@@ -132,8 +134,7 @@ impl Restart {
         for frame in log.frames(start) {
             redo.repeat(&frame?, start)?;
         }
-        let (mut state, catalog, mut report) = redo.finish()?;
-        let live = names::build(&pool, &mut state, log.segment_size())?;
+        let Redone { state, catalog, live, mut report } = redo.finish(directories)?;
         report.undone = losers.count();
         Ok(Recovered { state, catalog, live, losers, report })
     }

@@ -1,71 +1,95 @@
-//! What is rebuilt from the pages rather than logged: the ordered directories, and the counts of
-//! live bytes by log segment.
+//! The ordered directories: blocks of names of the last checkpoint, and what the log changed since.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use strongroom_merkle::Page;
-
 use super::redo::unreadable;
-use crate::directory::{Directory, sort_keys};
+use crate::directory::{Directory, Edit, Leaf};
 use crate::error::OpenError;
-use crate::index::{Keyspace, LiveBytes, Slot, State};
-use crate::pages::{Handle, Pool};
+use crate::index::State;
+use crate::pages::{Image, ListedNames, PageError, Pool, Runs, decode_names};
+use crate::worker::Worker;
 
-/// Builds the directory of every keyspace; answers the live bytes of all.
-pub(super) fn build(
+/// Directories by number of the keyspace.
+pub(super) type Directories = BTreeMap<u32, Directory>;
+
+/// Reads the blocks that a map lists. They keep their images.
+pub(super) fn load(
     pool: &Pool,
-    state: &mut State,
-    segment_size: u64,
-) -> Result<LiveBytes, OpenError> {
-    let mut live = LiveBytes::new(segment_size);
-    for keyspace in state.keyspaces.values_mut() {
-        let directory = of_keyspace(pool, keyspace, &mut live)?;
-        Arc::make_mut(keyspace).directory = directory;
+    listed: &[(ListedNames, Arc<Image>)],
+) -> Result<Directories, OpenError> {
+    let numbered = listed.iter().enumerate();
+    let runs = Runs::new(numbered.map(|(at, (_, image))| (Arc::clone(image), at)).collect());
+    let read = || {
+        let mut blocks = Vec::new();
+        runs.work(|at, image, bytes| {
+            blocks.push((*at, block(&listed[*at].0, image, bytes)?));
+            Ok(())
+        })?;
+        Ok::<_, PageError>(blocks)
+    };
+    let (left, right) = rayon::join(read, read);
+    let mut blocks = left.map_err(unreadable)?;
+    blocks.extend(right.map_err(unreadable)?);
+    blocks.sort_unstable_by_key(|(at, _)| *at);
+    let placed = blocks.iter().map(|(at, block)| (block.number(), Arc::clone(&listed[*at].1)));
+    pool.blocks.replace(placed.collect());
+    let mut by_keyspace: BTreeMap<u32, Vec<Leaf>> = BTreeMap::new();
+    for (at, block) in blocks {
+        by_keyspace.entry(listed[at].0.keyspace).or_default().push(block);
     }
-    Ok(live)
+    let whole = |(keyspace, blocks): (u32, Vec<Leaf>)| {
+        let directory = Directory::from_blocks(&blocks).ok_or_else(|| damaged("out of order"))?;
+        Ok((keyspace, directory))
+    };
+    by_keyspace.into_iter().map(whole).collect()
 }
 
-fn of_keyspace(
-    pool: &Pool,
-    keyspace: &Keyspace,
-    live: &mut LiveBytes,
-) -> Result<Directory, OpenError> {
-    let pages: Vec<&Handle> = keyspace.trie.pages().map(|page| page.handle).collect();
-    let (left, right) = pages.split_at(pages.len() / 2);
-    let segment_size = live.segment_size();
-    let (left, right) = rayon::join(
-        || Names::read(pool, left, segment_size),
-        || Names::read(pool, right, segment_size),
-    );
-    let (left, right) = (left?, right?);
-    live.merge(&left.live);
-    live.merge(&right.live);
-    let mut keys: Vec<&[u8]> = Vec::with_capacity(keyspace.trie.len());
-    keys.extend(left.keys().chain(right.keys()));
-    sort_keys(&mut keys);
-    Ok(Directory::from_sorted(keys))
+fn block(listed: &ListedNames, image: &Image, bytes: &[u8]) -> Result<Leaf, PageError> {
+    let block = image.same(bytes).and_then(|()| decode_names(bytes, listed.keyspace));
+    block.map_err(|e| image.damaged(e))
 }
 
-/// Some pages and what is in them. Keys are read where they lie: to copy a million of them would take
-/// longer than the rest.
-struct Names {
-    pages: Vec<Page<Slot>>,
-    live: LiveBytes,
+fn damaged(why: &'static str) -> OpenError {
+    OpenError::Damaged { file: "names of a keyspace".to_owned(), why }
 }
 
-impl Names {
-    fn read(pool: &Pool, cells: &[&Handle], segment_size: u64) -> Result<Self, OpenError> {
-        let mut live = LiveBytes::new(segment_size);
-        let mut pages = Vec::with_capacity(cells.len());
-        for cell in cells {
-            let page = pool.load(cell).map_err(unreadable)?;
-            page.iter().for_each(|leaf| live.add(&leaf.value, leaf.key));
-            pages.push(page);
+/// Names that came and went while history was repeated, in the order of the log, by number of the
+/// keyspace.
+#[derive(Default)]
+pub(super) struct Moved(BTreeMap<u32, Vec<Named>>);
+
+/// A name, and whether it was there afterwards.
+type Named = (Box<[u8]>, bool);
+
+impl Moved {
+    pub(super) fn add(&mut self, keyspace: u32, names: &[Edit<'_>]) {
+        if !names.is_empty() {
+            let owned = names.iter().map(|(key, there)| (Box::from(*key), *there));
+            self.0.entry(keyspace).or_default().extend(owned);
         }
-        Ok(Self { pages, live })
     }
 
-    fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.pages.iter().flat_map(|page| page.iter().map(|leaf| leaf.key))
+    /// Gives the keyspaces of a state their directories.
+    pub(super) fn complete(
+        mut self,
+        state: &mut State,
+        mut directories: Directories,
+    ) -> Result<(), OpenError> {
+        for keyspace in state.keyspaces.values_mut() {
+            let mut directory = directories.remove(&keyspace.handle).unwrap_or_default();
+            let mut moved = self.0.remove(&keyspace.handle).unwrap_or_default();
+            // What happened last to a name counts.
+            moved.reverse();
+            moved.sort_by(|a, b| a.0.cmp(&b.0));
+            moved.dedup_by(|later, kept| later.0 == kept.0);
+            let edits: Vec<Edit<'_>> = moved.iter().map(|(key, there)| (&**key, *there)).collect();
+            directory.apply_with(&Worker, &edits);
+            if directory.len() != keyspace.trie.len() {
+                return Err(damaged("not as many as there are entries"));
+            }
+            Arc::make_mut(keyspace).directory = directory;
+        }
+        Ok(())
     }
 }

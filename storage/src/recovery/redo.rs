@@ -10,10 +10,11 @@ use strongroom_merkle::{Digest, KeyHash, leaf_digest};
 use strongroom_wal::{Frame, Lsn};
 
 use super::load::Loaded;
+use super::names::{Directories, Moved};
 use super::{RecoveryReport, decode};
 use crate::error::OpenError;
 use crate::id::{Class, KeyspaceId};
-use crate::index::{Changes, DELETED, Indexed, Keyspace, Slot, State, Touch};
+use crate::index::{Changes, DELETED, Indexed, Keyspace, LiveBytes, Slot, State, Touch};
 use crate::logged::Restored;
 use crate::pages::{PageError, Pool};
 use crate::shared::Catalog;
@@ -21,6 +22,14 @@ use crate::worker::Worker;
 
 /// Changes that are gathered before they are applied, and a promised root is looked at.
 const GATHER: usize = 4096;
+
+/// What history leads to.
+pub(super) struct Redone {
+    pub(super) state: State,
+    pub(super) catalog: Catalog,
+    pub(super) live: LiveBytes,
+    pub(super) report: RecoveryReport,
+}
 
 /// See the module's text.
 pub(super) struct Redo {
@@ -32,6 +41,7 @@ pub(super) struct Redo {
     committed: BTreeMap<u32, Changes>,
     pending: BTreeMap<u32, Changes>,
     gathered: usize,
+    names: Moved,
     /// End of the last frame repeated.
     position: Option<Lsn>,
     report: RecoveryReport,
@@ -39,7 +49,7 @@ pub(super) struct Redo {
 
 impl Redo {
     pub(super) fn new(pool: &Arc<Pool>, loaded: Loaded, outcome: Outcome, last_mark: Lsn) -> Self {
-        let pages = loaded.images.len().saturating_sub(1) as u64;
+        let pages = loaded.pages_len() as u64;
         Self {
             pool: Arc::clone(pool),
             loaded,
@@ -48,6 +58,7 @@ impl Redo {
             committed: BTreeMap::new(),
             pending: BTreeMap::new(),
             gathered: 0,
+            names: Moved::default(),
             position: None,
             report: RecoveryReport { pages, ..RecoveryReport::default() },
         }
@@ -71,7 +82,7 @@ impl Redo {
                 }
                 Record::DropKeyspace { keyspace } if lsn >= checkpoint => {
                     self.apply()?;
-                    self.state().keyspaces.retain(|_, k| k.handle != keyspace);
+                    self.drop(keyspace)?;
                 }
                 _ => {}
             }
@@ -84,14 +95,25 @@ impl Redo {
         Ok(())
     }
 
-    /// History is repeated: the state that it leads to.
-    pub(super) fn finish(mut self) -> Result<(State, Catalog, RecoveryReport), OpenError> {
+    /// History is repeated: the state that it leads to, given the directories of the checkpoint.
+    pub(super) fn finish(mut self, directories: Directories) -> Result<Redone, OpenError> {
         self.apply()?;
         if let Some(position) = self.position {
             self.state().lsn = position;
         }
         self.state().seal_roots();
-        Ok((self.loaded.state, self.loaded.catalog, self.report))
+        let Loaded { mut state, catalog, live, .. } = self.loaded;
+        self.names.complete(&mut state, directories)?;
+        Ok(Redone { state, catalog, live, report: self.report })
+    }
+
+    fn drop(&mut self, handle: u32) -> Result<(), OpenError> {
+        let Loaded { state, live, .. } = &mut self.loaded;
+        if let Some(gone) = state.keyspaces.values().find(|k| k.handle == handle) {
+            gone.uncount(&self.pool, live).map_err(unreadable)?;
+        }
+        state.keyspaces.retain(|_, k| k.handle != handle);
+        Ok(())
     }
 
     fn update(&mut self, lsn: Lsn, update: &Update<'_>) {
@@ -222,11 +244,12 @@ impl Redo {
         self.gathered = 0;
         let at = self.position.unwrap_or(self.loaded.state.lsn);
         let pool = &self.pool;
-        let state = &mut self.loaded.state;
+        let Loaded { state, live, .. } = &mut self.loaded;
         for (handle, changes) in std::mem::take(&mut self.committed) {
             if let Some(keyspace) = state.keyspaces.values_mut().find(|k| k.handle == handle) {
                 let keyspace = Arc::make_mut(keyspace);
-                keyspace.apply_tree(pool, &Worker, &changes, at).map_err(unreadable)?;
+                let names = keyspace.apply_but_names(pool, &Worker, &changes, at, live);
+                self.names.add(handle, &names.map_err(unreadable)?);
             }
         }
         for (handle, changes) in std::mem::take(&mut self.pending) {

@@ -129,6 +129,7 @@ impl Store {
             move || recovering.finish(),
             Arc::clone(&checkpointer),
             (Arc::clone(&shared), Arc::clone(&opening)),
+            options.warm_pages,
         )
         .map_err(OpenError::io("start a thread"))?;
         let inner = Inner {

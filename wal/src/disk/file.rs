@@ -73,6 +73,9 @@ pub trait DiskFile: Send + Sync {
     fn drop_cache(&self) -> io::Result<()> {
         Ok(())
     }
+
+    /// All of it will be read soon, from one end to the other. A hint: nothing depends on it.
+    fn read_ahead(&self) {}
 }
 
 /// Whether an error says that there is no room, so that the caller may go on once there is.

@@ -115,6 +115,7 @@ fn settle_cache(folder: &Folder, format: &Format, from: Lsn) -> io::Result<()> {
         let file = folder.disk.open(&segment_name(segment))?;
         file.sync()?;
         file.drop_cache()?;
+        file.read_ahead();
     }
     Ok(())
 }

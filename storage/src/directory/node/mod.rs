@@ -124,6 +124,14 @@ impl Node {
         }
     }
 
+    /// Appends the blocks below, in order.
+    pub(super) fn blocks<'n>(&'n self, out: &mut Vec<&'n Leaf>) {
+        match self {
+            Node::Leaf(leaf) => out.push(leaf),
+            Node::Inner(inner) => inner.children.iter().for_each(|child| child.blocks(out)),
+        }
+    }
+
     /// Heap bytes of everything below.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {

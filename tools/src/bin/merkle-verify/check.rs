@@ -12,7 +12,7 @@ const BATCH: usize = 8192;
 /// Compares all that the look found with what its values say.
 pub(crate) fn check(look: &Look) -> Report {
     let snapshot = &look.snapshot;
-    let mut differences = Vec::new();
+    let mut found = Found::default();
     let mut keyspaces = Vec::new();
     let indexes: Vec<_> = snapshot
         .keyspaces()
@@ -23,7 +23,7 @@ pub(crate) fn check(look: &Look) -> Report {
     let mut bar = Bar::new(u64::try_from(entries).unwrap_or(u64::MAX), Unit::Entries);
     for (id, class, index) in &indexes {
         let named = (*id, *class);
-        keyspaces.push(check_keyspace(snapshot, named, index, &mut bar, &mut differences));
+        keyspaces.push(check_keyspace(snapshot, named, index, &mut bar, &mut found));
     }
     let replicated = keyspaces.iter().filter(|k| k.class == Class::Replicated);
     let roots = Roots {
@@ -36,9 +36,17 @@ pub(crate) fn check(look: &Look) -> Report {
         replicated: Some(roots),
         promises_kept: look.recovery.roots_checked,
         unfinished: look.losers,
-        differences,
-        damage: None,
+        differences: found.differences,
+        damage: found.damage,
     }
+}
+
+/// What is not as it should be.
+#[derive(Default)]
+struct Found {
+    differences: Vec<Difference>,
+    /// The first page that could not be had.
+    damage: Option<String>,
 }
 
 fn check_keyspace(
@@ -46,7 +54,7 @@ fn check_keyspace(
     (id, class): (KeyspaceId, Class),
     indexed: &Index,
     bar: &mut Bar,
-    differences: &mut Vec<Difference>,
+    found: &mut Found,
 ) -> KeyspaceReport {
     let mut recomputed = Trie::new();
     let mut value_bytes = 0u64;
@@ -56,21 +64,14 @@ fn check_keyspace(
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                let what = error.to_string();
-                let key = Vec::new();
-                differences.push(Difference {
-                    keyspace: id,
-                    key_hash: KeyHash::of(&key),
-                    key,
-                    what,
-                });
+                found.damage.get_or_insert(error.to_string());
                 continue;
             }
         };
         value_bytes += u64::from(entry.value_len);
         match recompute(snapshot, id, &entry) {
             Ok(digest) => leaves.push((entry.key, digest)),
-            Err(what) => differences.push(Difference {
+            Err(what) => found.differences.push(Difference {
                 keyspace: id,
                 key_hash: KeyHash::of(&entry.key),
                 key: entry.key,
@@ -82,6 +83,7 @@ fn check_keyspace(
         }
     }
     add(&mut recomputed, &mut leaves);
+    found.differences.extend(names_without_entry(snapshot, id, indexed));
     KeyspaceReport {
         id,
         class,
@@ -89,6 +91,24 @@ fn check_keyspace(
         value_bytes,
         indexed: indexed.root(),
         recomputed: recomputed.root(),
+    }
+}
+
+/// Names that lists would show and that the index does not have. The store was not opened unless there
+/// are as many names as entries, so that without one of these both are the same.
+fn names_without_entry(snapshot: &Snapshot, id: KeyspaceId, index: &Index) -> Vec<Difference> {
+    let (mut without, mut after) = (Vec::new(), None::<Vec<u8>>);
+    loop {
+        let names = snapshot.scan(id, b"", after.as_deref(), BATCH);
+        let Some(last) = names.last() else { return without };
+        after = Some(last.clone());
+        let nowhere = |key: &Vec<u8>| matches!(index.get(&KeyHash::of(key)), Ok(None));
+        without.extend(names.into_iter().filter(nowhere).map(|key| Difference {
+            keyspace: id,
+            key_hash: KeyHash::of(&key),
+            key,
+            what: "it is listed, but the index has no such entry".to_owned(),
+        }));
     }
 }
 

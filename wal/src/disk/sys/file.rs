@@ -135,6 +135,10 @@ impl DiskFile for SysFile {
     fn drop_cache(&self) -> io::Result<()> {
         Ok(rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed)?)
     }
+
+    fn read_ahead(&self) {
+        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::WillNeed);
+    }
 }
 
 /// Writes with `RWF_DSYNC`, going on after short writes.

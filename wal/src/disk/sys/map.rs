@@ -91,4 +91,8 @@ impl<F: DiskFile> DiskFile for MappedFile<F> {
     fn drop_cache(&self) -> io::Result<()> {
         self.file.drop_cache()
     }
+
+    fn read_ahead(&self) {
+        self.file.read_ahead();
+    }
 }
