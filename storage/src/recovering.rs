@@ -30,6 +30,10 @@ impl Recovering {
             Ok(committer) => Some(committer),
             Err(e) => {
                 shared.fail(e.to_string());
+                // Who waits for names asks the state then.
+                if let Some(tail) = &*shared.tail() {
+                    tail.set_names(None);
+                }
                 opening.failed(e);
                 None
             }

@@ -103,8 +103,8 @@ impl Shared {
         self.tail.load()
     }
 
-    pub(crate) fn set_tail(&self, tail: Option<Tail>) {
-        self.tail.store(tail.map(Arc::new));
+    pub(crate) fn set_tail(&self, tail: Option<Arc<Tail>>) {
+        self.tail.store(tail);
     }
 
     /// History is repeated: what it led to takes the place of the checkpoint's state.

@@ -62,6 +62,13 @@ fn reads_say_the_same_before_and_after_the_recovery() {
             let found = store.get(KS, format!("key-{i}").as_bytes()).unwrap();
             assert_eq!(found.map(|entry| entry.value), expected(i), "key-{i}");
         }
+        let mut names: Vec<_> = (0..3500).filter(|i| *i != 7).map(|i| format!("key-{i}")).collect();
+        names.sort();
+        assert!(
+            store.scan(KS, b"", None, usize::MAX).iter().eq(names.iter().map(String::as_bytes))
+        );
+        assert_eq!(store.list(KS, b"key-349", None, 9).len(), 9);
+        assert_eq!(store.scan(KeyspaceId([3; 16]), b"", None, 9), Vec::<Vec<u8>>::new());
         store.wait_recovered().unwrap();
     }
     assert_eq!(store.scan(KS, b"", None, usize::MAX).len(), 3499);
@@ -99,9 +106,16 @@ fn a_log_of_more_than_plain_updates_is_recovered_first() {
     assert_eq!(store.get(KS, b"key-1").unwrap().unwrap().value, b"anew");
 }
 
-/// A page that rots is no reason to serve what the log says and commit on top of it.
+/// A page that rots, or a block of names, is no reason to serve what the log says and commit on top of
+/// it, nor to let anybody wait for ever.
 #[test]
 fn a_recovery_that_fails_is_told_and_nothing_is_committed() {
+    for magic in [b"SRPG", b"SRNB"] {
+        fails_to_recover(magic);
+    }
+}
+
+fn fails_to_recover(magic: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     prepared(dir.path());
     let pages = std::fs::read_dir(dir.path())
@@ -110,9 +124,11 @@ fn a_recovery_that_fails_is_told_and_nothing_is_committed() {
         .find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("pages-"))
         .unwrap();
     let mut bytes = std::fs::read(&pages).unwrap();
-    bytes[100] ^= 1;
+    let at = bytes.windows(4).position(|window| window == magic).unwrap();
+    bytes[at + 100] ^= 1;
     std::fs::write(&pages, bytes).unwrap();
     let store = Store::open_serving(dir.path(), options()).unwrap();
+    assert!(store.scan(KS, b"", None, usize::MAX).len() <= 3499);
     assert!(matches!(store.wait_recovered(), Err(OpenError::Damaged { .. })));
     assert!(matches!(store.wait_recovered(), Err(OpenError::Failed(_))));
     assert!(store.health().is_err());

@@ -23,6 +23,7 @@ use strongroom_merkle::KeyHash;
 use strongroom_wal::{Log, LogReader, Lsn};
 
 use self::load::Loaded;
+use self::names::Moved;
 use self::redo::{Redo, Redone, unreadable};
 pub(crate) use self::tail::Tail;
 pub(crate) use self::undo::Losers;
@@ -66,6 +67,8 @@ pub(crate) struct Restart {
     /// Where analysis and redo begin.
     start: Lsn,
     loaded: Loaded,
+    /// Who is read from meanwhile, and what the log says of names since the checkpoint.
+    serving: Option<(Arc<Tail>, Moved)>,
 }
 
 impl Restart {
@@ -86,7 +89,7 @@ impl Restart {
         } else {
             Loaded::empty(start, log.segment_size())
         };
-        Ok(Self { pool: Arc::clone(pool), log: log.clone(), start, loaded })
+        Ok(Self { pool: Arc::clone(pool), log: log.clone(), start, loaded, serving: None })
     }
 
     /// What the last checkpoint's map lists.
@@ -104,21 +107,30 @@ impl Restart {
         pool: &Arc<Pool>,
         log: &LogReader,
         master: &Master,
-    ) -> Result<(Self, Option<Tail>), OpenError> {
+    ) -> Result<(Self, Option<Arc<Tail>>), OpenError> {
         let start = master.checkpoint.max(log.oldest());
         let (restart, tail) =
             rayon::join(|| Self::begin(pool, log, master), || Tail::read(log, start));
-        Ok((restart?, tail?))
+        let mut restart = restart?;
+        restart.serving = tail?.map(|(tail, moved)| (Arc::new(tail), moved));
+        let tail = restart.serving.as_ref().map(|(tail, _)| Arc::clone(tail));
+        Ok((restart, tail))
     }
 
     /// Repeats history to the end of the log. The room for taking back losers is secured first, if
     /// there is a writer to do so with.
     pub(crate) fn finish(self, writer: Option<&mut Log>) -> Result<Recovered, OpenError> {
-        let Self { pool, log, start, mut loaded } = self;
+        let Self { pool, log, start, mut loaded, serving } = self;
         let listed = std::mem::take(&mut loaded.names);
         let (analysed, directories) =
             rayon::join(|| analyse(&log, start, &loaded), || names::load(&pool, &listed));
-        let ((outcome, last_mark), directories) = (analysed?, directories?);
+        let (analysed, mut directories) = (analysed?, directories?);
+        let complete = serving.is_some();
+        if let Some((tail, moved)) = serving {
+            moved.apply(&mut directories);
+            tail.set_names(Some(directories.clone()));
+        }
+        let (outcome, _) = &analysed;
         {
             let wanted =
                 loaded.cells().filter(|cell| outcome.dirty.recovery_lsn(cell.id()).is_some());
@@ -130,7 +142,7 @@ impl Restart {
         if let Some(writer) = writer {
             losers.secure(writer, &pool.files)?;
         }
-        let mut redo = Redo::new(&pool, loaded, outcome, last_mark);
+        let mut redo = Redo::new(&pool, loaded, analysed, !complete);
         for frame in log.frames(start) {
             redo.repeat(&frame?, start)?;
         }

@@ -70,26 +70,26 @@ impl Moved {
         }
     }
 
-    /// Gives the keyspaces of a state their directories.
-    pub(super) fn complete(
-        mut self,
-        state: &mut State,
-        mut directories: Directories,
-    ) -> Result<(), OpenError> {
-        for keyspace in state.keyspaces.values_mut() {
-            let mut directory = directories.remove(&keyspace.handle).unwrap_or_default();
-            let mut moved = self.0.remove(&keyspace.handle).unwrap_or_default();
-            // What happened last to a name counts.
+    /// Makes the changes. What happened last to a name counts.
+    pub(super) fn apply(self, directories: &mut Directories) {
+        for (keyspace, mut moved) in self.0 {
             moved.reverse();
             moved.sort_by(|a, b| a.0.cmp(&b.0));
-            moved.dedup_by(|later, kept| later.0 == kept.0);
+            moved.dedup_by(|earlier, last| earlier.0 == last.0);
             let edits: Vec<Edit<'_>> = moved.iter().map(|(key, there)| (&**key, *there)).collect();
-            directory.apply_with(&Worker, &edits);
-            if directory.len() != keyspace.trie.len() {
-                return Err(damaged("not as many as there are entries"));
-            }
-            Arc::make_mut(keyspace).directory = directory;
+            directories.entry(keyspace).or_default().apply_with(&Worker, &edits);
         }
-        Ok(())
     }
+}
+
+/// Gives the keyspaces of a state their directories.
+pub(super) fn complete(state: &mut State, mut directories: Directories) -> Result<(), OpenError> {
+    for keyspace in state.keyspaces.values_mut() {
+        let directory = directories.remove(&keyspace.handle).unwrap_or_default();
+        if directory.len() != keyspace.trie.len() {
+            return Err(damaged("not as many as there are entries"));
+        }
+        Arc::make_mut(keyspace).directory = directory;
+    }
+    Ok(())
 }

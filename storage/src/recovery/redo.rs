@@ -10,7 +10,7 @@ use strongroom_merkle::{Digest, KeyHash, leaf_digest};
 use strongroom_wal::{Frame, Lsn};
 
 use super::load::Loaded;
-use super::names::{Directories, Moved};
+use super::names::{self, Directories, Moved};
 use super::{RecoveryReport, decode};
 use crate::error::OpenError;
 use crate::id::{Class, KeyspaceId};
@@ -41,14 +41,21 @@ pub(super) struct Redo {
     committed: BTreeMap<u32, Changes>,
     pending: BTreeMap<u32, Changes>,
     gathered: usize,
-    names: Moved,
+    /// Names that came and went; `None` when the directories have them already.
+    names: Option<Moved>,
     /// End of the last frame repeated.
     position: Option<Lsn>,
     report: RecoveryReport,
 }
 
 impl Redo {
-    pub(super) fn new(pool: &Arc<Pool>, loaded: Loaded, outcome: Outcome, last_mark: Lsn) -> Self {
+    /// `names`: whether what comes and goes is still to be done to the directories.
+    pub(super) fn new(
+        pool: &Arc<Pool>,
+        loaded: Loaded,
+        (outcome, last_mark): (Outcome, Lsn),
+        names: bool,
+    ) -> Self {
         let pages = loaded.pages_len() as u64;
         Self {
             pool: Arc::clone(pool),
@@ -58,7 +65,7 @@ impl Redo {
             committed: BTreeMap::new(),
             pending: BTreeMap::new(),
             gathered: 0,
-            names: Moved::default(),
+            names: names.then(Moved::default),
             position: None,
             report: RecoveryReport { pages, ..RecoveryReport::default() },
         }
@@ -95,15 +102,18 @@ impl Redo {
         Ok(())
     }
 
-    /// History is repeated: the state that it leads to, given the directories of the checkpoint.
-    pub(super) fn finish(mut self, directories: Directories) -> Result<Redone, OpenError> {
+    /// History is repeated: the state that it leads to, given its directories as far as they are known.
+    pub(super) fn finish(mut self, mut directories: Directories) -> Result<Redone, OpenError> {
         self.apply()?;
         if let Some(position) = self.position {
             self.state().lsn = position;
         }
         self.state().seal_roots();
         let Loaded { mut state, catalog, live, .. } = self.loaded;
-        self.names.complete(&mut state, directories)?;
+        if let Some(moved) = self.names {
+            moved.apply(&mut directories);
+        }
+        names::complete(&mut state, directories)?;
         Ok(Redone { state, catalog, live, report: self.report })
     }
 
@@ -249,7 +259,10 @@ impl Redo {
             if let Some(keyspace) = state.keyspaces.values_mut().find(|k| k.handle == handle) {
                 let keyspace = Arc::make_mut(keyspace);
                 let names = keyspace.apply_but_names(pool, &Worker, &changes, at, live);
-                self.names.add(handle, &names.map_err(unreadable)?);
+                let names = names.map_err(unreadable)?;
+                if let Some(moved) = &mut self.names {
+                    moved.add(handle, &names);
+                }
             }
         }
         for (handle, changes) in std::mem::take(&mut self.pending) {

@@ -1,4 +1,5 @@
-//! The end of the log as an index of its own: values can be read while history is still repeated.
+//! The end of the log as an index of its own: values can be read, and names listed, while history is
+//! still repeated.
 //!
 //! On-demand redo for reads (after G. Graefe, W. Guy and C. Sauer, "Instant Recovery with Write-Ahead
 //! Logging", 2014): what a key is worth is what the log says last of it, or else what the checkpoint
@@ -7,12 +8,15 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::sync::OnceLock;
 
 use strongroom_aries::{After, Record};
 use strongroom_merkle::KeyHash;
 use strongroom_wal::{LogReader, Lsn};
 
 use super::decode;
+use super::names::{Directories, Moved};
+use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::index::{DELETED, Prehashed, Slot};
 
@@ -23,12 +27,15 @@ type Said = HashMap<KeyHash, Option<Slot>, BuildHasherDefault<Prehashed>>;
 #[derive(Default)]
 pub(crate) struct Tail {
     by_keyspace: HashMap<u32, Said>,
+    /// The directories with what the log says of names; `None` when there will be none.
+    names: OnceLock<Option<Directories>>,
 }
 
 impl Tail {
-    /// Reads the log from `start`; `None` when it holds more than plain updates.
-    pub(super) fn read(log: &LogReader, start: Lsn) -> Result<Option<Self>, OpenError> {
-        let mut tail = Self::default();
+    /// Reads the log from `start`, and the names that it speaks of; `None` when it holds more than plain
+    /// updates.
+    pub(super) fn read(log: &LogReader, start: Lsn) -> Result<Option<(Self, Moved)>, OpenError> {
+        let (mut tail, mut moved) = (Self::default(), Moved::default());
         for frame in log.frames(start) {
             for (lsn, bytes) in frame?.records() {
                 match decode(lsn, bytes)? {
@@ -43,6 +50,7 @@ impl Tail {
                         };
                         let said = tail.by_keyspace.entry(u.keyspace).or_default();
                         said.insert(KeyHash::of(u.key), slot);
+                        moved.add(u.keyspace, &[(u.key, slot.is_some())]);
                     }
                     // A value that was moved can be read where it was until the next checkpoint.
                     Record::Relocation(_)
@@ -53,12 +61,23 @@ impl Tail {
                 }
             }
         }
-        Ok(Some(tail))
+        Ok(Some((tail, moved)))
     }
 
     /// What the log says of a key, if it says anything.
     #[expect(clippy::option_option, reason = "silent, gone and written are three cases")]
     pub(crate) fn get(&self, keyspace: u32, hash: &KeyHash) -> Option<Option<Slot>> {
         self.by_keyspace.get(&keyspace)?.get(hash).copied()
+    }
+
+    /// The names are known, or will not be before the recovery is over.
+    pub(crate) fn set_names(&self, names: Option<Directories>) {
+        let _ = self.names.set(names);
+    }
+
+    /// The names of a keyspace, once they are known: waits for that. `None` when the state is to be asked.
+    pub(crate) fn names(&self, keyspace: u32) -> Option<Directory> {
+        let names = self.names.wait().as_ref()?;
+        Some(names.get(&keyspace).cloned().unwrap_or_default())
     }
 }

@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::changes::ChangeReader;
 use crate::checkpoint::Checkpointer;
 use crate::cleaner::Effort;
+use crate::directory::Directory;
 use crate::error::{ChangesError, CheckpointError, ReadError};
 use crate::id::{Class, Entry, KeyspaceId, Published, Version};
 use crate::index::Slot;
@@ -96,12 +97,7 @@ impl Store {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Vec<Vec<u8>> {
-        let state = self.shared().state();
-        state
-            .keyspaces
-            .get(&keyspace)
-            .map(|k| k.directory.list(prefix, after, limit))
-            .unwrap_or_default()
+        self.directory(keyspace).map(|d| d.list(prefix, after, limit)).unwrap_or_default()
     }
 
     /// Keys that start with `prefix`, in order, strictly after `after`, at most `limit`.
@@ -112,9 +108,20 @@ impl Store {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Vec<Vec<u8>> {
+        self.directory(keyspace).map(|d| d.scan(prefix, after, limit)).unwrap_or_default()
+    }
+
+    /// The names of a keyspace: they are known before history is repeated.
+    fn directory(&self, keyspace: KeyspaceId) -> Option<Directory> {
+        let shared = &self.inner.access.shared;
+        if let Some(tail) = &*shared.tail() {
+            let handle = shared.state().keyspaces.get(&keyspace).map(|k| k.handle);
+            if let Some(names) = handle.and_then(|handle| tail.names(handle)) {
+                return Some(names);
+            }
+        }
         let state = self.shared().state();
-        let Some(k) = state.keyspaces.get(&keyspace) else { return Vec::new() };
-        k.directory.scan(prefix, after, limit)
+        state.keyspaces.get(&keyspace).map(|k| k.directory.clone())
     }
 
     /// All keyspaces, by id.

@@ -36,8 +36,8 @@ impl Store {
     }
 
     /// As [`Store::open`], but returns as soon as values can be read with [`Store::get`]: the
-    /// checkpoint's map and the end of the log were read, the rest goes on behind. Everything else
-    /// waits for it; see [`Store::wait_recovered`].
+    /// checkpoint's map and the end of the log were read, the rest goes on behind. [`Store::list`] and
+    /// [`Store::scan`] wait for the names, everything else for all of it; see [`Store::wait_recovered`].
     ///
     /// # Errors
     /// See [`OpenError`].

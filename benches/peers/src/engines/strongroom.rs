@@ -46,19 +46,19 @@ impl Strongroom {
         Ok(Self { store })
     }
 
-    /// Opens a store that was killed, and says when it was good for what. Values are served while
-    /// the store still repeats history; lists wait for it.
+    /// Opens a store that was killed, and says when it was good for what. Values and names are served
+    /// while the store still repeats history.
     pub fn reopen(dir: &Path, key: &[u8], folder: &[u8]) -> Result<(Self, Milestones)> {
         let began = Instant::now();
         let ms = || began.elapsed().as_secs_f64() * 1e3;
         let opened = Self { store: Store::open_serving(dir, tuned())? };
         ensure!(opened.store.get(KEYSPACE, key)?.is_some(), "the first GET found nothing");
         let first_get = ms();
-        opened.store.wait_recovered()?;
-        let verified = ms();
         let names = opened.store.list(KEYSPACE, folder, None, LIST_LIMIT);
         ensure!(!names.is_empty(), "the first LIST found nothing");
         let first_list = ms();
+        opened.store.wait_recovered()?;
+        let verified = ms();
         Ok((opened, Milestones { first_get, first_list, verified }))
     }
 
