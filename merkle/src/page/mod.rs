@@ -238,6 +238,35 @@ mod tests {
         }
     }
 
+    /// A page that a leaf came to, or went from, is the one that is built with it, or without it, but for
+    /// the digest, which is to be sealed.
+    #[test]
+    fn a_page_that_is_spliced_is_one_that_is_built() {
+        let sealed = |mut page: Page<u64>| {
+            let digest = crate::hash::group(page.hash_input());
+            page.seal(&digest);
+            page
+        };
+        for count in 2..=16u64 {
+            let all = leaves(count);
+            let whole = Page::build(Prefix::ROOT, all.iter().cloned()).unwrap();
+            for at in 0..all.len() {
+                let mut others = all.clone();
+                let (key, digest, value) = others.remove(at);
+                let without = Page::build(Prefix::ROOT, others).unwrap();
+                let mut page = whole.clone();
+                page.remove(at);
+                let page = sealed(page);
+                assert_eq!(page.bytes, without.bytes, "{at} of {count}");
+                let spot = *spot(&KeyHash::of(&key));
+                let mut page = without.clone();
+                let here = page.find(&spot).unwrap_err();
+                page.insert(here, &Loose { spot, digest, value, key: &key });
+                assert_eq!(sealed(page).bytes, whole.bytes, "{at} of {count}");
+            }
+        }
+    }
+
     #[test]
     fn leaves_that_make_no_page_are_refused() {
         let mut from = leaves(16);

@@ -14,6 +14,7 @@
 
 use std::iter::repeat_n;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::group::{ENTRY_BYTES, Entry, blocks, entry};
@@ -190,6 +191,67 @@ impl<V: PageValue> Page<V> {
     pub(crate) fn hash_input(&self) -> &[u8] {
         &self.bytes[ENTRIES_AT..][..blocks(self.len()) * BLOCK_BYTES]
     }
+}
+
+/// A page with one leaf more, or one less: what stays is copied in long runs.
+impl<V: PageValue> Page<V> {
+    /// Puts a leaf where [`find`](Self::find) says that it would be. The page is to be sealed
+    /// afterwards.
+    pub(crate) fn insert(&mut self, i: usize, leaf: &Loose<'_, V>) {
+        self.splice(i..i, Some(leaf));
+    }
+
+    /// Takes a leaf away; it is not the last one. The page is to be sealed afterwards.
+    pub(crate) fn remove(&mut self, i: usize) {
+        self.splice(i..i + 1, None);
+    }
+
+    /// Replaces leaves by one, or by none.
+    fn splice(&mut self, gone: Range<usize>, new: Option<&Loose<'_, V>>) {
+        let (old, len) = (At::<V>::of(self.len()), self.len());
+        let count = len - gone.len() + usize::from(new.is_some());
+        let at = At::<V>::of(count);
+        let keys_at = |i: usize| old.keys() + if i == 0 { 0 } else { self.end(&old, i - 1) };
+        let (front, back) = (keys_at(gone.start), keys_at(gone.end));
+        let key = new.map_or(&[][..], |leaf| leaf.key);
+        let mut bytes = Vec::with_capacity(at.keys() + self.bytes.len() - old.keys() + key.len());
+        bytes.extend_from_slice(&self.bytes[..ENTRIES_AT]);
+        bytes[LEN_AT] = u8::try_from(count).unwrap_or(u8::MAX);
+        bytes.extend_from_slice(self.entries()[..gone.start].as_flattened());
+        if let Some(leaf) = new {
+            bytes.extend_from_slice(&entry(&leaf.spot, &leaf.digest));
+        }
+        bytes.extend_from_slice(self.entries()[gone.end..].as_flattened());
+        bytes.resize(at.values, 0);
+        let values = &self.bytes[old.values..][..V::BYTES * len];
+        bytes.extend_from_slice(&values[..V::BYTES * gone.start]);
+        if let Some(leaf) = new {
+            let here = bytes.len();
+            bytes.resize(here + V::BYTES, 0);
+            leaf.value.put(&mut bytes[here..]);
+        }
+        bytes.extend_from_slice(&values[V::BYTES * gone.end..]);
+        // By how much the keys that follow have moved; wraps as it is also negative.
+        let moved = key.len().wrapping_sub(back - front);
+        for i in 0..gone.start {
+            push_end(&mut bytes, self.end(&old, i));
+        }
+        if new.is_some() {
+            push_end(&mut bytes, front - old.keys() + key.len());
+        }
+        for i in gone.end..len {
+            push_end(&mut bytes, self.end(&old, i).wrapping_add(moved));
+        }
+        bytes.extend_from_slice(&self.bytes[old.keys()..front]);
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(&self.bytes[back..]);
+        self.bytes = Arc::from(bytes);
+    }
+}
+
+fn push_end(bytes: &mut Vec<u8>, end: usize) {
+    let Ok(end) = u32::try_from(end) else { panic!("the keys of a page are below 4 GiB") };
+    bytes.extend_from_slice(&end.to_le_bytes());
 }
 
 /// Reading of a page's bytes.

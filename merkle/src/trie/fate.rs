@@ -1,10 +1,11 @@
 //! What a batch does to a node and its pages, found out before anything is changed.
 
+use super::Change;
 use super::map::{At, Map, PLACES};
 use super::node::{Item, Node, Sum};
 use super::redraw::{loose, merged};
 use super::work::{self, Item as Changed, Work, note};
-use crate::page::packed::NewPage;
+use crate::page::packed::{Loose, NewPage};
 use crate::page::{PAGE_LEAVES_MAX, Page, PageValue};
 use crate::pages::Pages;
 
@@ -101,9 +102,30 @@ pub(super) fn of_page<V: PageValue>(page: &Page<V>, work: &[Changed<'_, '_, V>])
     (fate != Fate::Keys || (1..=PAGE_LEAVES_MAX).contains(&len)).then_some(fate)
 }
 
+/// Puts one key, which is not there, or removes one which is.
+fn change_one<V: PageValue>(page: &mut Page<V>, run: Work<'_, '_, '_, V>) {
+    let spot = *run[0].spot();
+    let Change { key, put, .. } = *run[run.len() - 1].change();
+    match (page.find(&spot), put) {
+        (Ok(at), None) => {
+            let leaf = page.leaf(at);
+            note(run, Some((leaf.digest, leaf.value)));
+            page.remove(at);
+        }
+        (Err(at), Some((digest, value))) => {
+            note(run, None);
+            page.insert(at, &Loose { spot, digest, value, key });
+        }
+        _ => unreachable!("the fate says that a key comes or goes"),
+    }
+}
+
 /// Changes a page as its fate is, and notes what was there before. It is to be sealed afterwards.
 pub(super) fn change<V: PageValue>(page: &mut Page<V>, fate: Fate, work: Work<'_, '_, '_, V>) {
     if fate == Fate::Keys {
+        if work::run(work) == work.len() {
+            return change_one(page, work);
+        }
         let leaves: Vec<_> = loose(page).collect();
         let new = NewPage::of(page.bits(), &merged(&leaves, work).0);
         *page = new.finish();
