@@ -127,8 +127,7 @@ impl ChangeReader {
     }
 
     /// What a transaction did that was logged before it committed, in the frame at `committed`. The
-    /// log is kept from its first record on as long as from its commit, but for commits from before
-    /// the store was opened: with these the reader may be told that it is behind.
+    /// log is kept from its first record on as long as from its commit.
     fn logged_ops(
         &self,
         txn: TxnId,

@@ -42,7 +42,7 @@ impl Recovering {
 
     fn committer(self) -> Result<Committer, OpenError> {
         let Self { restart, mut log, shared, opening, desk, logged } = self;
-        let Recovered { mut state, catalog, live, losers, report } =
+        let Recovered { mut state, catalog, live, losers, streamed, report } =
             restart.finish(Some(&mut log))?;
         if !losers.is_empty() {
             losers.undo(&shared.pool, &mut log, &mut state)?;
@@ -51,7 +51,7 @@ impl Recovering {
         shared.counters.live_bytes.store(live.total(), Ordering::Relaxed);
         shared.recovered(Arc::clone(&state), catalog);
         opening.recovered(report);
-        let active = Active::default();
+        let active = Active::committed(streamed);
         Ok(Committer::new(Start { log, shared, desk, state, live, active, logged }))
     }
 }

@@ -170,3 +170,47 @@ fn a_loser_in_the_log_is_undone_once_and_never_shipped() {
         drop(store);
     }
 }
+
+/// What a transaction logged before it committed lies far before its commit, and dies when it is
+/// overwritten: a stream that has the commit before it needs it all the same. Commits from before the
+/// store was opened were forgotten, and the stream was told that it was behind.
+#[test]
+fn a_large_transaction_from_before_the_opening_is_streamed() {
+    for checkpoint_before in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let retention = 100 << 10;
+        let store = open(&dir, retention);
+        create(&store);
+        let mut large = store.begin();
+        large.put(SHARED, b"large", b"early".to_vec());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(large.spill()).unwrap();
+        for i in 0..40u8 {
+            put(&store, SHARED, "k", &[i; 8000]);
+        }
+        let from = store.position();
+        large.commit_blocking().unwrap();
+        if checkpoint_before {
+            store.checkpoint().unwrap();
+        }
+        drop(store);
+
+        let store = open(&dir, retention);
+        put(&store, SHARED, "large", b"late");
+        for _ in 0..3 {
+            store.checkpoint().unwrap();
+        }
+        let ops = drain(&mut store.changes(from).unwrap());
+        assert_eq!(ops, [put_op("large", b"early"), put_op("large", b"late")]);
+        // Once the stream's bound is past the commit, nothing keeps it.
+        let segments = store.stats().log_segments;
+        for i in 0..40u8 {
+            put(&store, SHARED, "k", &[i; 8000]);
+        }
+        for _ in 0..3 {
+            store.checkpoint().unwrap();
+        }
+        assert!(store.stats().log_segments < segments, "{segments}");
+        assert!(matches!(store.changes(from), Err(ChangesError::Behind { .. })));
+    }
+}

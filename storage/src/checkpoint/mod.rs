@@ -21,7 +21,7 @@ use crate::budget::Budget;
 use crate::cleaner::{self, Effort};
 use crate::commit::job::{Answer, Behind, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
-use crate::index::{LiveBytes, State};
+use crate::index::State;
 use crate::master::{self, Master};
 use crate::pages::{Image, MapKeyspace, PageMap};
 use crate::shared::{Counters, Shared};
@@ -108,7 +108,7 @@ impl Checkpointer {
         effort: Effort,
     ) -> Result<(), CheckpointError> {
         let begin = behind.begin;
-        let (images, map) = self.write_pages(state, &behind.live, effort)?;
+        let (images, map) = self.write_pages(state, behind, effort)?;
         let durable = self.ask(|done| Job::EndCheckpoint { begin, map, done })?;
         let master = Master { checkpoint: begin, durable, map, ..self.master };
         master::write(&self.disk, &master).map_err(CheckpointError::io("write MASTER"))?;
@@ -120,7 +120,7 @@ impl Checkpointer {
     fn write_pages(
         &self,
         state: Arc<State>,
-        live: &LiveBytes,
+        behind: &Behind,
         effort: Effort,
     ) -> Result<(Vec<Arc<Image>>, MapLocation), CheckpointError> {
         let io = CheckpointError::io;
@@ -140,7 +140,9 @@ impl Checkpointer {
         let (pages, mut images) = survey.finish();
         let (names, blocks) = names.finish(pool);
         images.extend(blocks);
-        let map = PageMap { keyspaces, pages, names, live: live.by_segment() };
+        let streamed = behind.streamed.iter().map(|txn| (txn.first, txn.committed)).collect();
+        let live = behind.live.by_segment();
+        let map = PageMap { keyspaces, pages, names, live, streamed };
         let placed = files.append(&[map.encode()]).map_err(io("write the page map"))?;
         files.sync().map_err(io("make pages durable"))?;
         images.extend(placed);

@@ -34,6 +34,11 @@ pub(super) struct Chain {
 }
 
 impl Active {
+    /// None is active; these were committed before.
+    pub(crate) fn committed(streamed: Vec<Streamed>) -> Self {
+        Self { streamed, ..Self::default() }
+    }
+
     /// Where the log is needed from to take them all back.
     pub(super) fn oldest(&self) -> Option<Lsn> {
         self.chains.keys().next().map(|txn| Lsn(txn.0))

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use strongroom_aries::{Record, RootMark};
 use strongroom_wal::{FrameBuilder, Log, Lsn};
 
-pub(crate) use self::active::Active;
+pub(crate) use self::active::{Active, Streamed};
 use self::batch::{Ahead, Batch};
 pub(crate) use self::desk::Desk;
 use self::job::{Answer, Job, Prepared, RECORD_FRAMING_MAX, Submit};

@@ -68,6 +68,9 @@ pub(crate) struct PageMap {
     pub(crate) names: Vec<ListedNames>,
     /// Log segments with live values, in order, each with its live bytes.
     pub(crate) live: Vec<(u64, u64)>,
+    /// Transactions that were logged before they committed, and that a change stream may have yet to
+    /// pass: first record, and a position behind the commit's beginning.
+    pub(crate) streamed: Vec<(Lsn, Lsn)>,
 }
 
 impl PageMap {
@@ -103,6 +106,11 @@ impl PageMap {
         for (segment, bytes) in &self.live {
             put_varint(&mut body, *segment);
             put_varint(&mut body, *bytes);
+        }
+        put_varint(&mut body, self.streamed.len() as u64);
+        for (first, committed) in &self.streamed {
+            put_varint(&mut body, first.0);
+            put_varint(&mut body, committed.0);
         }
         seal(*MAGIC_MAP, &body)
     }
@@ -145,6 +153,9 @@ impl PageMap {
         }
         for _ in 0..c.varint()? {
             map.live.push((c.varint()?, c.varint()?));
+        }
+        for _ in 0..c.varint()? {
+            map.streamed.push((Lsn(c.varint()?), Lsn(c.varint()?)));
         }
         c.end()?;
         let tree = |at: &Listed| (at.page.keyspace, at.page.pending);

@@ -54,6 +54,7 @@ fn sample_map() -> PageMap {
         pages: vec![listed(false, 0, 1), listed(false, 1 << 63, 9), listed(true, 0, 0)],
         names: vec![ListedNames { keyspace: 3, segment: 1, offset: 9, len: 8, crc: [7; 4] }],
         live: vec![(4, 300), (7, 1)],
+        streamed: vec![(Lsn(4100), Lsn(9000))],
     }
 }
 

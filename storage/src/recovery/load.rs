@@ -7,6 +7,7 @@ use strongroom_aries::PageId;
 use strongroom_merkle::{KeyHash, Trie};
 use strongroom_wal::Lsn;
 
+use crate::commit::Streamed;
 use crate::error::OpenError;
 use crate::index::{Keyspace, LiveBytes, State};
 use crate::master::Master;
@@ -24,6 +25,8 @@ pub(super) struct Loaded {
     pub(super) names: Vec<(ListedNames, Arc<Image>)>,
     /// Live bytes by log segment.
     pub(super) live: LiveBytes,
+    /// Large transactions that were committed before the checkpoint.
+    pub(super) streamed: Vec<Streamed>,
     /// The trees as the checkpoint has them: what a record's page is called goes by these.
     trees: BTreeMap<TreeId, Trie<Handle>>,
 }
@@ -38,6 +41,7 @@ impl Loaded {
             pages: 0,
             names: Vec::new(),
             live: LiveBytes::new(segment_size),
+            streamed: Vec::new(),
             trees: BTreeMap::new(),
         }
     }
@@ -52,6 +56,9 @@ impl Loaded {
         let map = PageMap::decode(&bytes).map_err(|e| damaged(e.0))?;
         let mut loaded = Self::empty(master.checkpoint, master.segment_size);
         loaded.live = LiveBytes::of(master.segment_size, map.live.iter().copied());
+        let streamed =
+            |(first, committed): &(Lsn, Lsn)| Streamed { first: *first, committed: *committed };
+        loaded.streamed = map.streamed.iter().map(streamed).collect();
         for k in &map.keyspaces {
             loaded.catalog.insert(k.handle, (k.id, k.class));
             if k.live {

@@ -27,6 +27,7 @@ use self::names::Moved;
 use self::redo::{Redo, Redone, unreadable};
 pub(crate) use self::tail::Tail;
 pub(crate) use self::undo::Losers;
+use crate::commit::Streamed;
 use crate::error::OpenError;
 use crate::index::{LiveBytes, State};
 use crate::master::{self, Master};
@@ -40,6 +41,8 @@ pub(crate) struct Recovered {
     pub(crate) live: LiveBytes,
     /// Transactions to undo, with what undo needs of their updates.
     pub(crate) losers: Losers,
+    /// Large transactions that were committed, as far as a change stream may have yet to pass them.
+    pub(crate) streamed: Vec<Streamed>,
     pub(crate) report: RecoveryReport,
 }
 
@@ -130,7 +133,8 @@ impl Restart {
             moved.apply(&mut directories);
             tail.set_names(Some(directories.clone()));
         }
-        let (outcome, _) = &analysed;
+        let Analysed { outcome, last_mark, streamed } = analysed;
+        let streamed = [std::mem::take(&mut loaded.streamed), streamed].concat();
         {
             let wanted =
                 loaded.cells().filter(|cell| outcome.dirty.recovery_lsn(cell.id()).is_some());
@@ -142,36 +146,44 @@ impl Restart {
         if let Some(writer) = writer {
             losers.secure(writer, &pool.files)?;
         }
-        let mut redo = Redo::new(&pool, loaded, analysed, !complete);
+        let mut redo = Redo::new(&pool, loaded, (outcome, last_mark), !complete);
         for frame in log.frames(start) {
             redo.repeat(&frame?, start)?;
         }
         let Redone { state, catalog, live, mut report } = redo.finish(directories)?;
         report.undone = losers.count();
-        Ok(Recovered { state, catalog, live, losers, report })
+        Ok(Recovered { state, catalog, live, losers, streamed, report })
     }
 }
 
-/// Analysis, and the position of the last root mark in the log.
-fn analyse(
-    log: &LogReader,
-    start: Lsn,
-    loaded: &Loaded,
-) -> Result<(strongroom_aries::Outcome, Lsn), OpenError> {
+/// What a look at the log finds.
+struct Analysed {
+    outcome: strongroom_aries::Outcome,
+    /// Where the last root mark of the log is.
+    last_mark: Lsn,
+    streamed: Vec<Streamed>,
+}
+
+fn analyse(log: &LogReader, start: Lsn, loaded: &Loaded) -> Result<Analysed, OpenError> {
     let mut analysis = Analysis::new(start.0);
-    let mut last_mark = Lsn::ZERO;
+    let (mut last_mark, mut streamed) = (Lsn::ZERO, Vec::new());
     for frame in log.frames(start) {
-        for (lsn, bytes) in frame?.records() {
+        let frame = frame?;
+        for (lsn, bytes) in frame.records() {
             let record = decode(lsn, bytes)?;
-            if matches!(record, Record::RootMark(_)) {
-                last_mark = lsn;
+            match record {
+                Record::RootMark(_) => last_mark = lsn,
+                Record::Commit(txn) => {
+                    streamed.push(Streamed { first: Lsn(txn.0), committed: frame.end() });
+                }
+                _ => {}
             }
             analysis.see(lsn.0, &record, |keyspace, pending, key| {
                 loaded.page_of(keyspace, pending, &KeyHash::of(key)).0
             });
         }
     }
-    Ok((analysis.finish(), last_mark))
+    Ok(Analysed { outcome: analysis.finish(), last_mark, streamed })
 }
 
 fn decode(at: Lsn, record: &[u8]) -> Result<Record<'_>, OpenError> {
