@@ -164,6 +164,7 @@ fn store(figures: &mut Figures, unsealed: &Unsealed) {
         ("vault.merkle.saveCheckpoint", stats.checkpoints, none()),
         ("strongroom.store.commits", stats.commits, none()),
         ("strongroom.store.conflicts", stats.conflicts, none()),
+        ("strongroom.store.pages_unreadable", stats.pages_unreadable, none()),
         ("strongroom.wal.bytes", stats.log_bytes, none()),
     ]);
 }
