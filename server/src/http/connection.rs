@@ -1,7 +1,7 @@
 //! One connection: requests in, answers out, nothing of a handler's failure beyond its own answer.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -15,12 +15,12 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Version};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::time::timeout;
 
 use super::answer::{HttpResponse, redirect, request_id, respond};
 use super::body::Answer;
 use super::cors::Crossing;
 use super::pace::{Limits, Pace};
+use super::patience::Patience;
 use super::proxy::forwarded_for;
 use super::request::{Taken, read};
 use crate::cluster::Cluster;
@@ -46,6 +46,8 @@ pub(super) struct Served {
     pub(super) from: Peer,
     /// Hears of requests.
     pub(super) pace: Pace,
+    /// Ends with requests that take too long.
+    pub(super) patience: Patience,
 }
 
 /// Where requests come from.
@@ -73,22 +75,25 @@ pub(super) fn builder() -> Builder<TokioExecutor> {
 }
 
 /// Answers one request.
-pub(super) async fn serve(
+pub(super) fn serve(
     served: Arc<Served>,
     request: hyper::Request<Incoming>,
-) -> Result<HttpResponse, Infallible> {
+) -> impl Future<Output = Result<HttpResponse, Infallible>> {
+    // At once: hyper reads on before it looks at the answer, and a clock for headers would be set.
     served.pace.request(request.version() == Version::HTTP_2);
-    let head = request.method() == Method::HEAD;
-    let guarded = Guarded(Box::pin(answer(Arc::clone(&served), request)));
-    let mut response = guarded.await.unwrap_or_else(|| {
-        tracing::error!("a handler panicked; its transaction was dropped");
-        respond(Err(ApiError::internal("the request could not be completed")), request_id())
-    });
-    if head {
-        *response.body_mut() = Answer::default();
+    async move {
+        let head = request.method() == Method::HEAD;
+        let guarded = Guarded(Box::pin(answer(Arc::clone(&served), request)));
+        let mut response = guarded.await.unwrap_or_else(|| {
+            tracing::error!("a handler panicked; its transaction was dropped");
+            respond(Err(ApiError::internal("the request could not be completed")), request_id())
+        });
+        if head {
+            *response.body_mut() = Answer::default();
+        }
+        served.pace.answered();
+        Ok(response)
     }
-    served.pace.answered();
-    Ok(response)
 }
 
 async fn answer(served: Arc<Served>, request: hyper::Request<Incoming>) -> HttpResponse {
@@ -110,18 +115,18 @@ async fn answer(served: Arc<Served>, request: hyper::Request<Incoming>) -> HttpR
 }
 
 async fn same_origin(served: &Served, parts: &mut Parts, body: &mut Incoming) -> HttpResponse {
-    let Served { cluster, from, .. } = served;
+    let Served { cluster, from, patience, .. } = served;
     let settings = &from.settings;
     let remote = match forwarded_for(&parts.headers, from.remote, &settings.forwarded_for) {
         Ok(remote) => remote,
         Err(e) => return respond(Err(e), request_id()),
     };
-    match pin!(read(parts, body, Some(remote), settings.limits.body_max)).await {
+    match pin!(read(parts, (body, patience), Some(remote), settings.limits.body_max)).await {
         Ok(Taken::Call(mut call)) => {
             call.certificates.clone_from(&from.certificates);
             call.open = shown_to_anyone(&call, settings.open);
             let handled = pin!(dispatch::handle(cluster, &call));
-            let in_time = within(settings.limits.duration_max, handled).await;
+            let in_time = patience.within(settings.limits.duration_max, handled).await;
             let result: ApiResult<Response> = in_time.unwrap_or_else(|| {
                 Err(ApiError::new(504, "the request took too long and was given up"))
             });
@@ -149,17 +154,6 @@ fn tell(standing: &Standing, headers: &mut HeaderMap) {
     headers.insert("x-ratelimit-reset", standing.reset.into());
     if let Some(seconds) = standing.retry_after {
         headers.insert(RETRY_AFTER, seconds.into());
-    }
-}
-
-/// What a future gives in time. Most are ready at once, and cost no clock.
-pub(super) async fn within<F: Future>(
-    limit: Duration,
-    mut future: Pin<&mut F>,
-) -> Option<F::Output> {
-    match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending => Box::pin(timeout(limit, future)).await.ok(),
     }
 }
 

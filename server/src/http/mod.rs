@@ -8,6 +8,7 @@ mod connection;
 mod cors;
 mod pace;
 mod path;
+mod patience;
 mod proxy;
 mod request;
 mod server;

@@ -13,8 +13,8 @@ use hyper::http::request::Parts;
 use zeroize::Zeroizing;
 
 use super::answer::request_id;
-use super::connection::within;
 use super::path::{self, Parsed};
+use super::patience::Patience;
 use crate::dispatch::Request;
 use crate::engine::duration::parse_seconds;
 use crate::logical::{ApiError, ApiResult, Operation, parse_flag};
@@ -48,7 +48,7 @@ pub(super) enum Taken {
 /// 400, 404, 405, 413, 415.
 pub(super) async fn read(
     parts: &mut Parts,
-    body: &mut Incoming,
+    (body, patience): (&mut Incoming, &Patience),
     remote: Option<SocketAddr>,
     body_max: usize,
 ) -> ApiResult<Taken> {
@@ -59,7 +59,7 @@ pub(super) async fn read(
     let sent = if body.is_end_stream() {
         Ok(Bytes::new())
     } else {
-        read_body(body, if takes { body_max } else { 0 }).await
+        read_body(body, patience, if takes { body_max } else { 0 }).await
     };
     let (op, path) = match head? {
         Head::Call(op, path) => (op, path),
@@ -195,8 +195,9 @@ fn wrap_ttl(headers: &HeaderMap) -> ApiResult<Option<u64>> {
     Ok((seconds != 0).then_some(seconds))
 }
 
-async fn read_body(body: &mut Incoming, max: usize) -> ApiResult<Bytes> {
-    within(BODY_TIMEOUT, pin!(collect(body, max)))
+async fn read_body(body: &mut Incoming, patience: &Patience, max: usize) -> ApiResult<Bytes> {
+    patience
+        .within(BODY_TIMEOUT, pin!(collect(body, max)))
         .await
         .unwrap_or_else(|| Err(ApiError::new(408, "the request's body did not arrive in time")))
 }

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::closing::{Closing, Ear};
 use super::connection::{LIMITS, Peer, Served, builder, serve};
 use super::pace::Paced;
+use super::patience::Patience;
 use super::proxy;
 use super::threads::Threads;
 use super::tls::{Tls, TlsError};
@@ -268,7 +269,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 ) {
     let remote = from.remote;
     let (stream, pace) = Paced::new(stream, LIMITS);
-    let served = Arc::new(Served { cluster, from, pace });
+    let served = Arc::new(Served { cluster, from, pace, patience: Patience::default() });
     let service = service_fn(move |request| serve(Arc::clone(&served), request));
     let connection = builder().serve_connection(TokioIo::new(stream), service).into_owned();
     let ended = ear.watch(connection, Connection::graceful_shutdown).await;
