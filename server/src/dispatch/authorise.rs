@@ -7,7 +7,7 @@ use super::context::Context;
 use crate::auth::admit_address;
 use crate::barrier::Session;
 use crate::logical::{Access, ApiError, ApiResult, Caller};
-use crate::policy::{self, Capabilities};
+use crate::policy::{Acl, Capabilities};
 use crate::token::{self, Token};
 
 static NOBODY: LazyLock<Caller> = LazyLock::new(Caller::default);
@@ -54,7 +54,10 @@ pub(super) fn authorise<'c>(
     let caller = caller.ok_or_else(ApiError::permission_denied)?;
     let verb = Capabilities::needed(request.op, exists);
     needed = needed.union(verb);
-    let granted = policy::granted(session, caller, request.op, &request.path, request.now)?;
+    let acl = Acl::of(session, caller, request.now)?;
+    let granted = acl.granted(request.op, &request.path);
+    // An attempt asks once, or twice the same.
+    let _ = context.acl.set(acl);
     let fits = || {
         granted.fits(request.op, &request.body, request.wrap_ttl)
             && granted.fits_page(request.op, &request.query)

@@ -1,6 +1,6 @@
 //! What attempts at a call know, and what they come to.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use super::Request;
@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::handler::{SysCall, SysHandler};
 use crate::logical::{Caller, Response, Served};
 use crate::mount::Scope;
-use crate::policy::Capabilities;
+use crate::policy::{Acl, Capabilities};
 use crate::replication::Role;
 
 /// What comes after an attempt.
@@ -37,6 +37,8 @@ pub(super) struct Context<'a> {
     pub(super) creates: Cell<bool>,
     /// What the caller's policies allowed, if they were asked.
     pub(super) allowed: Cell<Option<Capabilities>>,
+    /// The caller's policies, as they were asked.
+    pub(super) acl: OnceCell<Arc<Acl>>,
 }
 
 impl Context<'_> {

@@ -19,7 +19,7 @@ mod request;
 mod run;
 mod wrap;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -139,6 +139,7 @@ fn attempt(call: &Call<'_>, trail: &mut Option<Box<Trail>>, spent: bool) -> ApiR
         scope: Scope::Here,
         creates: Cell::new(false),
         allowed: Cell::new(None),
+        acl: OnceCell::new(),
     };
     let step = run::attempt(&context, &mut session, found, spent);
     record::found(trail, &context, &mut session)?;

@@ -10,7 +10,7 @@ use crate::barrier::Session;
 use crate::cluster::Unsealed;
 use crate::logical::{ApiResult, Caller, Response};
 use crate::mount::{self, Mount, Scope};
-use crate::policy::{Acl, Capabilities};
+use crate::policy::Acl;
 use crate::token::Token;
 
 /// What was looked up for the trail in a transaction; the attempt in it need not do it again.
@@ -65,17 +65,17 @@ pub(super) fn found(
     session: &mut Session,
 ) -> ApiResult<()> {
     let Some(trail) = trail else { return Ok(()) };
-    let asked = (context.request, context.allowed.get());
-    trail.found(context.creates.get(), |caller| policies(session, caller, asked))
+    trail.found(context.creates.get(), |caller| policies(session, caller, context))
 }
 
-fn policies(
-    session: &mut Session,
-    caller: &Caller,
-    (request, allowed): (&Request, Option<Capabilities>),
-) -> ApiResult<Policies> {
-    let acl = Acl::of(session, caller, request.now)?;
-    let granting = allowed.map(|needed| acl.granting(request.op, &request.path, needed));
+fn policies(session: &mut Session, caller: &Caller, context: &Context<'_>) -> ApiResult<Policies> {
+    let request = context.request;
+    let acl = match context.acl.get() {
+        Some(acl) => Arc::clone(acl),
+        None => Acl::of(session, caller, request.now)?,
+    };
+    let granting =
+        context.allowed.get().map(|needed| acl.granting(request.op, &request.path, needed));
     Ok(Policies {
         granting: granting.into_iter().flatten().map(str::to_owned).collect(),
         inherited: acl.inherited().to_vec(),

@@ -1,6 +1,6 @@
 //! Calls that cross between clusters: a secondary forwards, its primary executes.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -140,6 +140,7 @@ async fn execute(
             scope: Scope::Replicated,
             creates: Cell::new(false),
             allowed: Cell::new(None),
+            acl: OnceCell::new(),
         };
         let step = match request.path.strip_prefix("sys/") {
             Some(rest) => run::system(&context, &mut session, Some(caller), rest),

@@ -140,15 +140,15 @@ impl Acl {
     }
 
     fn granting_on(&self, path: &str, needed: Capabilities) -> Vec<&str> {
-        let found = || {
-            let all = self.held.iter().flat_map(|h| h.parts().map(|p| (h.name.as_str(), p)));
-            all.filter_map(|(name, policy)| Some((name, policy.find(path)?)))
-        };
-        let Some((_, best)) = found().max_by(|(_, a), (_, b)| a.priority(b)) else {
+        let all = self.held.iter().flat_map(|h| h.parts().map(|p| (h.name.as_str(), p)));
+        let found: Vec<_> =
+            all.filter_map(|(name, policy)| Some((name, policy.find(path)?))).collect();
+        let Some((_, best)) = found.iter().max_by(|(_, a), (_, b)| a.priority(b)) else {
             return Vec::new();
         };
-        let grants = |m: &Match<'_>| m.same_pattern(&best) && m.grant.capabilities.allows(needed);
-        let mut names: Vec<&str> = found().filter(|(_, m)| grants(m)).map(|(n, _)| n).collect();
+        let grants = |m: &Match<'_>| m.same_pattern(best) && m.grant.capabilities.allows(needed);
+        let mut names: Vec<&str> =
+            found.iter().filter(|(_, m)| grants(m)).map(|(name, _)| *name).collect();
         names.dedup();
         names
     }
