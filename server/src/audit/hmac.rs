@@ -12,6 +12,18 @@ const BLOCK_LEN: usize = 64;
 /// Characters of a tag in hexadecimal.
 pub(super) const HEX_LEN: usize = 64;
 
+/// The two digits of every byte.
+const DIGITS: [[u8; 2]; 256] = {
+    let mut digits = [[0; 2]; 256];
+    let mut at = 0;
+    while at < 256 {
+        let digit = b"0123456789abcdef";
+        digits[at] = [digit[at / 16], digit[at % 16]];
+        at += 1;
+    }
+    digits
+};
+
 /// A key, ready for use; wiped when it is dropped.
 pub(super) struct Key {
     ready: Hmac<Sha256>,
@@ -45,11 +57,9 @@ impl Key {
 }
 
 fn hex(mac: Hmac<Sha256>) -> [u8; HEX_LEN] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = [0; HEX_LEN];
-    for (pair, byte) in out.chunks_exact_mut(2).zip(mac.finalize().into_bytes()) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+    for (pair, byte) in out.as_chunks_mut().0.iter_mut().zip(mac.finalize().into_bytes()) {
+        *pair = DIGITS[usize::from(byte)];
     }
     out
 }

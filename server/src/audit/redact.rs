@@ -23,7 +23,8 @@ pub(super) struct Style<'a> {
 /// nothing is appended and the answer is `false`.
 pub(super) fn json(out: &mut Vec<u8>, body: &[u8], style: Style<'_>) -> bool {
     let start = out.len();
-    let mut from = serde_json::Deserializer::from_slice(body);
+    let Ok(body) = std::str::from_utf8(body) else { return false };
+    let mut from = serde_json::Deserializer::from_str(body);
     let seed = Value { out, style, depth: 0 };
     let done = seed.deserialize(&mut from).is_ok() && from.end().is_ok();
     if !done {

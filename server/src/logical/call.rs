@@ -176,7 +176,12 @@ impl<'a> Call<'a> {
 /// 400 that names the place, never the value.
 pub fn parse_body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<T> {
     let bytes: &'a [u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(bytes).map_err(|e| match e.classify() {
+    // Looked at once as a whole, its texts need not be looked at one by one.
+    let parsed = match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    parsed.map_err(|e| match e.classify() {
         serde_json::error::Category::Data => field_error(bytes, &e),
         _ => ApiError::bad_request(format!(
             "failed to decode JSON input: line {} column {}",
