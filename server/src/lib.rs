@@ -24,4 +24,5 @@ pub mod seal;
 pub mod sys;
 pub mod telemetry;
 pub mod token;
+mod ward;
 pub mod wrapping;

@@ -45,7 +45,8 @@ impl Described {
     }
 
     fn new(device: &Device, request: &Request, facts: &Facts) -> Self {
-        let mut o = Object::new(Vec::new(), device);
+        let mut allowed = Vec::new();
+        let mut o = Object::new(&mut allowed, device);
         let token = request.token.as_ref().filter(|t| !t.is_empty());
         let accessor = match &facts.who {
             Who::Nobody => "",
@@ -61,7 +62,7 @@ impl Described {
             policies: facts.policies.clone(),
         };
         described.fields(&mut o, &facts.who, Verdict::Allowed);
-        described.allowed = o.finish();
+        described.allowed = allowed;
         described
     }
 
