@@ -170,6 +170,16 @@ mod tests {
         }
     }
 
+    // Whoever encodes through `Write` gets the same bytes as whoever adds them himself.
+    #[test]
+    fn what_is_written_stands_at_the_end() {
+        use std::io::Write as _;
+        let mut buf = BlockBuf::new();
+        buf.push(1);
+        buf.write_all(&[2, 3]).unwrap();
+        assert_eq!(&buf[..], [1, 2, 3]);
+    }
+
     #[test]
     fn a_registration_ends_when_the_memory_moves() {
         let mut buf = BlockBuf::new();

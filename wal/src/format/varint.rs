@@ -72,6 +72,18 @@ mod tests {
         }
     }
 
+    // Lengths are announced before anything is encoded: at the edges too they have to be right.
+    #[test]
+    fn the_announced_length_is_that_of_the_encoding() {
+        for bits in 1..=32 {
+            for value in [u32::MAX >> (32 - bits), 1 << (bits - 1)] {
+                let mut bytes = Vec::new();
+                encode(value, &mut bytes);
+                assert_eq!(bytes.len(), encoded_len(value), "{value:#x}");
+            }
+        }
+    }
+
     #[test]
     fn overlong_and_oversized_numbers_are_refused() {
         for bad in [&[0x80, 0x00][..], &[0xff; 5], &[0x80], &[], &[0xff, 0xff, 0xff, 0xff, 0x1f]] {

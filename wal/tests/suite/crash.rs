@@ -3,8 +3,26 @@
 use std::sync::Arc;
 
 use crate::support::{ID, append, contents, record, records, small};
+use strongroom_wal::disk::Disk as _;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{Appended, Log, LogError, LogOptions, OpenHint};
+
+// A dropped segment that comes back behind newer frames would be taken for damage to them.
+#[test]
+fn what_opening_drops_is_gone_for_good() {
+    let disk = SimDisk::new(1);
+    let mut log = Log::create(Arc::new(disk.clone()), small(), ID).unwrap();
+    append(&mut log, &[record(1, 100)]).unwrap();
+    drop(log);
+    // A segment that was made and never begun.
+    let never_begun = "wal-0000000000000001.log";
+    disk.create(never_begun).unwrap().reserve(64 * 1024).unwrap();
+    disk.sync_dir().unwrap();
+    let (_log, _) = Log::open(Arc::new(disk.clone()), small(), OpenHint::default()).unwrap();
+    for seed in 0..32 {
+        assert_eq!(disk.crash_with(seed).contents(never_begun), None, "seed {seed}");
+    }
+}
 
 /// Runs the workload until it is done or the disk dies; the records whose append returned `Ok`.
 fn run(disk: &SimDisk, workload: &[Vec<Vec<u8>>]) -> (bool, Vec<Vec<Vec<u8>>>) {

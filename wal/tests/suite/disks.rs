@@ -48,6 +48,45 @@ fn keeps_the_contract(disk: &dyn Disk) {
     drop(disk.lock("LOCK").unwrap());
 }
 
+// Half of the time names change as a journal has them, in order; half of the time as they like.
+#[test]
+fn names_that_were_not_synced_come_in_order_or_at_random() {
+    let disk = SimDisk::new(1);
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    for name in names {
+        disk.create(name).unwrap();
+    }
+    let (mut in_order, mut none, mut all) = (0, 0, 0);
+    for seed in 0..400 {
+        let left = disk.crash_with(seed).list().unwrap();
+        in_order +=
+            u32::from(names.starts_with(&left.iter().map(String::as_str).collect::<Vec<_>>()));
+        none += u32::from(left.is_empty());
+        all += u32::from(left.len() == names.len());
+    }
+    assert!((150..280).contains(&in_order), "{in_order}");
+    assert!((5..60).contains(&none) && (5..60).contains(&all), "{none} {all}");
+}
+
+// A disk that kept more than was asked for would hide a sync that is missing.
+#[test]
+fn a_durable_write_settles_its_own_sectors_alone() {
+    let disk = SimDisk::new(1);
+    let file = disk.create("a").unwrap();
+    disk.sync_dir().unwrap();
+    file.write_durable_at(0, &[0; 1536]).unwrap();
+    file.write_at(0, &[1; 1536]).unwrap();
+    file.write_durable_at(600, &[1; 10]).unwrap();
+    let mut lost = [0; 3];
+    for seed in 0..64 {
+        let image = disk.crash_with(seed).contents("a").unwrap();
+        for (lost, sector) in lost.iter_mut().zip(image.chunks(512)) {
+            *lost += u32::from(sector.contains(&0));
+        }
+    }
+    assert!(lost[0] > 20 && lost[1] == 0 && lost[2] > 20, "{lost:?}");
+}
+
 #[test]
 fn the_simulated_disk_keeps_the_contract() {
     keeps_the_contract(&SimDisk::new(1));

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::support::{ID, append, contents, create, record, reopen, small};
+use crate::support::{ID, append, contents, create, record, records, reopen, small};
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::disk::{Disk, SysDisk};
-use strongroom_wal::{Log, LogError, LogOptions, Lsn, OpenHint, ReadError, Tail, framed_len};
+use strongroom_wal::{
+    Log, LogError, LogOptions, LogReader, Lsn, OpenHint, ReadError, Tail, framed_len,
+};
 
 #[test]
 fn what_was_appended_is_read_in_order_and_again_after_reopening() {
@@ -196,6 +198,8 @@ fn recycled_segments_are_gone_for_readers_and_used_again() {
     assert!(stuck.next().is_none());
     let mut byte = [0];
     assert!(matches!(reader.read_bytes(first, &mut byte), Err(ReadError::Gone { .. })));
+    assert!(reader.keeps_from(oldest) && reader.keeps_from(Lsn(oldest.0 - 4096)));
+    assert!(!reader.keeps_from(Lsn::ZERO) && !reader.keeps_from(Lsn(oldest.0 - 8192)));
     for n in 8..10 {
         append(&mut log, &[record(n, 30_000)]).unwrap();
     }
@@ -203,6 +207,50 @@ fn recycled_segments_are_gone_for_readers_and_used_again() {
     let kept = contents(&log);
     drop(log);
     assert_eq!(contents(&reopen(&disk)), kept);
+}
+
+// A tool that reads a stopped log sees what its writer would see, and nothing that was never begun.
+#[test]
+fn a_stopped_log_is_read_without_a_writer() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    for n in 0..4 {
+        append(&mut log, &[record(n, 30_000)]).unwrap();
+    }
+    let (end, kept) = (log.durable_lsn(), contents(&log));
+    drop(log);
+    disk.create("wal-0000000000000004.log").unwrap().reserve(64 * 1024).unwrap();
+    let reader = LogReader::open(Arc::new(disk), OpenHint::default()).unwrap();
+    assert_eq!((reader.durable_lsn(), reader.segments_len()), (end, 4));
+    assert_eq!(reader.segment_size(), 64 * 1024);
+    let frames: Vec<_> = reader.frames(reader.oldest()).map(|f| records(&f.unwrap())).collect();
+    assert_eq!(frames, kept);
+}
+
+#[test]
+fn a_frame_counts_its_records() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    let mut frame = log.begin_frame(100).unwrap();
+    for n in 0..3 {
+        assert_eq!(frame.len(), n);
+        frame.push(b"a record").unwrap();
+    }
+    assert_eq!(frame.len(), 3);
+}
+
+// A file that someone took away is damage that has to be told: a reader who is told that it was
+// recycled starts again from elsewhere, and nobody ever hears of it.
+#[test]
+fn a_segment_whose_file_is_missing_is_no_recycled_one() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    for n in 0..4 {
+        append(&mut log, &[record(n, 30_000)]).unwrap();
+    }
+    disk.remove("wal-0000000000000000.log").unwrap();
+    let outcome = log.reader().frames(log.oldest()).next();
+    assert!(matches!(outcome, Some(Err(ReadError::Io { .. }))), "{outcome:?}");
 }
 
 #[test]
@@ -216,6 +264,7 @@ fn reading_follows_the_writer_from_any_frame() {
         ends.push(append(&mut log, &[record(n, 9_000)]).unwrap().end);
         assert_eq!(tail.next().unwrap().unwrap().end(), *ends.last().unwrap());
         assert!(tail.next().is_none());
+        assert_eq!(tail.position(), *ends.last().unwrap());
     }
     for (n, from) in ends.iter().enumerate() {
         assert_eq!(log.reader().frames(*from).count(), 20 - n, "from {from}");

@@ -6,6 +6,7 @@ mod disks;
 mod faults;
 mod golden;
 mod hostile;
+mod inspect;
 mod killed;
 mod log;
 mod pipeline;

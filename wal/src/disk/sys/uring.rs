@@ -232,3 +232,50 @@ fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::Disk as _;
+    use crate::disk::sim::SimDisk;
+
+    // What the kernel had when it failed is in doubt, and nothing may be promised after it.
+    #[test]
+    fn a_ring_that_broke_down_fails_every_write() {
+        let Ok(mut queue) = UringQueue::new(2) else { return };
+        let file = SimDisk::new(1).create("a").unwrap();
+        let write =
+            |tag| Submission { file: Arc::clone(&file), offset: 0, data: BlockBuf::new(), tag };
+        queue.slots[0] = Some(write(7));
+        queue.break_down(&io::Error::from(ErrorKind::PermissionDenied));
+        queue.submit(write(8));
+        let outcomes: Vec<_> = std::iter::from_fn(|| queue.poll())
+            .map(|done| (done.tag, done.result.map_err(|error| error.kind())))
+            .collect();
+        // The kernel was never given it, so nobody may wait for it.
+        queue.slots.fill_with(|| None);
+        let failed = Err(ErrorKind::PermissionDenied);
+        assert_eq!(outcomes, [(7, failed), (8, failed)]);
+    }
+
+    // A signal is no failure of a write, and a failure is no signal.
+    #[test]
+    fn a_call_is_made_again_only_when_a_signal_came() {
+        let run = |outcomes: &[Result<usize, ErrorKind>]| {
+            let mut left = outcomes.iter();
+            let outcome = retry_interrupted(|| match left.next() {
+                Some(outcome) => outcome.map_err(io::Error::from),
+                None => panic!("called too often"),
+            });
+            (outcome.map_err(|error| error.kind()), left.len())
+        };
+        let signal = Err(ErrorKind::Interrupted);
+        assert_eq!(run(&[Ok(1), signal]), (Ok(()), 1));
+        assert_eq!(run(&[signal, signal, Ok(0)]), (Ok(()), 0));
+        let failed = Err(ErrorKind::PermissionDenied);
+        assert_eq!(run(&[signal, failed, Ok(1)]), (Err(ErrorKind::PermissionDenied), 1));
+    }
+}
