@@ -204,6 +204,36 @@ fn two_threads_make_the_same_trie() {
     }
 }
 
+/// As `Sequential`, and counts how often it is asked.
+#[derive(Default)]
+struct Counted(std::sync::atomic::AtomicUsize);
+
+impl Join for Counted {
+    fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        (a(), b())
+    }
+}
+
+// Handing work to another thread costs more than a small batch does.
+#[test]
+fn only_a_batch_that_is_worth_two_threads_is_halved() {
+    for (count, joins) in [(1, 0), (255, 0), (256, 1), (300, 1)] {
+        let mut view = mem();
+        apply(&mut view, &(0..500).map(|key| Edit::of(key, Some(key))).collect::<Vec<_>>());
+        let edits: Vec<Edit> = (0..count).map(|key| Edit::of(key, Some(key + 1))).collect();
+        let counted = Counted::default();
+        view.trie.apply_with(&view.pages, &counted, &mut changes(&edits)).unwrap();
+        assert_eq!(counted.0.into_inner(), joins, "{count}");
+    }
+}
+
 #[test]
 fn the_last_of_several_changes_of_a_key_counts() {
     let hash = spread_hash(1);
