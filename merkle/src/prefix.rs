@@ -142,6 +142,7 @@ mod tests {
         all.sort();
         let shown: Vec<String> = all.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["", "0", "00", "011", "1"]);
+        assert!(Prefix::ROOT.is_empty() && !zero.is_empty());
         assert!(zero.covers(&zero) && zero.covers(&zero.child(1)));
         assert!(!zero.child(0).covers(&zero) && !zero.covers(&one));
     }

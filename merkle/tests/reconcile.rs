@@ -239,6 +239,7 @@ fn applied_differences_make_the_roots_equal() {
     let mut here = there.clone();
     scatter(&mut here, 5_000, 3);
     let (found, _) = reconcile(&one(here.clone()), &one(there.clone()));
+    assert!(!found.is_empty());
     let diff = &found.keyspaces[&[1; 16]];
     let edit = |side: &Mem, hash: &KeyHash, fetch: bool| {
         let held = side.leaf_of(hash).unwrap().unwrap();

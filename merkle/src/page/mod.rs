@@ -234,7 +234,18 @@ mod tests {
                 assert_eq!(page.get(&hash), Some(leaf));
             }
             assert_eq!(page.get(&KeyHash([0; 32])), None);
-            assert!(page.heap_bytes() > 64 * page.len());
+        }
+    }
+
+    // A pool that counts less than it holds outgrows its bound.
+    #[test]
+    fn a_page_counts_every_byte_that_it_takes() {
+        for count in 1..=16 {
+            let page = Page::build(Prefix::ROOT, leaves(count)).unwrap();
+            let keys: usize = page.iter().map(|leaf| leaf.key.len()).sum();
+            let spots = (56 * page.len()).next_multiple_of(64);
+            let counts = 2 * size_of::<usize>();
+            assert_eq!(page.heap_bytes(), counts + 34 + spots + (8 + 4) * page.len() + keys);
         }
     }
 

@@ -214,6 +214,14 @@ mod tests {
         }
     }
 
+    // Deeper than 56 bits there are no buckets, however many leaves share them.
+    #[test]
+    fn a_bucket_is_cut_by_what_its_leaves_are_worth_and_no_deeper_than_there_are_bits() {
+        let width = |len, leaves| Base::new(0, len).unwrap().width_for(leaves);
+        assert_eq!([0, 1, 2, 15, 16, 100_000].map(|leaves| width(0, leaves)), [0, 0, 1, 2, 2, 8]);
+        assert_eq!([0, 41, 42, 55, 56].map(|len| width(len, usize::MAX)), [15, 15, 14, 1, 0]);
+    }
+
     #[test]
     fn bits_beyond_the_length_are_refused() {
         assert_eq!(Base::new(0, 0), Some(Base::ALL));

@@ -224,3 +224,19 @@ fn take_tells<'a>(tells: &mut &'a [(u32, Tell)], index: u32) -> &'a [(u32, Tell)
     *tells = rest;
     taken
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::MemPages;
+    use std::collections::BTreeMap;
+
+    // What a hostile peer makes up must not fill the memory.
+    #[test]
+    fn differences_are_noted_up_to_their_bound() {
+        let mut initiator = Initiator::<MemPages<()>>::new(BTreeMap::new());
+        assert_eq!(initiator.note(MAX_DIFFERENCES - 1), Ok(()));
+        assert_eq!(initiator.note(1), Ok(()));
+        assert_eq!(initiator.note(1), Err(ReconcileError::TooManyDifferences));
+    }
+}

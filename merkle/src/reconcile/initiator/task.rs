@@ -90,3 +90,37 @@ pub(super) fn first_probes<P: Pages>(local: &BTreeMap<KeyspaceId, View<P>>) -> V
     };
     widths.into_iter().map(probe).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // An answer that stops where the question began, or behind its end, would be asked for for ever,
+    // or name what another question is about.
+    #[test]
+    fn a_question_goes_on_strictly_inside_of_what_is_left_of_it() {
+        let id = |byte| [byte; 16];
+        let census = Task::Census { after: Some(id(2)), upto: Some(id(6)) };
+        let probe = Task::Probe { keyspace: id(1), base: Base::ALL, width: 3, first: 2, end: 6 };
+        let half = Base::ALL.child(1, 0);
+        let list = Task::List { keyspace: id(1), base: half, after: Some(KeyHash([2; 32])) };
+        for (at, goes_on) in [(1, false), (2, false), (3, true), (5, true), (6, false), (7, false)]
+        {
+            let (number, key) = (u32::from(at), KeyHash([at; 32]));
+            let rest = census.beyond(Resume::Census(id(at)));
+            assert_eq!(rest.is_some(), goes_on, "census {at}");
+            let rest = probe.beyond(Resume::Probe(number));
+            assert_eq!(rest.is_some(), goes_on, "probe {at}");
+            if let Some(Task::Probe { first, end, .. }) = rest {
+                assert_eq!((first, end), (number, 6));
+            }
+            // A list has no end but its bucket's.
+            assert_eq!(list.beyond(Resume::List(key)).is_some(), at > 2, "list {at}");
+        }
+        assert!(list.beyond(Resume::List(KeyHash([0x80; 32]))).is_none(), "another bucket");
+        assert!(
+            list.beyond(Resume::Probe(3)).is_none()
+                && probe.beyond(Resume::Census(id(3))).is_none()
+        );
+    }
+}

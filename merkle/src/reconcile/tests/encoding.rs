@@ -54,6 +54,28 @@ fn later_versions_are_named() {
     assert_eq!(Responder::new(side([])).answer(&request), Err(ReconcileError::Version(2)));
 }
 
+// What a census is about is told by its ends alone: its ids lie between them.
+#[test]
+fn a_census_names_ids_between_its_ends() {
+    let id = |byte| [byte; 16];
+    let outcome = |after: Option<u8>, upto: Option<u8>, ids: &[u8]| {
+        let ids = ids.iter().copied().map(id).collect();
+        let ask = Ask::Census { after: after.map(id), upto: upto.map(id), ids };
+        Request::decode(&Request { salt: [0; 16], asks: vec![ask] }.encode()).map(drop)
+    };
+    assert_eq!(outcome(Some(1), Some(3), &[2, 3]), Ok(()));
+    assert_eq!(outcome(Some(1), Some(2), &[]), Ok(()));
+    for (after, upto, ids) in [
+        (Some(2), None, &[2, 3][..]),
+        (Some(2), Some(2), &[]),
+        (None, Some(2), &[2, 3]),
+        (None, None, &[2, 2]),
+        (None, None, &[3, 2]),
+    ] {
+        assert_eq!(outcome(after, upto, ids), Err(ReconcileError::Malformed), "{ids:?}");
+    }
+}
+
 #[test]
 fn a_request_takes_what_fits_and_no_more() {
     let ask = Ask::Census { after: None, upto: None, ids: vec![] };
@@ -69,8 +91,12 @@ fn a_request_takes_what_fits_and_no_more() {
     while request.push(&list) {
         pushed += 1;
     }
-    assert!(request.room() < 6 * 999 + Ask::MAX_FIXED_BYTES);
+    let room = request.room();
+    assert!(room < 6 * 999 + Ask::MAX_FIXED_BYTES);
     let bytes = request.finish(&[0; 16]);
-    assert!(bytes.len() <= MAX_MESSAGE_BYTES);
+    assert!(
+        bytes.len() + room <= MAX_MESSAGE_BYTES,
+        "what there is room for makes no longer message"
+    );
     assert_eq!(Request::decode(&bytes).unwrap().asks, vec![list; pushed]);
 }

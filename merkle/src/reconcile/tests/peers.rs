@@ -101,6 +101,11 @@ fn answers_that_do_not_get_on_end_it() {
             ReconcileError::Unasked,
         ),
         (
+            "an id twice",
+            answer(2, None, vec![(0, Tell::Missing(vec![[6; 16]; 2]))]),
+            ReconcileError::Malformed,
+        ),
+        (
             "has it here",
             answer(2, None, vec![(0, Tell::Missing(vec![[5; 16]]))]),
             ReconcileError::Unasked,
@@ -162,6 +167,30 @@ fn lists_that_do_not_fit_end_it() {
         initiator.on_response(&answer(1, None, vec![(0, again)])),
         Err(ReconcileError::Unasked)
     );
+}
+
+// Digests that differ over the same keys say nothing of any key.
+#[test]
+fn a_keyspace_that_differs_in_no_key_is_no_difference() {
+    let mut initiator = asked();
+    let refine = Tell::Refine { bucket: 0, width: 0, digests: vec![1] };
+    initiator.on_response(&answer(2, None, vec![(1, refine)])).unwrap();
+    let request = Request::decode(&initiator.next_request().unwrap()).unwrap();
+    let [Ask::List { fingerprints, .. }] = &request.asks[..] else { panic!("one list") };
+    let same = Tell::Exact { keys: vec![], absent: vec![false; fingerprints.len()] };
+    initiator.on_response(&answer(1, None, vec![(0, same)])).unwrap();
+    assert!(initiator.finish().unwrap().is_empty());
+}
+
+// Each list takes a few bytes beside its keys, and a message is full to the last key.
+#[test]
+fn many_lists_in_one_answer_fill_a_message_and_no_more() {
+    let responder = Responder::new(side((0..400).map(|key| (key, 1))));
+    let ask = Ask::List { keyspace: [5; 16], base: Base::ALL, after: None, fingerprints: vec![] };
+    let request = Request { salt: [0; 16], asks: vec![ask; 200] };
+    let bytes = responder.answer(&request.encode()).unwrap();
+    let answered = Response::decode(&bytes).unwrap().answered;
+    assert!(bytes.len() <= MAX_MESSAGE_BYTES && answered == 81, "{} {answered}", bytes.len());
 }
 
 #[test]
