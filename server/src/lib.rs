@@ -24,5 +24,4 @@ pub mod seal;
 pub mod sys;
 pub mod telemetry;
 pub mod token;
-mod ward;
 pub mod wrapping;

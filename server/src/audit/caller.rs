@@ -45,8 +45,7 @@ impl Described {
     }
 
     fn new(device: &Device, request: &Request, facts: &Facts) -> Self {
-        let mut allowed = Vec::new();
-        let mut o = Object::new(&mut allowed, device);
+        let mut o = Object::new(Vec::new(), device);
         let token = request.token.as_ref().filter(|t| !t.is_empty());
         let accessor = match &facts.who {
             Who::Nobody => "",
@@ -62,7 +61,7 @@ impl Described {
             policies: facts.policies.clone(),
         };
         described.fields(&mut o, &facts.who, Verdict::Allowed);
-        described.allowed = allowed;
+        described.allowed = o.finish();
         described
     }
 

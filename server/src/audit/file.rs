@@ -42,10 +42,6 @@ impl Sink for FileSink {
         written
     }
 
-    fn is_quick(&self) -> bool {
-        self.file.as_ref().is_some_and(Followed::is_plain)
-    }
-
     fn reopen(&mut self) {
         if let Some(followed) = &mut self.file {
             followed.let_go();

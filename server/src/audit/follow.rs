@@ -19,8 +19,6 @@ pub(super) struct Followed {
     path: PathBuf,
     mode: Option<u32>,
     file: Option<File>,
-    /// What was opened last is a plain file, neither a pipe nor a terminal.
-    plain: bool,
     checked: Instant,
 }
 
@@ -30,13 +28,8 @@ impl Followed {
     /// # Errors
     /// It cannot be made or opened for appending.
     pub(super) fn open(path: PathBuf, mode: Option<u32>) -> io::Result<Self> {
-        let (file, plain) = append(&path, mode)?;
-        Ok(Self { path, mode, file: Some(file), plain, checked: Instant::now() })
-    }
-
-    /// Whether the file is a plain one.
-    pub(super) fn is_plain(&self) -> bool {
-        self.plain
+        let file = append(&path, mode)?;
+        Ok(Self { path, mode, file: Some(file), checked: Instant::now() })
     }
 
     /// The file that was opened last, unless it was let go.
@@ -65,11 +58,7 @@ impl Followed {
         }
         Ok(match &mut self.file {
             Some(file) => (file, false),
-            none => {
-                let (file, plain) = append(&self.path, self.mode)?;
-                self.plain = plain;
-                (none.insert(file), true)
-            }
+            none => (none.insert(append(&self.path, self.mode)?), true),
         })
     }
 
@@ -85,8 +74,8 @@ impl Followed {
     }
 }
 
-/// Opens for appending; made with its folder where it is missing. Says whether it is a plain file.
-fn append(path: &Path, mode: Option<u32>) -> io::Result<(File, bool)> {
+/// Opens for appending; made with its folder where it is missing.
+fn append(path: &Path, mode: Option<u32>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(mode.unwrap_or(0o600));
     let file = match options.open(path) {
@@ -108,7 +97,7 @@ fn append(path: &Path, mode: Option<u32>) -> io::Result<(File, bool)> {
     {
         file.set_permissions(Permissions::from_mode(mode))?;
     }
-    Ok((file, about.is_file()))
+    Ok(file)
 }
 
 fn same(file: &File, path: &Path) -> bool {

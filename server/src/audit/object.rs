@@ -1,21 +1,23 @@
 //! The fields of a record's objects, appended one after the other.
 
-use std::ops::Range;
-
 use super::Device;
 use super::redact::{Style, json, number};
 use crate::logical::push_quoted;
 
 /// Builds the fields of an object.
 pub(super) struct Object<'d> {
-    out: &'d mut Vec<u8>,
+    out: Vec<u8>,
     pub(super) device: &'d Device,
     first: bool,
 }
 
 impl<'d> Object<'d> {
-    pub(super) fn new(out: &'d mut Vec<u8>, device: &'d Device) -> Self {
+    pub(super) fn new(out: Vec<u8>, device: &'d Device) -> Self {
         Self { out, device, first: true }
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.out
     }
 
     pub(super) fn separate(&mut self) {
@@ -38,17 +40,6 @@ impl<'d> Object<'d> {
         self.out.extend_from_slice(fields);
     }
 
-    /// Fields that stand in the text already.
-    pub(super) fn again(&mut self, place: Range<usize>) {
-        self.separate();
-        self.out.extend_from_within(place);
-    }
-
-    /// Bytes so far, of what stood there before too.
-    pub(super) fn len(&self) -> usize {
-        self.out.len()
-    }
-
     /// A value that is ready, if there is one.
     pub(super) fn ready(&mut self, name: &str, value: Option<&[u8]>) {
         let Some(value) = value else { return };
@@ -69,21 +60,21 @@ impl<'d> Object<'d> {
 
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.name(name);
-        push_quoted(self.out, text);
+        push_quoted(&mut self.out, text);
     }
 
     pub(super) fn value(&mut self, name: &str, value: impl serde::Serialize) {
         self.name(name);
-        number(self.out, value);
+        number(&mut self.out, value);
     }
 
     /// Hashed, unless the device shows everything.
     pub(super) fn secret(&mut self, name: &str, text: &str) {
         self.name(name);
         if self.device.settings.log_raw {
-            push_quoted(self.out, text);
+            push_quoted(&mut self.out, text);
         } else {
-            self.device.hasher.string(self.out, text);
+            self.device.hasher.string(&mut self.out, text);
         }
     }
 
@@ -104,7 +95,7 @@ impl<'d> Object<'d> {
         self.name(name);
         let settings = &self.device.settings;
         let hasher = (!settings.log_raw).then_some(&self.device.hasher);
-        if !json(self.out, body, Style { hasher, plain, elide }) {
+        if !json(&mut self.out, body, Style { hasher, plain, elide }) {
             self.out.truncate(start);
             self.first = first;
         }
@@ -122,9 +113,9 @@ impl<'d> Object<'d> {
     pub(super) fn item(&mut self, text: &str, hmac: bool) {
         self.separate();
         if hmac && !self.device.settings.log_raw {
-            self.device.hasher.string(self.out, text);
+            self.device.hasher.string(&mut self.out, text);
         } else {
-            push_quoted(self.out, text);
+            push_quoted(&mut self.out, text);
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use uuid::Uuid;
 
@@ -14,60 +13,59 @@ use crate::dispatch::Request;
 use crate::engine::stamp::Stamp;
 use crate::logical::{ApiError, ApiResult, Auth, Operation, Response, WrapInfo};
 
-/// Bytes that most lines have beside what they repeat.
-const LINE: usize = 2048;
+/// Bytes that most heads fit into.
+const HEAD: usize = 2048;
 
 /// What request and answer have in common: `"auth":{...},"request":{...}`.
-pub(super) enum Head<'h> {
-    /// Written the first time.
-    New(&'h Request, &'h Facts, &'h BTreeMap<String, bool>, Verdict),
-    /// As [`Head::New`], for the answer to a login: who is on record is who came in.
-    Arrival(&'h Request, &'h Facts, &'h BTreeMap<String, bool>, &'h Auth),
-    /// Written before, and kept.
-    Kept(&'h [u8]),
-    /// Written before, in the same text.
-    At(Range<usize>),
+pub(super) fn head(
+    device: &Device,
+    request: &Request,
+    facts: &Facts,
+    headers: &BTreeMap<String, bool>,
+    verdict: Verdict,
+) -> Vec<u8> {
+    let mut out = Object::new(Vec::with_capacity(HEAD), device);
+    let named = Described::of(device, request, facts);
+    out.object("auth", |o| named.auth(o, facts, verdict));
+    out.object("request", |o| self::request(o, request, facts, &named, headers));
+    out.finish()
 }
 
-impl Head<'_> {
-    fn put(&self, o: &mut Object<'_>) {
-        match self {
-            Self::New(request, facts, headers, verdict) => {
-                let named = Described::of(o.device, request, facts);
-                o.object("auth", |o| named.auth(o, facts, *verdict));
-                o.object("request", |o| self::request(o, request, facts, &named, headers));
-            }
-            Self::Arrival(request, facts, headers, new) => {
-                let named = Described::of(o.device, request, facts);
-                o.object("auth", |o| new_token(o, new));
-                o.object("request", |o| self::request(o, request, facts, &named, headers));
-            }
-            Self::Kept(head) => o.raw(head),
-            Self::At(place) => o.again(place.clone()),
-        }
-    }
+/// As [`head`], for the answer to a login: who is on record is who came in.
+pub(super) fn arrival_head(
+    device: &Device,
+    request: &Request,
+    facts: &Facts,
+    headers: &BTreeMap<String, bool>,
+    new: &Auth,
+) -> Vec<u8> {
+    let mut out = Object::new(Vec::with_capacity(HEAD), device);
+    let named = Described::of(device, request, facts);
+    out.object("auth", |o| new_token(o, new));
+    out.object("request", |o| self::request(o, request, facts, &named, headers));
+    out.finish()
 }
 
-/// Appends the line of a request; answers where its head stands.
+/// Appends the line of a request.
 pub(super) fn request_line(
     to: &mut Vec<u8>,
     device: &Device,
-    head: &Head<'_>,
+    head: &[u8],
     now: Stamp,
     verdict: Verdict,
-) -> Range<usize> {
+) {
     line(to, device, "request", head, now, |out| {
         if verdict == Verdict::Denied {
             out.text("error", "permission denied");
         }
-    })
+    });
 }
 
 /// Appends the line of an answer.
 pub(super) fn response_line(
     to: &mut Vec<u8>,
     device: &Device,
-    head: &Head<'_>,
+    head: &[u8],
     now: Stamp,
     (request, facts): (&Request, &Facts),
     result: &ApiResult<Response>,
@@ -97,23 +95,21 @@ fn line(
     to: &mut Vec<u8>,
     device: &Device,
     kind: &str,
-    head: &Head<'_>,
+    head: &[u8],
     now: Stamp,
     rest: impl FnOnce(&mut Object<'_>),
-) -> Range<usize> {
-    to.reserve(LINE);
-    to.extend_from_slice(device.settings.prefix.as_bytes());
-    to.push(b'{');
-    let mut out = Object::new(to, device);
+) {
+    let mut out = std::mem::take(to);
+    out.reserve(2 * head.len());
+    out.extend_from_slice(device.settings.prefix.as_bytes());
+    out.push(b'{');
+    let mut out = Object::new(out, device);
     out.text("time", &now.rfc3339());
     out.text("type", kind);
-    // Without the comma.
-    let start = out.len() + 1;
-    head.put(&mut out);
-    let place = start..out.len();
+    out.raw(head);
     rest(&mut out);
+    *to = out.finish();
     to.extend_from_slice(b"}\n");
-    place
 }
 
 fn request(

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::oneshot;
-
-use super::Broker;
 use super::broker::Live;
 use super::facts::{Facts, Policies, Verdict, Who};
-use super::record::{self, Head};
+use super::record;
+use super::{Broker, Device};
 use crate::dispatch::Request;
 use crate::logical::{ApiError, ApiResult, Caller, Response};
 
@@ -92,19 +90,15 @@ impl Trail {
         if self.asked {
             return Ok(());
         }
-        let facts = self.facts.get_or_insert_default();
+        let live = Arc::clone(&self.live);
+        let heads = self.heads(request, Verdict::Allowed);
         let now = SystemTime::now().into();
-        let head = Head::New(request, facts, &self.live.headers, Verdict::Allowed);
-        let mut heads = Vec::with_capacity(1);
-        let mut waiting = Vec::with_capacity(1);
-        for device in &self.live.devices {
-            waiting.extend(device.submit(|to| {
-                let place = record::request_line(to, device, &head, now, Verdict::Allowed);
-                heads.push(to[place].to_vec());
-                None
-            }));
-        }
-        written(waiting).await?;
+        let lines = live.devices.iter().zip(&heads).map(|(device, head)| {
+            let mut text = Vec::new();
+            record::request_line(&mut text, device, head, now, Verdict::Allowed);
+            (device, 0, text)
+        });
+        written(lines).await?;
         self.heads = Some(heads);
         self.asked = true;
         Ok(())
@@ -127,40 +121,60 @@ impl Trail {
         if self.live.devices.is_empty() && self.live.missing == 0 {
             return Ok(());
         }
-        let heads = self.heads.take();
+        let heads = match self.heads.take() {
+            Some(heads) => heads,
+            None => self.heads(request, verdict),
+        };
         let asked = self.asked;
         let facts = self.facts.get_or_insert_default();
         let arrived = match (result, &facts.who) {
             (Ok(Response { auth: Some(auth), .. }), Who::Nobody) => Some(auth),
             _ => None,
         };
-        let headers = &self.live.headers;
-        let mut waiting = Vec::with_capacity(1);
-        for (n, device) in self.live.devices.iter().enumerate() {
-            waiting.extend(device.submit(|to| {
-                let kept =
-                    heads.as_ref().and_then(|heads| heads.get(n)).map(|head| Head::Kept(head));
-                let mut head = kept.unwrap_or(Head::New(request, facts, headers, verdict));
-                let first = (!asked).then(|| {
-                    let at = request.now.into();
-                    head = Head::At(record::request_line(to, device, &head, at, verdict));
-                    to.len()
-                });
-                if let Some(new) = arrived {
-                    head = Head::Arrival(request, facts, headers, new);
-                }
-                record::response_line(to, device, &head, now, (request, facts), result);
-                first
-            }));
-        }
-        written(waiting).await
+        let lines = self.live.devices.iter().zip(&heads).map(|(device, head)| {
+            let mut text = Vec::with_capacity(3 * head.len());
+            if !asked {
+                record::request_line(&mut text, device, head, request.now.into(), verdict);
+            }
+            let first = text.len();
+            let own = arrived
+                .map(|new| record::arrival_head(device, request, facts, &self.live.headers, new));
+            let head = own.as_ref().unwrap_or(head);
+            record::response_line(&mut text, device, head, now, (request, facts), result);
+            (device, first, text)
+        });
+        written(lines).await
+    }
+
+    fn heads(&mut self, request: &Request, verdict: Verdict) -> Vec<Vec<u8>> {
+        let facts = self.facts.get_or_insert_default();
+        let head = |device: &Arc<Device>| {
+            record::head(device, request, facts, &self.live.headers, verdict)
+        };
+        self.live.devices.iter().map(head).collect()
     }
 }
 
-/// Waits until each device has its records or is given up.
-async fn written(waiting: Vec<oneshot::Receiver<()>>) -> ApiResult<()> {
+/// Hands each device its lines, of which the first ends where another one follows, and waits until
+/// each has them or is given up.
+async fn written<'d>(
+    lines: impl Iterator<Item = (&'d Arc<Device>, usize, Vec<u8>)>,
+) -> ApiResult<()> {
+    let waiting: Vec<_> = lines
+        .filter_map(|(device, first, text)| {
+            let ends = [first, text.len()];
+            let waiting = device.submit(&text, if first == 0 { &ends[1..] } else { &ends })?;
+            Some((device, waiting))
+        })
+        .collect();
+    // Requests that are ready on this thread put their lines beside: to wake a device, and to be
+    // woken by it, costs more than all else here.
+    tokio::task::yield_now().await;
+    for (device, _) in &waiting {
+        device.begin();
+    }
     let mut logged = 0;
-    for waiting in waiting {
+    for (_, waiting) in waiting {
         logged += usize::from(waiting.await.is_ok());
     }
     if logged == 0 {

@@ -4,8 +4,7 @@
 //! thread looks for work of another one, and what a request touches is in the cache of one core. New
 //! connections go to the thread that has fewest. Work that keeps a core busy for long hands the rest
 //! of its thread's connections to a fresh thread (`block_in_place`); what outlives requests runs on
-//! the runtime that the server was started in. Beside each thread waits a spare one, which goes on
-//! with its connections when a short call hangs ([`Ward`]).
+//! the runtime that the server was started in.
 
 use std::future::Future;
 use std::io;
@@ -13,9 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
-use tokio::runtime::Runtime;
-
-use crate::ward::Ward;
+use tokio::runtime::{Builder, Runtime};
 
 /// As many as there are cores.
 pub(super) struct Threads(Vec<Thread>);
@@ -23,7 +20,6 @@ pub(super) struct Threads(Vec<Thread>);
 struct Thread {
     /// There until it is dropped.
     runtime: Option<Runtime>,
-    ward: Arc<Ward>,
     connections: Arc<AtomicUsize>,
 }
 
@@ -55,14 +51,18 @@ impl Threads {
 
 impl Thread {
     fn start() -> io::Result<Self> {
-        let (runtime, ward) = Ward::runtime("http")?;
-        Ok(Self { runtime: Some(runtime), ward, connections: Arc::default() })
+        // A runtime of many threads that has one: `block_in_place` works in it.
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("http")
+            .enable_all()
+            .build()?;
+        Ok(Self { runtime: Some(runtime), connections: Arc::default() })
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.ward.close();
         // Waits for nobody: it may happen in another runtime, which must not be blocked.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

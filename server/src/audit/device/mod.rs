@@ -1,11 +1,8 @@
-//! One device at work: a queue, and a thread that empties it; where writes are short, threads that
-//! serve connections write what gathered on them themselves.
+//! One device at work: a queue, and a thread that empties it.
 //!
 //! A batch is what arrived while the last write was in flight. Whoever waits hears when its record
 //! is where the device promises, or that it is not going to be.
 
-mod gathered;
-mod outlet;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -18,8 +15,7 @@ use tokio::sync::oneshot;
 
 pub use self::queue::{BACKLOG_MAX, STUCK_AFTER};
 
-use self::outlet::Outlet;
-use self::queue::{Batch, Shared};
+use self::queue::Shared;
 use self::writer::Writer;
 use super::counts::Counted;
 use super::entry::{DeviceEntry, Settings};
@@ -60,9 +56,14 @@ impl Device {
     pub(super) fn start(entry: DeviceEntry) -> Result<Self, StartError> {
         let settings = entry.settings().map_err(StartError::Options)?;
         let hasher = Hasher::new(&entry.key());
-        let outlet = Outlet::new(entry.path.clone(), settings.place.clone());
-        let shared = Arc::new(Shared::new(outlet));
-        let writer = Writer { shared: Arc::clone(&shared) };
+        let shared = Arc::new(Shared::default());
+        let writer = Writer {
+            path: entry.path.clone(),
+            place: settings.place.clone(),
+            sink: None,
+            failing: false,
+            shared: Arc::clone(&shared),
+        };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .stack_size(STACK)
@@ -71,26 +72,22 @@ impl Device {
         Ok(Self { id, entry, settings, hasher, shared })
     }
 
-    /// Takes records in, as `append` writes them; it says where the first of two ends. The answer says
-    /// when they are written, or is cut off when they will not be. `None`: the device hangs, and gets
-    /// them later.
-    pub(super) fn submit(
-        &self,
-        append: impl FnOnce(&mut Vec<u8>) -> Option<usize>,
-    ) -> Option<oneshot::Receiver<()>> {
-        if self.shared.is_stuck() {
-            let mut batch = Batch::default();
-            batch.append(append);
-            self.shared.hand_over(&mut batch);
-            return None;
-        }
-        Some(gathered::submit(&self.shared, append))
+    /// Hands records over, `ends` being where each ends; the answer says when they are written, or
+    /// is cut off when they will not be. `None`: the device hangs or has too much to do. An idle
+    /// device does not begin before [`Device::begin`].
+    pub(super) fn submit(&self, records: &[u8], ends: &[usize]) -> Option<oneshot::Receiver<()>> {
+        self.shared.submit(records, ends)
+    }
+
+    /// Has the device write what was handed over, unless it is at it.
+    pub(super) fn begin(&self) {
+        self.shared.rouse();
     }
 
     /// Gives the device up for now if its write takes too long, and has it write what nobody waits
     /// for. Called now and then.
     pub(super) fn check(&self) {
-        self.shared.rouse();
+        self.begin();
         if self.shared.give_up() {
             tracing::error!(
                 device = self.entry.path,
@@ -101,8 +98,7 @@ impl Device {
 
     /// What it has written so far.
     pub(super) fn counted(&self) -> Counted {
-        let outlet = &self.shared.outlet;
-        outlet.counts.read(&self.entry.path, outlet.is_durable())
+        self.shared.counts.read(&self.entry.path, self.settings.place.is_durable())
     }
 
     /// What it writes to is opened anew before the next write.

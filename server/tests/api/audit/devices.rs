@@ -1,10 +1,8 @@
 //! Devices: how they are made, what their options change, and what happens when one fails.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -27,43 +25,6 @@ fn one_working_device_is_enough_and_none_is_not() {
     assert!(error.contains("no audit device"), "{error}");
     server.error("GET", "secret/data/app", ROOT, "", 500);
     assert_eq!(server.call("GET", "sys/health", "", "").0, 200, "health is not audited");
-}
-
-/// The thread that hangs in the write serves other connections too.
-#[test]
-fn a_file_that_becomes_a_pipe_holds_up_its_own_requests_for_a_while_and_nothing_else() {
-    let audited = Audited::new(json!({}));
-    let server = &audited.server;
-    server.root("GET", "sys/mounts", "", 200);
-    let log = audited.path("log");
-    fs::remove_file(&log).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(&log).status().unwrap().success());
-    // By then it is looked at again, and opened by whoever writes.
-    std::thread::sleep(Duration::from_millis(1100));
-    std::thread::scope(|scope| {
-        let began = Instant::now();
-        let hangs = scope.spawn(|| server.error("GET", "sys/mounts", ROOT, "", 500));
-        std::thread::sleep(Duration::from_millis(300));
-        for _ in 0..3 {
-            for health in [(); 4].map(|()| scope.spawn(|| server.call("GET", "sys/health", "", "")))
-            {
-                assert_eq!(health.join().unwrap().0, 200);
-            }
-        }
-        assert!(!hangs.is_finished(), "health waited for {:?}", began.elapsed());
-        assert!(hangs.join().unwrap().contains("no audit device"));
-        assert!(began.elapsed() < Duration::from_secs(4));
-        let reader = scope.spawn(|| {
-            let mut first = String::new();
-            let mut lines = BufReader::new(fs::File::open(&log).unwrap());
-            lines.read_line(&mut first).unwrap();
-            (lines, first)
-        });
-        while server.call("GET", "sys/mounts", ROOT, "").0 != 200 {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert!(reader.join().unwrap().1.contains("sys/mounts"), "late, but not lost");
-    });
 }
 
 #[test]
