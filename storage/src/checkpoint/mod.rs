@@ -23,7 +23,7 @@ use crate::commit::job::{Answer, Behind, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
 use crate::index::State;
 use crate::master::{self, Master};
-use crate::pages::{Image, MapKeyspace, PageMap};
+use crate::pages::{Image, MapKeyspace, PageMap, Pool};
 use crate::shared::{Counters, Shared};
 use names::Names;
 use survey::Survey;
@@ -32,6 +32,8 @@ use survey::Survey;
 const PAGE_LIVE_PERCENT_BUSY: u64 = 50;
 /// The same while the store is idle.
 const PAGE_LIVE_PERCENT_IDLE: u64 = 90;
+/// What is written is made durable after so many bytes, and at the end.
+const SYNC_BYTES: u64 = 4 << 20;
 
 /// Writes checkpoints, one at a time.
 pub(crate) struct Checkpointer {
@@ -202,4 +204,22 @@ impl Checkpointer {
         self.submit.send(job(done));
         block_on(answer).unwrap_or(Err(CommitError::Closed))
     }
+}
+
+/// Writes pieces within the budget until there is none left; a piece says how many bytes it was. Little
+/// at a time is made durable: the log's writes would wait behind all that a checkpoint writes.
+fn in_pieces(
+    pool: &Pool,
+    budget: &Budget,
+    mut piece: impl FnMut() -> std::io::Result<Option<u64>>,
+) -> std::io::Result<()> {
+    let mut unsynced = 0;
+    while let Some(bytes) = budget.work(&mut piece)? {
+        unsynced += bytes;
+        if unsynced >= SYNC_BYTES {
+            unsynced = 0;
+            budget.work(|| pool.files.sync())?;
+        }
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
+use super::in_pieces;
 use crate::budget::Budget;
 use crate::directory::Leaf;
 use crate::index::State;
@@ -53,10 +54,8 @@ impl Names {
     pub(super) fn write(&mut self, pool: &Pool, budget: &Budget) -> io::Result<()> {
         let mut wanting: Vec<&mut Block> =
             self.blocks.iter_mut().filter(|b| matches!(b.place, Place::Wanting(_))).collect();
-        for run in wanting.chunks_mut(WRITE_RUN) {
-            budget.work(|| write_run(pool, run))?;
-        }
-        Ok(())
+        let mut runs = wanting.chunks_mut(WRITE_RUN);
+        in_pieces(pool, budget, || runs.next().map(|run| write_run(pool, run)).transpose())
     }
 
     /// The blocks in the order of a map, and the images that it lists. From now on these are what the
@@ -77,8 +76,8 @@ impl Names {
     }
 }
 
-/// Writes as much as one call writes.
-fn write_run(pool: &Pool, run: &mut [&mut Block]) -> io::Result<()> {
+/// Writes as much as one call writes; answers how many bytes that was.
+fn write_run(pool: &Pool, run: &mut [&mut Block]) -> io::Result<u64> {
     let encoded: Vec<Vec<u8>> = run
         .iter()
         .filter_map(|block| match &block.place {
@@ -86,8 +85,10 @@ fn write_run(pool: &Pool, run: &mut [&mut Block]) -> io::Result<()> {
             Place::Placed(_) => None,
         })
         .collect();
+    let mut bytes = 0;
     for (block, image) in run.iter_mut().zip(pool.files.append(&encoded)?) {
+        bytes += u64::from(image.len);
         block.place = Place::Placed(image);
     }
-    Ok(())
+    Ok(bytes)
 }

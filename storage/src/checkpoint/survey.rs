@@ -7,12 +7,10 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
+use super::in_pieces;
 use crate::budget::Budget;
 use crate::index::State;
 use crate::pages::{Handle, Image, Listed, Pool, WRITE_RUN};
-
-/// Pages are made durable after so many bytes, and at the end.
-const SYNC_BYTES: u64 = 4 << 20;
 
 /// See the module's text.
 pub(super) struct Survey {
@@ -56,19 +54,9 @@ impl Survey {
 
     /// Gives an image to every page that wants one; each is let go of as soon as it has it.
     pub(super) fn write(&mut self, pool: &Pool, budget: &Budget) -> io::Result<()> {
-        let mut unsynced = 0;
-        while !self.wanting.is_empty() {
-            budget.work(|| {
-                unsynced += self.write_run(pool)?;
-                // Little at a time: the log's writes would wait behind all that a checkpoint writes.
-                if unsynced >= SYNC_BYTES {
-                    unsynced = 0;
-                    pool.files.sync()?;
-                }
-                Ok::<_, io::Error>(())
-            })?;
-        }
-        Ok(())
+        in_pieces(pool, budget, || {
+            if self.wanting.is_empty() { Ok(None) } else { self.write_run(pool).map(Some) }
+        })
     }
 
     /// Writes as much as one call writes; answers how many bytes that was.

@@ -20,7 +20,8 @@ pub(super) struct Loaded {
     pub(super) state: State,
     pub(super) catalog: Catalog,
     pub(super) images: Vec<Arc<Image>>,
-    pages: usize,
+    /// How many pages there are.
+    pub(super) pages: usize,
     /// Blocks of the directories, as the map lists them, each with its image.
     pub(super) names: Vec<(ListedNames, Arc<Image>)>,
     /// Live bytes by log segment.
@@ -103,11 +104,6 @@ impl Loaded {
         })?;
         self.trees.insert(tree, made.clone());
         Ok(made)
-    }
-
-    /// How many pages there are.
-    pub(super) fn pages_len(&self) -> usize {
-        self.pages
     }
 
     /// The pages of all trees.

@@ -56,7 +56,7 @@ impl Redo {
         (outcome, last_mark): (Outcome, Lsn),
         names: bool,
     ) -> Self {
-        let pages = loaded.pages_len() as u64;
+        let pages = loaded.pages as u64;
         Self {
             pool: Arc::clone(pool),
             loaded,
