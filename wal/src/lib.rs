@@ -34,6 +34,7 @@ mod look;
 mod lsn;
 mod options;
 mod reader;
+mod recent;
 pub mod recovery;
 mod retention;
 mod shared;
@@ -49,8 +50,8 @@ pub use lsn::{
     BLOCK_BYTES, Geometry, Lsn, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, parse_segment_name,
 };
 pub use options::{
-    LogOptions, RECOVERY_RESERVE_BYTES_DEFAULT, RESERVE_STEP_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT,
-    SPARE_SEGMENTS_DEFAULT,
+    LogOptions, RECENT_BYTES_DEFAULT, RECOVERY_RESERVE_BYTES_DEFAULT, RESERVE_STEP_BYTES_DEFAULT,
+    SEGMENT_BYTES_DEFAULT, SPARE_SEGMENTS_DEFAULT,
 };
 pub use reader::{Frames, LogReader};
 pub use recovery::end::OpenHint;

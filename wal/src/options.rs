@@ -14,6 +14,9 @@ pub const SPARE_SEGMENTS_DEFAULT: usize = 2;
 /// Default number of bytes that only recovery may use.
 pub const RECOVERY_RESERVE_BYTES_DEFAULT: u64 = 64 * 1024;
 
+/// Default number of bytes of the log's end that are kept in memory for reading.
+pub const RECENT_BYTES_DEFAULT: usize = 4 * 1024 * 1024;
+
 /// Settings of a log.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
@@ -37,6 +40,9 @@ pub struct LogOptions {
     /// Whether sealed segments are read through memory maps, where the disk has any. Faster, but a
     /// medium that fails under a map ends the process instead of a call.
     pub mmap: bool,
+    /// Bytes of the log's end that [`LogReader::read_bytes`](crate::LogReader::read_bytes) answers
+    /// from memory. They are taken with the first frame; 0 keeps none.
+    pub recent_bytes: usize,
 }
 
 impl Default for LogOptions {
@@ -50,6 +56,7 @@ impl Default for LogOptions {
             prepare_ahead: true,
             recovery_reserve: RECOVERY_RESERVE_BYTES_DEFAULT,
             mmap: true,
+            recent_bytes: RECENT_BYTES_DEFAULT,
         }
     }
 }

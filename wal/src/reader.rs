@@ -10,6 +10,7 @@ use crate::error::{LogError, ReadError};
 use crate::format::{Frame, FrameKind};
 use crate::look::{Chain, Look, look};
 use crate::lsn::{BLOCK_BYTES, Lsn};
+use crate::options::LogOptions;
 use crate::recovery::end::{self, OpenHint};
 use crate::recovery::folder::Folder;
 use crate::retention::Hold;
@@ -31,7 +32,8 @@ impl LogReader {
         let (format, from) = end::start(&folder, hint.scan_from)?;
         let end = end::find(&folder, &format, from, hint.known_durable)?.end;
         // Nobody knows who else writes there: plain calls report what maps die of.
-        let shared = Arc::new(Shared::new(Arc::clone(&folder.disk), format, end, false));
+        let options = LogOptions { mmap: false, recent_bytes: 0, ..LogOptions::default() };
+        let shared = Arc::new(Shared::new(Arc::clone(&folder.disk), format, end, &options));
         for segment in folder.segments.iter().copied().filter(|s| format.geometry.base(*s) < end) {
             shared.keep(segment, None, folder.open_read(segment)?.len()?);
         }
@@ -105,6 +107,9 @@ impl LogReader {
             return Err(out_of_segment());
         }
         let gone = || ReadError::Gone { oldest: self.shared.oldest() };
+        if self.shared.recent.read(at, buf) && self.shared.keeps(segment) {
+            return Ok(());
+        }
         let file = self.shared.file(segment)?.ok_or_else(gone)?;
         let read = file.read_at(offset, buf);
         // The file may have become another segment's while it was read.

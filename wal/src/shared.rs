@@ -8,6 +8,8 @@ use crate::disk::{Disk, DiskFile};
 use crate::durable::Durable;
 use crate::look::Format;
 use crate::lsn::{Lsn, segment_name};
+use crate::options::LogOptions;
+use crate::recent::Recent;
 use crate::retention::Holds;
 
 /// Most segment files that are kept open for reading.
@@ -41,12 +43,21 @@ pub(crate) struct Shared {
     pub(crate) holds: Arc<Holds>,
     /// Whether sealed segments may be read through memory maps.
     mmap: bool,
+    pub(crate) recent: Recent,
 }
 
 impl Shared {
-    pub(crate) fn new(disk: Arc<dyn Disk>, format: Format, durable: Lsn, mmap: bool) -> Self {
-        let kept = RwLock::new(BTreeMap::new());
-        Self { disk, format, durable: Durable::new(durable), kept, holds: Arc::default(), mmap }
+    /// Durable up to a position, and of these options what readers are told by.
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        format: Format,
+        durable: Lsn,
+        options: &LogOptions,
+    ) -> Self {
+        let (kept, holds) = Default::default();
+        let recent = Recent::new(options.recent_bytes);
+        let durable = Durable::new(durable);
+        Self { disk, format, durable, kept, holds, mmap: options.mmap, recent }
     }
 
     /// End of the last durable frame. Everything before it may be read.

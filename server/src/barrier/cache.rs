@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use strongroom_storage::{KeyspaceId, Version};
 
 use super::near::Near;
+use super::seals::Seals;
 use crate::config::LeaseTimes;
 
 const SHARDS: usize = 16;
@@ -40,6 +41,8 @@ pub struct DecodeCache {
     pub(super) lease_times: LeaseTimes,
     /// Beside it: values of which there are many, which must not drive the few out.
     pub(super) values: Near,
+    /// What is written and read back again and again.
+    pub(super) seals: Seals,
 }
 
 impl DecodeCache {

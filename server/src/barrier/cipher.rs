@@ -31,6 +31,18 @@ const VERSION: u8 = 1;
 const HEADER_LEN: usize = 1 + 4 + SALT_LEN + 8;
 const TAG_LEN: usize = 16;
 
+/// What no two sealed values have in common: header and tag.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct SealId([u8; HEADER_LEN], [u8; TAG_LEN]);
+
+impl SealId {
+    /// That of a stored value; `None` where it is too short for one.
+    pub(super) fn of(stored: &[u8]) -> Option<Self> {
+        let (header, body) = stored.split_first_chunk()?;
+        Some(Self(*header, *body.last_chunk()?))
+    }
+}
+
 struct Sealing {
     term: u32,
     salt: [u8; SALT_LEN],

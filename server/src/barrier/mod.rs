@@ -4,6 +4,8 @@
 //! - [`FormerKeys`]: those of terms that a restored primary does not know.
 //! - [`Barrier`]: seals and opens values under the keyring; no nonce ever repeats.
 //! - [`Session`] and [`View`]: a storage transaction seen through the barrier;
+//! - caches of what was decoded: by version in [`DecodeCache`], in front of it by thread in `near`, and by
+//!   seal in `seals`;
 //! - [`Turns`]: who commits when transactions keep getting into each other's way.
 
 mod cache;
@@ -12,8 +14,11 @@ mod error;
 mod former;
 mod keyring;
 mod near;
+mod seals;
 mod session;
 mod subkey;
+#[cfg(test)]
+mod testing;
 mod turns;
 mod view;
 

@@ -130,9 +130,14 @@ impl Near {
     }
 }
 
-/// Where an entry is kept. Nothing but time depends on it, so it is quick rather than strong; the
-/// seed keeps clients from choosing keys that meet.
+/// Where an entry is kept.
 fn place(keyspace: KeyspaceId, key: &[u8]) -> usize {
+    usize::try_from(mixed(keyspace, key) % PLACES as u64).unwrap_or(0)
+}
+
+/// The hash of an entry's name. Nothing but time depends on it, so it is quick rather than strong; the
+/// seed keeps clients from choosing keys that meet.
+pub(super) fn mixed(keyspace: KeyspaceId, key: &[u8]) -> u64 {
     static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0) | 1);
     let mix = |a: u64, b: u64| {
         let wide = u128::from(a ^ b) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
@@ -148,52 +153,15 @@ fn place(keyspace: KeyspaceId, key: &[u8]) -> usize {
     last[..rest.len()].copy_from_slice(rest);
     hash = mix(hash, u64::from_le_bytes(last));
     let [low, high] = keyspace.0.as_chunks::<8>().0 else { return 0 };
-    hash = mix(hash, u64::from_le_bytes(*low) ^ u64::from_le_bytes(*high).rotate_left(32));
-    usize::try_from(hash % PLACES as u64).unwrap_or(0)
+    mix(hash, u64::from_le_bytes(*low) ^ u64::from_le_bytes(*high).rotate_left(32))
 }
 
 #[cfg(test)]
 mod tests {
-    use strongroom_storage::{Class, CommitError, Options, Store};
+    use strongroom_storage::CommitError;
 
-    use super::super::{Barrier, DecodeCache, Keyring, Session, ViewError};
-    use super::*;
-
-    const HERE: KeyspaceId = KeyspaceId([9; 16]);
-    const ELSEWHERE: KeyspaceId = KeyspaceId([8; 16]);
-
-    struct Case {
-        store: Store,
-        barrier: Arc<Barrier>,
-        cache: Arc<DecodeCache>,
-        _folder: tempfile::TempDir,
-    }
-
-    impl Case {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let store = Store::open(folder.path(), Options::default()).unwrap();
-            let mut txn = store.begin();
-            txn.create_keyspace(HERE, Class::Local);
-            txn.create_keyspace(ELSEWHERE, Class::Local);
-            txn.commit_blocking().unwrap();
-            let barrier = Arc::new(Barrier::new(Keyring::generate(0).unwrap()).unwrap());
-            Self { store, barrier, cache: Arc::default(), _folder: folder }
-        }
-
-        fn session(&self) -> Session {
-            Session::new(self.store.begin(), Arc::clone(&self.barrier), Arc::clone(&self.cache))
-        }
-
-        fn write(&self, keyspace: KeyspaceId, key: &str, value: Option<&str>) {
-            let mut session = self.session();
-            match value {
-                Some(value) => session.view(keyspace).put(key, value.as_bytes()).unwrap(),
-                None => session.view(keyspace).delete(key),
-            }
-            session.into_txn().commit_blocking().unwrap();
-        }
-    }
+    use super::super::testing::{Case, ELSEWHERE, HERE};
+    use super::super::{Session, ViewError};
 
     fn text(session: &mut Session, key: &str) -> Option<String> {
         let decode = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();

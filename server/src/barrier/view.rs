@@ -8,10 +8,11 @@ use strongroom_storage::{KeyspaceId, Version};
 use zeroize::Zeroizing;
 
 use super::ViewError;
+use super::cipher::SealId;
 use super::near::{Found, MadeFrom};
 use super::session::Session;
 
-/// Bytes of the longest value that is kept close at hand by [`View::near`].
+/// Bytes of the longest value that is kept by [`View::near`] and [`View::reseal_json`].
 const NEAR_MAX: usize = 16 << 10;
 
 /// One keyspace of a [`Session`]. Keys are paths; values are plaintext here and sealed in storage.
@@ -178,6 +179,50 @@ impl View<'_> {
     pub fn put(&mut self, key: &str, plaintext: &[u8]) -> Result<(), ViewError> {
         let sealed = self.session.barrier.seal(self.keyspace, key.as_bytes(), plaintext)?;
         self.session.txn.put(self.keyspace, key.as_bytes(), sealed);
+        Ok(())
+    }
+
+    /// The value decoded from JSON, of a kind that is written with [`View::reseal_json`]: as often as it
+    /// is read it is read from the store, but not opened and decoded again.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn resealed_json<T: DeserializeOwned + Send + Sync + 'static>(
+        &mut self,
+        key: &str,
+    ) -> Result<Option<Arc<T>>, ViewError> {
+        let (keyspace, bytes) = (self.keyspace, key.as_bytes());
+        let Session { txn, cache, barrier } = &mut *self.session;
+        let Some(stored) = txn.get(keyspace, bytes)? else { return Ok(None) };
+        let seal = SealId::of(&stored);
+        if let Some(known) = seal.and_then(|seal| cache.seals.get(keyspace, bytes, seal)) {
+            return Ok(Some(known));
+        }
+        let plain = barrier.open(keyspace, bytes, stored)?;
+        let decoded = serde_json::from_slice(&plain).map_err(|_| ViewError::Decode)?;
+        let decoded = Arc::new(decoded);
+        if let Some(seal) = seal.filter(|_| plain.len() <= NEAR_MAX) {
+            cache.seals.put(keyspace, bytes, seal, Arc::clone(&decoded));
+        }
+        Ok(Some(decoded))
+    }
+
+    /// Writes a value as JSON that will be read, changed and written again.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn reseal_json<T: Serialize + Send + Sync + 'static>(
+        &mut self,
+        key: &str,
+        value: Arc<T>,
+    ) -> Result<(), ViewError> {
+        let (keyspace, bytes) = (self.keyspace, key.as_bytes());
+        let plain = Zeroizing::new(serde_json::to_vec(&*value).map_err(|_| ViewError::Decode)?);
+        let sealed = self.session.barrier.seal(keyspace, bytes, &plain)?;
+        if let Some(seal) = SealId::of(&sealed).filter(|_| plain.len() <= NEAR_MAX) {
+            self.session.cache.seals.put(keyspace, bytes, seal, value);
+        }
+        self.session.txn.put(keyspace, bytes, sealed);
         Ok(())
     }
 

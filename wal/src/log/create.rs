@@ -30,7 +30,7 @@ impl Log {
         remove_unfinished(&folder)?;
         let format = Format::new(geometry, log_id);
         let disk = Arc::clone(&folder.disk);
-        let shared = Arc::new(Shared::new(disk, format, geometry.first_frame(0), options.mmap));
+        let shared = Arc::new(Shared::new(disk, format, geometry.first_frame(0), &options));
         let pool = Pool::new(folder.disk, folder.spares, options.spare_segments)?;
         let mut log = Self::assemble(shared, options, pool, 1, Lsn::ZERO);
         log.begin_first_segment()?;

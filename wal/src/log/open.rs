@@ -79,8 +79,7 @@ impl Log {
     ) -> Result<(Self, OpenReport), LogError> {
         let geometry = format.geometry;
         let generation = walked.chain.generation.max(walked.witness.generation) + 1;
-        let shared =
-            Arc::new(Shared::new(Arc::clone(&folder.disk), format, walked.end, options.mmap));
+        let shared = Arc::new(Shared::new(Arc::clone(&folder.disk), format, walked.end, &options));
         let last = geometry.segment(walked.end);
         let begun = geometry.offset(walked.end) != 0;
         for segment in

@@ -53,6 +53,7 @@ impl Log {
         let offset = geometry.offset(header.lsn);
         assert!(offset + header.total_bytes() <= active.reserved, "space is reserved first");
         let appended = Appended { start: header.lsn, end };
+        self.shared.recent.put(header.lsn, &bytes);
         let write = Write {
             file: Arc::clone(&active.file),
             offset,

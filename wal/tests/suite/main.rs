@@ -11,6 +11,7 @@ mod killed;
 mod log;
 mod pipeline;
 mod pipeline_crash;
+mod recent;
 mod reserve;
 mod rot;
 mod support;

@@ -8,7 +8,8 @@ use strongroom_wal::{Appended, Frame, Log, LogError, LogOptions, OpenHint, frame
 /// Id of every log in the tests.
 pub(crate) const ID: [u8; 16] = *b"a log under test";
 
-/// Segments of 64 KiB, filled with zeros 16 KiB at a time, one write in flight, nothing ahead.
+/// Segments of 64 KiB, filled with zeros 16 KiB at a time, one write in flight, nothing ahead, nothing
+/// kept in memory.
 pub(crate) fn small() -> LogOptions {
     LogOptions {
         segment_size: 64 * 1024,
@@ -16,6 +17,7 @@ pub(crate) fn small() -> LogOptions {
         depth: 1,
         prepare_ahead: false,
         recovery_reserve: 0,
+        recent_bytes: 0,
         ..LogOptions::default()
     }
 }

@@ -49,7 +49,8 @@ impl Journal {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(folder)?);
         let lock = lock(folder)?;
-        let options = LogOptions::default();
+        // Nothing is read back before the journal is opened again.
+        let options = LogOptions { recent_bytes: 0, ..LogOptions::default() };
         let log = match Log::open(Arc::clone(&disk), options.clone(), OpenHint::default()) {
             Ok((log, _)) => log,
             Err(LogError::NotFound) => {

@@ -89,10 +89,11 @@ fn add_version(
         view.delete(&version_key(path, pruned));
     }
     view.put(&version_key(path, meta.current), data.get().as_bytes())?;
-    store_meta(view, path, &meta)?;
     let version = meta.versions.get(&meta.current);
     let version = version.ok_or_else(|| ApiError::internal("the new version was pruned"))?;
-    Response::data(&meta.info(meta.current, version))
+    let info = meta.info(meta.current, version);
+    store_meta(view, path, meta)?;
+    Response::data(&info)
 }
 
 /// The body of a write or patch.

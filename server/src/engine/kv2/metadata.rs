@@ -174,7 +174,7 @@ pub(super) fn write(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
         meta.custom = checked(custom)?;
     }
     meta.updated = now;
-    store_meta(view, path, &meta)?;
+    store_meta(view, path, meta)?;
     Ok(Response::empty())
 }
 
@@ -210,7 +210,7 @@ pub(super) fn patch(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
         meta.custom = checked(custom)?;
     }
     meta.updated = call.now.into();
-    store_meta(view, path, &meta)?;
+    store_meta(view, path, meta)?;
     Ok(Response::empty())
 }
 

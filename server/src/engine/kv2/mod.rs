@@ -202,12 +202,14 @@ fn version_key(path: &str, version: u64) -> String {
     format!("version/{path}/{version}")
 }
 
+/// A secret's metadata, to be changed.
 fn load_meta(view: &mut View<'_>, path: &str) -> ApiResult<Option<Meta>> {
-    Ok(view.get_json(&meta_key(path))?)
+    let meta: Option<Arc<Meta>> = view.resealed_json(&meta_key(path))?;
+    Ok(meta.map(Arc::unwrap_or_clone))
 }
 
-fn store_meta(view: &mut View<'_>, path: &str, meta: &Meta) -> ApiResult<()> {
-    Ok(view.put_json(&meta_key(path), meta)?)
+fn store_meta(view: &mut View<'_>, path: &str, meta: Meta) -> ApiResult<()> {
+    Ok(view.reseal_json(&meta_key(path), Arc::new(meta))?)
 }
 
 /// What a read of one version finds.

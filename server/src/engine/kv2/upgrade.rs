@@ -56,5 +56,5 @@ fn put(view: &mut View<'_>, path: &str, secret: &[u8], now: Stamp) -> ApiResult<
     meta.add_version(&Config::default(), now);
     meta.oldest = meta.current;
     view.put(&version_key(path, meta.current), secret)?;
-    store_meta(view, path, &meta)
+    store_meta(view, path, meta)
 }

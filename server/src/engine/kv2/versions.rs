@@ -19,7 +19,7 @@ pub(super) fn delete_latest(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<R
     if let Some(version) = meta.versions.get_mut(&current)
         && soft_delete(version, now)
     {
-        store_meta(view, path, &meta)?;
+        store_meta(view, path, meta)?;
     }
     Ok(Response::empty())
 }
@@ -76,7 +76,7 @@ fn change(
         }
     }
     if !changed.is_empty() {
-        store_meta(view, path, &meta)?;
+        store_meta(view, path, meta)?;
     }
     Ok(changed)
 }
