@@ -6,6 +6,7 @@
 //! the pool waits for it. It is known for each spare how much it holds and whether it was ever a
 //! segment.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub(super) struct Pool {
     disk: Arc<dyn Disk>,
     spares: BTreeMap<u64, Spare>,
     spares_max: usize,
+    /// The spares that were secured, in the order in which they will be needed.
+    planned: Vec<u64>,
     /// Whether the name of every spare is durable.
     settled: bool,
     /// The spare that is being filled, and the last that was asked for: a full disk is not asked
@@ -61,7 +64,15 @@ impl Pool {
         let spares = spares.into_iter().map(look).collect::<io::Result<_>>()?;
         // A killed process may have named them and not made that durable.
         let settled = false;
-        Ok(Self { disk, spares, spares_max: max, settled, preparing: None, asked_for: None })
+        Ok(Self {
+            disk,
+            spares,
+            spares_max: max,
+            planned: Vec::new(),
+            settled,
+            preparing: None,
+            asked_for: None,
+        })
     }
 
     /// Whether the next segment can be a recycled one.
@@ -96,25 +107,26 @@ impl Pool {
         Ok(())
     }
 
-    /// Sees to it that spares of at least these bytes, the most first, stand there whatever happens,
-    /// even beyond the bound: the largest grow, and new ones are named from `segment` on.
+    /// Sees to it that spares of at least these bytes stand there whatever happens, even beyond the
+    /// bound, and are used in this order: the largest grow, and new ones are named from `segment` on.
     pub(super) fn secure(&mut self, segment: u64, bytes: &[u64]) -> io::Result<()> {
         self.finish_preparing();
         let mut by_size: Vec<u64> = self.spares.keys().copied().collect();
-        by_size.sort_by_key(|no| std::cmp::Reverse(self.spares[no].bytes));
-        let mut unused = (segment..).filter(|no| !by_size.contains(no));
-        let mut large = by_size.iter().copied();
-        let mut jobs = Vec::new();
-        for bytes in bytes {
-            jobs.extend(large.next().or_else(|| unused.next()).map(|no| (no, *bytes)));
-        }
-        for (no, bytes) in jobs {
+        by_size.sort_by_key(|no| Reverse(self.spares[no].bytes));
+        let unused = (segment..).filter(|no| !by_size.contains(no));
+        // The largest for the most: so they grow least.
+        let mut jobs: Vec<(usize, u64)> = bytes.iter().copied().enumerate().collect();
+        jobs.sort_by_key(|(_, bytes)| Reverse(*bytes));
+        let mut planned = vec![0; bytes.len()];
+        for ((turn, bytes), no) in jobs.into_iter().zip(by_size.iter().copied().chain(unused)) {
             if self.spares.contains_key(&no) {
                 self.grow(no, bytes)?;
             } else {
                 self.prepare_now(no, bytes)?;
             }
+            planned[turn] = no;
         }
+        self.planned = planned;
         if !self.settled {
             self.disk.sync_dir()?;
             self.settled = true;
@@ -142,12 +154,12 @@ impl Pool {
         }
     }
 
-    /// Makes the file of `segment` with at least `bytes` bytes allocated, from the largest spare if
-    /// there is one.
+    /// Makes the file of `segment` with at least `bytes` bytes allocated, from the spare whose turn
+    /// it is, or else from the largest if there is one.
     pub(super) fn make(&mut self, segment: u64, bytes: u64) -> io::Result<Made> {
         self.finish_preparing();
         let largest = self.spares.iter().rev().max_by_key(|(_, spare)| spare.bytes);
-        let made = match largest.map(|(no, _)| *no) {
+        let made = match self.planned.first().or(largest.map(|(no, _)| no)).copied() {
             Some(spare) => self.reuse(spare, segment, bytes)?,
             None => self.create(segment)?,
         };
@@ -168,6 +180,7 @@ impl Pool {
         self.grow(no, bytes)?;
         let file = self.disk.open(&spare_name(no))?;
         self.disk.rename(&spare_name(no), &segment_name(segment))?;
+        self.planned.retain(|planned| *planned != no);
         let recycled = self.spares.remove(&no).is_none_or(|spare| !spare.fresh);
         Ok(Made { file, bytes, recycled })
     }

@@ -116,6 +116,20 @@ proptest! {
     }
 }
 
+/// Spares were taken by their size alone: a segment that needed the smaller one took the larger, and
+/// recovery stood still in the next.
+#[test]
+fn what_is_secured_is_there_though_later_segments_need_more() {
+    let disk = SimDisk::new(1);
+    let mut log = Log::create(Arc::new(disk.clone()), small(), crate::support::ID).unwrap();
+    let whole = log.max_payload() - 3;
+    append(&mut log, &[record(0, whole)]).unwrap();
+    let records = [50_000, 20_000, 41_000];
+    log.secure_recovery(records).unwrap();
+    disk.set_capacity(Some(disk.used()));
+    recover(&mut log, &records).unwrap();
+}
+
 /// Records that no frame can hold are told, and nothing is taken for them.
 #[test]
 fn a_record_over_the_limit_is_told() {
