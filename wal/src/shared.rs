@@ -157,3 +157,35 @@ fn close_surplus(kept: &mut BTreeMap<u64, Kept>) {
         oldest.file = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::sim::SimDisk;
+    use crate::lsn::Geometry;
+
+    /// Whoever reads a long log through must not run out of file handles.
+    #[test]
+    fn no_more_segments_stay_open_than_the_bound() {
+        let format = Format::new(Geometry::new(65536).unwrap(), [5; 16]);
+        let disk = Arc::new(SimDisk::new(1));
+        let shared = Shared::new(disk.clone(), format, Lsn::ZERO, &LogOptions::default());
+        let count = u64::try_from(OPEN_SEGMENTS_MAX).unwrap() + 3;
+        let open = || -> Vec<u64> {
+            shared
+                .read()
+                .iter()
+                .filter(|(_, kept)| kept.file.is_some())
+                .map(|(no, _)| *no)
+                .collect()
+        };
+        for no in 0..count {
+            disk.create(&segment_name(no)).unwrap();
+            shared.keep(no, None, 0);
+            shared.file(no).unwrap().unwrap();
+        }
+        assert_eq!(open(), (3..count).collect::<Vec<_>>(), "the oldest are closed");
+        shared.file(0).unwrap().unwrap();
+        assert_eq!(open().len(), OPEN_SEGMENTS_MAX);
+    }
+}

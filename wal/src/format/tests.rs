@@ -114,3 +114,29 @@ fn lengths_that_do_not_add_up_are_refused() {
         assert!(read(&forged(b"abcd", table, 2)).is_none(), "{table:?}");
     }
 }
+
+/// A sound checksum over numbers that no writer writes: taken for a header they would overflow
+/// positions, or prove what was never durable.
+#[test]
+fn a_segment_header_of_impossible_numbers_is_refused() {
+    let header = SegmentHeader {
+        log_id: [5; 16],
+        segment: 3,
+        segment_bytes: 65536,
+        generation: u64::MAX - 1,
+        durable_lsn: geometry().base(3),
+        prev_crc: 7,
+        recycled: false,
+    };
+    let decode = |header: &SegmentHeader| SegmentHeader::decode(&header.encode(), header.segment);
+    assert_eq!(decode(&header), Ok(header.clone()));
+    for bad in [
+        SegmentHeader { generation: u64::MAX, ..header.clone() },
+        SegmentHeader { durable_lsn: geometry().base(3).plus(1), ..header.clone() },
+        SegmentHeader { segment_bytes: 4096, ..header.clone() },
+        // Its end is not to be told in 64 bits.
+        SegmentHeader { segment: u64::MAX / 65536, ..header.clone() },
+    ] {
+        assert_eq!(decode(&bad), Err(SegmentFault::Garbage), "{bad:?}");
+    }
+}

@@ -47,7 +47,8 @@ impl Log {
             }
         }
         let Some(last) = segments.iter().max() else { return Ok(()) };
-        if self.flight.mark() < self.geometry().end(*last) {
+        let at_rest = self.flight.mark() >= self.geometry().end(*last);
+        if !at_rest {
             // Its last writes are on their way into the file.
             self.check_poison()?;
             let drained = self.flight.drain();

@@ -1,6 +1,7 @@
 //! An image for every row of the recovery table: what a disk looks like there, and what is made of
 //! it. The table's own tests pin the verdicts; these pin that the walk sees what is there.
 
+use std::io;
 use std::sync::Arc;
 
 use super::folder::Folder;
@@ -282,4 +283,51 @@ fn a_frame_inside_a_record_is_no_witness() {
         FrameSeal { kind: FrameKind::Data, generation: 1, durable_lsn: Lsn(8192), prev_crc: crc };
     image.write(12288, &frame.finish(&seal, image.format.tag).bytes);
     assert_eq!(image.stop(), (8192, Seen::Blank, Verdict::TornEnd));
+}
+
+/// A walk from the middle of a segment, where no step has read the header yet.
+#[test]
+fn a_walk_from_the_middle_reads_the_segments_header_first() {
+    let step = |image: &Image, tolerant| {
+        let folder = Folder::list(Arc::new(image.disk.clone())).unwrap();
+        let at = Lsn(4096);
+        let mut walker = if tolerant {
+            Walker::tolerant(&folder, &image.format, at)
+        } else {
+            Walker::new(&folder, &image.format, at)
+        };
+        [walker.step(&mut |_| {}).unwrap(), walker.step(&mut |_| {}).unwrap()]
+    };
+    let (image, _) = one_frame();
+    image.write(8192, &[0xab; 4096]);
+    assert_eq!(step(&image, false), [Seen::Frame, Seen::Damaged]);
+    image.segment(0, &SegmentHeader { recycled: true, ..Image::first_header() });
+    assert_eq!(step(&image, false), [Seen::Frame, Seen::Leftover]);
+    for tolerant in [false, true] {
+        image.segment(0, &SegmentHeader { log_id: [6; 16], ..Image::first_header() });
+        assert_eq!(step(&image, tolerant), [Seen::ForeignSegment; 2]);
+    }
+    // Tools go on under a header that is damaged; nothing is known of a former life then.
+    image.disk.flip(&segment_name(0), 30, 1);
+    assert_eq!(step(&image, false), [Seen::DamagedSegment; 2]);
+    assert_eq!(step(&image, true), [Seen::Frame, Seen::Damaged]);
+    image.disk.remove(&segment_name(0)).unwrap();
+    assert_eq!(step(&image, true), [Seen::NoSegment; 2]);
+}
+
+/// Beside a live writer a segment may vanish after it was listed. For the opener, who is alone, it
+/// was taken away; and a file that cannot be read has not vanished for anybody.
+#[test]
+fn only_a_tool_takes_a_vanished_segment_for_a_recycled_one() {
+    let (image, _) = one_frame();
+    let folder = Folder::list(Arc::new(image.disk.clone())).unwrap();
+    let mut opener = Walker::new(&folder, &image.format, Lsn::ZERO);
+    let mut tool = Walker::tolerant(&folder, &image.format, Lsn::ZERO);
+    image.disk.fail_after(0, io::ErrorKind::Other, false);
+    assert_eq!(tool.step(&mut |_| {}).unwrap_err().kind(), io::ErrorKind::Other);
+    assert!(!tool.vanished);
+    image.disk.remove(&segment_name(0)).unwrap();
+    assert_eq!(opener.step(&mut |_| {}).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(tool.step(&mut |_| {}).unwrap(), Seen::NoSegment);
+    assert!(tool.vanished && !opener.vanished);
 }

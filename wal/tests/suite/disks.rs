@@ -215,3 +215,15 @@ fn images_go_their_own_way_and_power_stays_off() {
     let again: Arc<dyn Disk> = Arc::new(disk.crash());
     again.list().unwrap();
 }
+
+#[test]
+fn a_call_fails_when_it_is_due_and_later_ones_when_told_so() {
+    for sticky in [false, true] {
+        let disk = SimDisk::new(1);
+        disk.fail_after(2, ErrorKind::Other, sticky);
+        let works: Vec<bool> = (0..5).map(|_| disk.list().is_ok()).collect();
+        assert_eq!(works, [true, true, false, !sticky, !sticky]);
+        disk.heal();
+        disk.list().unwrap();
+    }
+}

@@ -218,3 +218,25 @@ fn a_full_disk_leaves_room_for_recovery() {
         assert_eq!((contents(&log).len(), report.tail), (kept + 1, Tail::Clean), "{extra}");
     }
 }
+
+/// Only a full disk is asked again, for less: a call that failed for another reason and works the
+/// second time proves nothing.
+#[test]
+fn a_failed_call_is_not_tried_again() {
+    let disk = SimDisk::new(1);
+    append(&mut create(&disk), &[record(0, 300)]).unwrap();
+    // One grows the segment by a step, one goes on in the next.
+    for len in [9_000, 60_000] {
+        let whole = disk.clone_image();
+        let mut log = reopen(&whole);
+        let before = whole.calls();
+        append(&mut log, &[record(1, len)]).unwrap();
+        for call in 0..whole.calls() - before {
+            let disk = disk.clone_image();
+            let mut log = reopen(&disk);
+            disk.fail_after(call, ErrorKind::Other, false);
+            let failed = append(&mut log, &[record(1, len)]);
+            assert!(matches!(failed, Err(LogError::Poisoned { .. })), "call {call} of {len}");
+        }
+    }
+}

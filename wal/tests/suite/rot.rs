@@ -133,6 +133,25 @@ fn append_until_full(disk: &SimDisk) -> LogError {
     open(&moved, Lsn::ZERO).err().unwrap()
 }
 
+/// Also when the walk does not come by: what lies before its start was acknowledged.
+#[test]
+fn another_logs_segment_before_the_scan_is_refused() {
+    let two = |id| {
+        let disk = SimDisk::new(9);
+        let mut log = Log::create(Arc::new(disk.clone()), small(), id).unwrap();
+        for n in 0..3 {
+            append(&mut log, &[record(n, 40_000)]).unwrap();
+        }
+        (disk, log.durable_lsn())
+    };
+    let ((disk, end), (other, _)) = (two([1; 16]), two([9; 16]));
+    let hint = OpenHint { scan_from: end, known_durable: end };
+    Log::open(Arc::new(disk.clone_image()), small(), hint).unwrap();
+    disk.open(&name(1)).unwrap().write_at(0, &other.contents(&name(1)).unwrap()).unwrap();
+    let opened = Log::open(Arc::new(disk), small(), hint);
+    assert!(matches!(opened, Err(LogError::Foreign { segment: 1 })));
+}
+
 /// A frame that was torn away, or a stale one behind it, never comes back in a later generation.
 #[test]
 fn a_dropped_tail_stays_dropped() {

@@ -72,12 +72,8 @@ impl State {
             self.dead = true;
             return Ok(Fate::Crashes);
         }
-        match self.fault {
-            Some(fault) if call == fault.at || (fault.sticky && call > fault.at) => {
-                Ok(Fate::Fails(fault.kind))
-            }
-            _ => Ok(Fate::Works),
-        }
+        let due = |fault: &Fault| call == fault.at || (fault.sticky && call >= fault.at);
+        Ok(self.fault.filter(due).map_or(Fate::Works, |fault| Fate::Fails(fault.kind)))
     }
 
     /// For calls that change nothing, or change nothing when they fail.
