@@ -140,3 +140,52 @@ fn a_segment_header_of_impossible_numbers_is_refused() {
         assert_eq!(decode(&bad), Err(SegmentFault::Garbage), "{bad:?}");
     }
 }
+
+/// The same for frames. A mutant lived that held all numbers for possible.
+#[test]
+fn a_frame_header_of_impossible_numbers_is_refused() {
+    let whole = u32::try_from(65536 - 8192 - FRAME_HEADER_BYTES).unwrap();
+    let header = FrameHeader {
+        lsn: AT,
+        kind: FrameKind::Data,
+        generation: u64::MAX - 1,
+        durable_lsn: AT,
+        term: 0,
+        index: 0,
+        data_len: whole - 9,
+        table_len: 9,
+        records: 9,
+        prev_crc: 7,
+        crc: 0,
+    };
+    let decode = |header: &FrameHeader| {
+        let mut block = vec![0; BLOCK];
+        header.encode(TAG, &mut block);
+        FrameHeader::decode(&block, header.lsn, TAG, geometry())
+    };
+    let empty = FrameHeader { data_len: 0, table_len: 0, records: 0, ..header.clone() };
+    let few = FrameHeader { data_len: 9, ..header.clone() };
+    for good in [
+        header.clone(),
+        few.clone(),
+        empty.clone(),
+        FrameHeader { kind: FrameKind::Seal, ..empty.clone() },
+        FrameHeader { lsn: Lsn(3 * 65536 + 4096), ..empty.clone() },
+    ] {
+        let good = FrameHeader { durable_lsn: good.lsn, ..good };
+        assert_eq!(decode(&good), Ok(good));
+    }
+    for bad in [
+        FrameHeader { data_len: whole - 8, ..header.clone() },
+        FrameHeader { lsn: Lsn(3 * 65536), durable_lsn: Lsn::ZERO, ..empty.clone() },
+        FrameHeader { durable_lsn: AT.plus(1), ..few.clone() },
+        FrameHeader { generation: u64::MAX, ..few.clone() },
+        FrameHeader { table_len: 8, ..few.clone() },
+        FrameHeader { data_len: 8, ..few.clone() },
+        FrameHeader { kind: FrameKind::Seal, ..few.clone() },
+        FrameHeader { data_len: 1, ..empty.clone() },
+        FrameHeader { table_len: 1, ..empty.clone() },
+    ] {
+        assert_eq!(decode(&bad), Err(HeaderFault::Garbage), "{bad:?}");
+    }
+}

@@ -27,7 +27,7 @@ impl Log {
         }
         let mut reserved = stepped;
         let mut result = active.file.reserve(stepped);
-        if stepped > needed && result.as_ref().is_err_and(is_no_space) {
+        if stepped != needed && result.as_ref().is_err_and(is_no_space) {
             reserved = needed;
             result = active.file.reserve(needed);
         }

@@ -77,7 +77,7 @@ impl Log {
         let needed = needed.min(self.geometry().segment_bytes());
         let stepped = self.stepped(needed);
         let made = match self.pool.make(segment, stepped) {
-            Err(error) if is_no_space(&error) && stepped > needed => {
+            Err(error) if is_no_space(&error) && stepped != needed => {
                 self.pool.make(segment, needed)
             }
             other => other,

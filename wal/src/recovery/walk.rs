@@ -76,8 +76,8 @@ pub(crate) struct Walker<'a> {
     tolerant: bool,
     /// Whether the last segment looked for has vanished so.
     pub(crate) vanished: bool,
-    /// The segment being read: number, file, readable bytes, whether it was recycled.
-    open: Option<(u64, Arc<dyn DiskFile>, u64, bool)>,
+    /// The segment being read, once it is: file, readable bytes, whether it was recycled.
+    open: Option<(Arc<dyn DiskFile>, u64, bool)>,
     pub(crate) frames: u64,
     pub(crate) bytes: u64,
 }
@@ -176,7 +176,7 @@ impl<'a> Walker<'a> {
 
     fn step_frame(&mut self, visit: &mut dyn FnMut(Step<'_>)) -> io::Result<Seen> {
         let segment = self.format.geometry.segment(self.at);
-        if self.open.as_ref().is_none_or(|(number, ..)| *number != segment) {
+        if self.open.is_none() {
             // Reading starts in the middle of this segment.
             let Some(header) = self.header(segment)? else { return Ok(Seen::NoSegment) };
             let recycled = match header {
@@ -187,7 +187,7 @@ impl<'a> Walker<'a> {
             };
             self.enter(segment, recycled)?;
         }
-        let Some((_, file, limit, recycled)) = &self.open else { return Ok(Seen::NoSegment) };
+        let Some((file, limit, recycled)) = &self.open else { return Ok(Seen::NoSegment) };
         let frame = match look(&**file, self.format, self.at, *limit)? {
             Look::Frame(frame) => frame,
             Look::BadBody => return Ok(Seen::Damaged),
@@ -238,7 +238,7 @@ impl<'a> Walker<'a> {
     fn enter(&mut self, segment: u64, recycled: bool) -> io::Result<()> {
         let file = self.folder.open_read(segment)?;
         let limit = file.len()?.min(self.format.geometry.segment_bytes());
-        self.open = Some((segment, file, limit, recycled));
+        self.open = Some((file, limit, recycled));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use strongroom_wal::disk::sim::SimDisk;
-use strongroom_wal::{Log, LogError, OpenHint, Tail};
+use strongroom_wal::{Log, LogError, LogOptions, OpenHint, Tail};
 
 use crate::support::{ID, append, contents, create, deep, record, reopen, small};
 
@@ -224,9 +224,9 @@ fn a_full_disk_leaves_room_for_recovery() {
 #[test]
 fn a_failed_call_is_not_tried_again() {
     let disk = SimDisk::new(1);
-    append(&mut create(&disk), &[record(0, 300)]).unwrap();
-    // One grows the segment by a step, one goes on in the next.
-    for len in [9_000, 60_000] {
+    append(&mut create(&disk), &[record(0, 20_000)]).unwrap();
+    // One grows the segment, one goes on in the next; both take more than they need at once.
+    for len in [9_000, 45_000] {
         let whole = disk.clone_image();
         let mut log = reopen(&whole);
         let before = whole.calls();
@@ -237,6 +237,28 @@ fn a_failed_call_is_not_tried_again() {
             disk.fail_after(call, ErrorKind::Other, false);
             let failed = append(&mut log, &[record(1, len)]);
             assert!(matches!(failed, Err(LogError::Poisoned { .. })), "call {call} of {len}");
+        }
+    }
+}
+
+/// A segment is begun when a full disk has just the room for it, and not with a block less: no
+/// segment is left behind that has no place for the frame.
+#[test]
+fn the_next_segment_takes_what_it_needs_of_a_full_disk() {
+    // A header, a frame of a block, what is left free for recovery, and a marker.
+    for (free, blocks) in [(0, 3), (8192, 5)] {
+        for (room, fits) in [(blocks, true), (blocks - 1, false)] {
+            let disk = SimDisk::new(1);
+            let mut log = create(&disk);
+            let whole = log.max_payload() - 3;
+            append(&mut log, &[record(0, whole)]).unwrap();
+            drop(log);
+            let options = LogOptions { recovery_reserve: free, ..small() };
+            let hint = OpenHint::default();
+            let (mut log, _) = Log::open(Arc::new(disk.clone()), options, hint).unwrap();
+            disk.set_capacity(Some(disk.used() + room * 4096));
+            assert_eq!(append(&mut log, &[record(1, 3_000)]).is_ok(), fits, "{free} {room}");
+            assert_eq!(log.segments().len(), if fits { 2 } else { 1 });
         }
     }
 }

@@ -274,3 +274,19 @@ fn reading_follows_the_writer_from_any_frame() {
     let inside = log.reader().frames(ends[3].plus(4096)).next().unwrap();
     assert!(matches!(inside, Err(ReadError::Rotten { .. })));
 }
+
+#[test]
+fn segments_say_what_their_files_take() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    for n in 0..6 {
+        append(&mut log, &[record(n, 30_000)]).unwrap();
+        if n == 3 {
+            log.recycle(&[0]).unwrap();
+        }
+        for segment in log.segments() {
+            let file = disk.contents(&format!("wal-{:016x}.log", segment.no)).unwrap();
+            assert_eq!(segment.bytes_on_disk, file.len() as u64, "segment {}", segment.no);
+        }
+    }
+}

@@ -152,6 +152,33 @@ fn another_logs_segment_before_the_scan_is_refused() {
     assert!(matches!(opened, Err(LogError::Foreign { segment: 1 })));
 }
 
+/// The header of the segment where the scan begins was acknowledged too; that of the next was not.
+#[test]
+fn the_header_before_the_scan_is_known_and_the_next_is_not() {
+    let disk = SimDisk::new(3);
+    let mut log = create(&disk);
+    let first = append(&mut log, &[record(0, 40_000)]).unwrap();
+    let second = append(&mut log, &[record(1, 300)]).unwrap();
+    append(&mut log, &[record(2, 40_000)]).unwrap();
+    let third = append(&mut log, &[record(3, 300)]).unwrap();
+    drop(log);
+    let open = |disk: &SimDisk, scan_from| {
+        let hint = OpenHint { scan_from, known_durable: Lsn::ZERO };
+        Log::open(Arc::new(disk.clone()), small(), hint)
+    };
+    let image = disk.clone_image();
+    image.flip(&name(1), 3, 1);
+    let opened = open(&image, third.end);
+    assert!(matches!(opened, Err(LogError::Rotten { segment: 1, offset: 0, .. })));
+    disk.remove(&name(1)).unwrap();
+    disk.create(&name(1)).unwrap().write_at(0, &[0xab; 4096]).unwrap();
+    for scan_from in [first.end, second.end] {
+        let (_, report) = open(&disk, scan_from).unwrap();
+        assert_eq!(report.end, Lsn(SEGMENT));
+        disk.create(&name(1)).unwrap().write_at(0, &[0xab; 4096]).unwrap();
+    }
+}
+
 /// A frame that was torn away, or a stale one behind it, never comes back in a later generation.
 #[test]
 fn a_dropped_tail_stays_dropped() {
