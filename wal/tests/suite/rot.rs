@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use strongroom_wal::disk::Disk;
 use strongroom_wal::disk::sim::SimDisk;
-use strongroom_wal::{Appended, Log, LogError, LogOptions, Lsn, OpenHint, OpenReport, Tail};
+use strongroom_wal::{
+    Appended, Log, LogError, LogOptions, LogReader, Lsn, OpenHint, OpenReport, Tail,
+};
 
 use crate::support::{append, contents, create, record, small};
 
@@ -170,6 +172,9 @@ fn the_header_before_the_scan_is_known_and_the_next_is_not() {
     image.flip(&name(1), 3, 1);
     let opened = open(&image, third.end);
     assert!(matches!(opened, Err(LogError::Rotten { segment: 1, offset: 0, .. })));
+    let hint = OpenHint { scan_from: third.end, known_durable: Lsn::ZERO };
+    let read = LogReader::open(Arc::new(image), hint);
+    assert!(matches!(read, Err(LogError::Rotten { segment: 1, offset: 0, .. })));
     disk.remove(&name(1)).unwrap();
     disk.create(&name(1)).unwrap().write_at(0, &[0xab; 4096]).unwrap();
     for scan_from in [first.end, second.end] {
