@@ -227,3 +227,23 @@ fn a_call_fails_when_it_is_due_and_later_ones_when_told_so() {
         disk.list().unwrap();
     }
 }
+
+/// A durable write says nothing of what stands unsynced beside it.
+#[test]
+fn a_durable_write_settles_its_own_sectors_only() {
+    let disk = SimDisk::new(7);
+    let file = disk.create("f").unwrap();
+    disk.sync_dir().unwrap();
+    file.write_durable_at(0, &[1; 1536]).unwrap();
+    file.write_at(0, &[2; 512]).unwrap();
+    file.write_at(1024, &[2; 512]).unwrap();
+    file.write_durable_at(512, &[3; 512]).unwrap();
+    let (mut before, mut behind) = (0, 0);
+    for seed in 0..50 {
+        let after = disk.crash_with(seed).contents("f").unwrap();
+        assert_eq!(after[512..1024], [3; 512]);
+        before += usize::from(after[..512] != [2; 512]);
+        behind += usize::from(after[1024..] != [2; 512]);
+    }
+    assert!(before > 10 && behind > 10, "{before} {behind}");
+}

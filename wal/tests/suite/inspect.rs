@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::support::{ID, append, create, record};
 use strongroom_wal::disk::Disk as _;
 use strongroom_wal::disk::sim::SimDisk;
-use strongroom_wal::inspect::{FindingKind, Inspector, Passed, Summary};
+use strongroom_wal::inspect::{FINDINGS_MAX, FindingKind, Inspector, Passed, Summary};
 use strongroom_wal::{Lsn, OpenHint};
 
 const SEGMENT: u64 = 64 * 1024;
@@ -96,4 +96,19 @@ fn a_hole_is_damage_from_where_the_log_is_needed() {
         assert_eq!(kind.is_damage(), kind == FindingKind::Missing);
         assert_eq!((summary.end, passed), (end, [3, 5]));
     }
+}
+
+#[test]
+fn a_look_stops_at_the_bound_of_findings() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    for n in 0..2 * FINDINGS_MAX + 4 {
+        let at = append(&mut log, &[record(n, 10)]).unwrap().start.0;
+        if n % 2 == 0 {
+            disk.flip(&name(at / SEGMENT), at % SEGMENT + 81, 1);
+        }
+    }
+    let (summary, _) = look(&disk, None, Lsn::ZERO);
+    assert!(summary.cut_short);
+    assert_eq!(summary.findings.len(), FINDINGS_MAX);
 }

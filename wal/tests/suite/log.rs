@@ -291,3 +291,27 @@ fn segments_say_what_their_files_take() {
         }
     }
 }
+
+#[test]
+fn nothing_is_prepared_for_who_wants_no_spares() {
+    let disk = SimDisk::new(1);
+    let options = LogOptions { prepare_ahead: true, spare_segments: 0, ..small() };
+    let mut log = Log::create(Arc::new(disk.clone()), options, ID).unwrap();
+    append(&mut log, &[record(0, 50_000)]).unwrap();
+    assert_eq!(disk.list().unwrap(), ["wal-0000000000000000.log"]);
+}
+
+/// What was durable and is not in the file any more is rot; a disk that fails is none.
+#[test]
+fn bytes_that_a_file_has_no_more_are_rot() {
+    let disk = SimDisk::new(1);
+    append(&mut create(&disk), &[record(0, 300)]).unwrap();
+    let reader = LogReader::open(Arc::new(disk.clone()), OpenHint::default()).unwrap();
+    let name = "wal-0000000000000000.log";
+    disk.remove(name).unwrap();
+    disk.create(name).unwrap();
+    let read = || reader.read_bytes(Lsn(4096 + 80), &mut [0; 300]);
+    assert!(matches!(read(), Err(ReadError::Rotten { segment: 0, .. })));
+    disk.fail_after(0, std::io::ErrorKind::Other, true);
+    assert!(matches!(read(), Err(ReadError::Io { .. })));
+}
