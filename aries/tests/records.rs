@@ -226,16 +226,17 @@ fn a_number_is_read_in_its_shortest_form_only_and_has_64_bits() {
 
 #[test]
 fn flags_that_a_kind_does_not_have_are_refused() {
-    let update = |flags: u8, tail: &[u8]| [&[1 | flags, 1, 1, b'k'], tail].concat();
-    assert!(Record::decode(&update(0, b"value")).is_ok());
-    assert!(Record::decode(&update(0x20, b"")).is_ok());
-    assert!(Record::decode(&update(0x50, &[9, 8])).is_ok());
-    assert!(Record::decode(&update(0xd0, &[9, 8])).is_ok());
+    let update =
+        |flags: u8, txn: &[u8], value: &[u8]| [&[1 | flags, 1], txn, &[1, b'k'], value].concat();
+    assert!(Record::decode(&update(0, b"", b"value")).is_ok());
+    assert!(Record::decode(&update(0x20, b"", b"")).is_ok());
+    assert!(Record::decode(&update(0x50, &[9, 8], b"")).is_ok());
+    assert!(Record::decode(&update(0xd0, &[9, 8], b"")).is_ok());
     // A before-image without a transaction, a transaction without one.
-    for bytes in [update(0x40, b""), update(0xc0, b""), update(0x10, &[9, 8])] {
+    for bytes in [update(0x40, b"", b""), update(0xc0, b"", b""), update(0x10, &[9, 8], b"")] {
         assert_eq!(Record::decode(&bytes), Err(RecordError::Malformed), "{bytes:?}");
     }
-    assert_eq!(Record::decode(&update(0x20, b"value")), Err(RecordError::Malformed));
+    assert_eq!(Record::decode(&update(0x20, b"", b"value")), Err(RecordError::Malformed));
     let compensation = |flags: u8| [2 | flags, 1, 1, b'k', 9, 8];
     assert!(Record::decode(&compensation(0x40)).is_ok());
     assert!(Record::decode(&compensation(0xc0)).is_ok());

@@ -4,13 +4,13 @@ use std::fmt;
 
 use crate::digest::KeyHash;
 
-/// Up to 255 leading bits of a key hash.
+/// Up to 191 leading bits of a key hash.
 ///
 /// Ordered as the subtrees are: a prefix comes right before everything under it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     /// High bit of a byte first; zero beyond `len`.
-    packed: [u8; 32],
+    packed: [u8; KeyHash::BYTES],
     len: u8,
 }
 
@@ -20,6 +20,9 @@ pub enum PrefixError {
     /// The bytes end before the prefix does.
     #[error("prefix is cut short: read the whole record again")]
     Short,
+    /// More bits than a prefix has.
+    #[error("prefix of more than 191 bits: the bytes are no prefix")]
+    Long,
     /// Unused bits of the last byte are not zero.
     #[error("unused bits of the prefix are set: the bytes are no prefix")]
     Padding,
@@ -27,19 +30,20 @@ pub enum PrefixError {
 
 impl Prefix {
     /// The prefix of everything.
-    pub const ROOT: Self = Self { packed: [0; 32], len: 0 };
+    pub const ROOT: Self = Self { packed: [0; KeyHash::BYTES], len: 0 };
     /// The most bits of a prefix.
-    pub const MAX_BITS: usize = 255;
+    pub const MAX_BITS: usize = 8 * KeyHash::BYTES - 1;
     /// The most bytes that [`Prefix::encode`] appends.
-    pub const MAX_ENCODED_BYTES: usize = 33;
+    pub const MAX_ENCODED_BYTES: usize = 1 + KeyHash::BYTES;
 
     /// The first `len` bits of `hash`.
     ///
     /// # Panics
-    /// When `len` is over 255.
+    /// When `len` is over 191.
     pub fn of(hash: &KeyHash, len: usize) -> Self {
-        let Ok(short) = u8::try_from(len) else { panic!("a prefix has at most 255 bits") };
-        let mut packed = [0; 32];
+        assert!(len <= Self::MAX_BITS, "a prefix has at most 191 bits");
+        let short = u8::try_from(len).unwrap_or(u8::MAX);
+        let mut packed = [0; KeyHash::BYTES];
         packed[..len / 8].copy_from_slice(&hash.0[..len / 8]);
         packed[len / 8] = hash.0[len / 8] & mask(len);
         Self { packed, len: short }
@@ -64,10 +68,10 @@ impl Prefix {
     /// This prefix and one more bit, 0 or 1.
     ///
     /// # Panics
-    /// When the prefix is 255 bits long already or `bit` is over 1.
+    /// When the prefix is 191 bits long already or `bit` is over 1.
     #[must_use]
     pub fn child(&self, bit: usize) -> Self {
-        assert!(self.len() < Self::MAX_BITS && bit < 2, "a prefix has at most 255 bits");
+        assert!(self.len() < Self::MAX_BITS && bit < 2, "a prefix has at most 191 bits");
         let mut child = *self;
         if bit == 1 {
             child.packed[self.len() / 8] |= 0x80 >> (self.len() % 8);
@@ -104,7 +108,10 @@ impl Prefix {
     pub fn decode(bytes: &[u8]) -> Result<(Self, usize), PrefixError> {
         let (&len, rest) = bytes.split_first().ok_or(PrefixError::Short)?;
         let taken = usize::from(len).div_ceil(8);
-        let mut packed = [0; 32];
+        if usize::from(len) > Self::MAX_BITS {
+            return Err(PrefixError::Long);
+        }
+        let mut packed = [0; KeyHash::BYTES];
         packed[..taken].copy_from_slice(rest.get(..taken).ok_or(PrefixError::Short)?);
         if packed[usize::from(len) / 8] & !mask(usize::from(len)) != 0 {
             return Err(PrefixError::Padding);
@@ -152,12 +159,13 @@ mod tests {
         assert_eq!(Prefix::decode(&[]), Err(PrefixError::Short));
         assert_eq!(Prefix::decode(&[9, 0x12]), Err(PrefixError::Short));
         assert_eq!(Prefix::decode(&[3, 0x30]), Err(PrefixError::Padding));
+        assert_eq!(Prefix::decode(&[vec![192], vec![1; 24]].concat()), Err(PrefixError::Long));
         assert_eq!(Prefix::decode(&[3, 0x20]).map(|(_, taken)| taken), Ok(2));
     }
 
     proptest! {
         #[test]
-        fn round_trip(hash: [u8; 32], len in 0usize..=255, tail: Vec<u8>) {
+        fn round_trip(hash: [u8; KeyHash::BYTES], len in 0usize..=191, tail: Vec<u8>) {
             let prefix = Prefix::of(&KeyHash(hash), len);
             let mut built = Prefix::ROOT;
             for depth in 0..len {

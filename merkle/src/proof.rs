@@ -6,8 +6,8 @@
 
 use crate::digest::{Digest, KeyHash};
 use crate::hash;
-use crate::page::group::{self, ENTRY_BYTES, digest_of, entry, spot_of};
-use crate::page::{PAGE_LEAVES_MAX, SPOT_BYTES, Spot, spot};
+use crate::page::PAGE_LEAVES_MAX;
+use crate::page::group::{self, ENTRY_BYTES, digest_of, entry, hash_of};
 use crate::pages::Pages;
 use crate::prefix::Prefix;
 use crate::trie::{Place, Trie};
@@ -21,7 +21,7 @@ pub struct Proof {
     /// Digests of the sides off the path, from the root down; zero for an empty one.
     siblings: Vec<Digest>,
     /// The leaves at the end of the path, in order.
-    group: Vec<(Spot, Digest)>,
+    group: Vec<(KeyHash, Digest)>,
 }
 
 /// Why a proof was not accepted. None of them says anything about the key.
@@ -58,7 +58,7 @@ impl<H: Clone> Trie<H> {
         let group = match place {
             Place::Page(end) => {
                 let page = pages.load(&end.handle)?;
-                page.entries().iter().map(|entry| (*spot_of(entry), digest_of(entry))).collect()
+                page.entries().iter().map(|entry| (hash_of(entry), digest_of(entry))).collect()
             }
             Place::Empty | Place::Fork(_) => Vec::new(),
         };
@@ -68,11 +68,11 @@ impl<H: Clone> Trie<H> {
 
 impl Proof {
     /// The most forks on a path.
-    const LEVELS_MAX: usize = 8 * SPOT_BYTES - 1;
+    const LEVELS_MAX: usize = 8 * KeyHash::BYTES - 1;
 
     /// The most bytes an encoded proof takes.
     pub const MAX_ENCODED_BYTES: usize =
-        3 + SPOT_BYTES + 32 * Self::LEVELS_MAX + ENTRY_BYTES * PAGE_LEAVES_MAX;
+        3 + KeyHash::BYTES + 32 * Self::LEVELS_MAX + ENTRY_BYTES * PAGE_LEAVES_MAX;
 
     /// Checks the proof for `hash` against a trusted `root`: the digest of the leaf that is there,
     /// or `None` when the key is proven absent.
@@ -81,12 +81,7 @@ impl Proof {
     /// When the proof is not one of this root and key hash.
     pub fn verify(&self, root: &Digest, hash: &KeyHash) -> Result<Option<Digest>, ProofError> {
         let path = Prefix::of(hash, self.siblings.len());
-        let on_path = |(spot, _): &(Spot, Digest)| {
-            let mut front = [0; 32];
-            front[..SPOT_BYTES].copy_from_slice(spot);
-            path.contains(&KeyHash(front))
-        };
-        if !self.group.iter().all(on_path) {
+        if !self.group.iter().all(|(at, _)| path.contains(at)) {
             return Err(ProofError::Mismatch);
         }
         let mut digest = self.group_digest();
@@ -97,11 +92,11 @@ impl Proof {
         if digest != *root {
             return Err(ProofError::Mismatch);
         }
-        Ok(self.group.iter().find(|(at, _)| at == spot(hash)).map(|(_, digest)| *digest))
+        Ok(self.group.iter().find(|(at, _)| at == hash).map(|(_, digest)| *digest))
     }
 
     fn group_digest(&self) -> Digest {
-        let leaves: Vec<_> = self.group.iter().map(|(spot, digest)| entry(spot, digest)).collect();
+        let leaves: Vec<_> = self.group.iter().map(|(hash, digest)| entry(hash, digest)).collect();
         group::digest(&leaves)
     }
 
@@ -118,8 +113,8 @@ impl Proof {
             out.extend_from_slice(&sibling.0);
         }
         out.push(count(self.group.len()));
-        for (spot, digest) in &self.group {
-            out.extend_from_slice(spot);
+        for (hash, digest) in &self.group {
+            out.extend_from_slice(&hash.0);
             out.extend_from_slice(&digest.0);
         }
         out
@@ -141,7 +136,7 @@ impl Proof {
             return Err(ProofError::Malformed);
         }
         let group = (0..count)
-            .map(|_| Ok((take(&mut rest)?, Digest(take(&mut rest)?))))
+            .map(|_| Ok((KeyHash(take(&mut rest)?), Digest(take(&mut rest)?))))
             .collect::<Result<Vec<_>, _>>()?;
         let ascend = group.windows(2).all(|pair| pair[0].0 < pair[1].0);
         if rest.is_empty() && ascend {

@@ -69,12 +69,12 @@ fn sample() -> (Mem, Vec<KeyHash>) {
     let mut edits: Vec<Edit> = (0..300).map(|key| Edit::of(key, Some(key))).collect();
     // Seventeen of one long path leave the sides along it empty.
     edits.extend((0..17u8).map(|last| {
-        let mut hash = [0xee; 32];
+        let mut hash = [0xee; KeyHash::BYTES];
         hash[5] = last;
         Edit::at(KeyHash(hash), Some(1))
     }));
     apply(&mut view, &edits);
-    (view, vec![spread_hash(7), spread_hash(1_000), KeyHash([0xef; 32])])
+    (view, vec![spread_hash(7), spread_hash(1_000), KeyHash([0xef; KeyHash::BYTES])])
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn up_to_a_thousand_scattered_differences_of_100k_keys_take_two_trips() {
 fn clustered_differences_take_two_trips() {
     let there = many(100_000);
     let mut here = there.clone();
-    let keys = there.iter().skip(40_000).take(500).map(|held| held.unwrap().key().to_vec());
+    let keys = there.iter().skip(40_000).take(500).map(|held| held.unwrap().leaf().key.to_vec());
     let gone = |key: Vec<u8>| Edit { hash: KeyHash::of(&key), key, put: None };
     apply(&mut here, &keys.map(gone).collect::<Vec<_>>());
     for (here, there) in [(&here, &there), (&there, &here)] {
@@ -244,7 +244,7 @@ fn applied_differences_make_the_roots_equal() {
     let edit = |side: &Mem, hash: &KeyHash, fetch: bool| {
         let held = side.leaf_of(hash).unwrap().unwrap();
         let put = fetch.then(|| (held.digest(), held.value()));
-        Edit { hash: *hash, key: held.key().to_vec(), put }
+        Edit { hash: *hash, key: held.leaf().key.to_vec(), put }
     };
     let mut edits: Vec<Edit> = diff.fetch.iter().map(|hash| edit(&there, hash, true)).collect();
     edits.extend(diff.delete.iter().map(|hash| edit(&here, hash, false)));

@@ -14,7 +14,7 @@ use strongroom_merkle::{Digest, Join, KeyHash, PAGE_LEAVES_MAX, Page, Prefix};
 fn content(view: &Mem) -> Vec<(KeyHash, Entry)> {
     view.iter()
         .map(|held| held.unwrap())
-        .map(|held| (KeyHash(held.key().try_into().unwrap()), (held.digest(), held.value())))
+        .map(|held| (KeyHash(held.leaf().key.try_into().unwrap()), (held.digest(), held.value())))
         .collect()
 }
 
@@ -125,7 +125,7 @@ proptest! {
         let prefix = Prefix::of(&hash, len);
         let want: Vec<_> = model.keys().copied().filter(|hash| prefix.contains(hash)).collect();
         let got: Vec<_> =
-            view.iter_prefix(&prefix).map(|held| KeyHash(held.unwrap().key().try_into().unwrap())).collect();
+            view.iter_prefix(&prefix).map(|held| held.unwrap().key_hash()).collect();
         prop_assert_eq!(got, want);
     }
 
@@ -139,8 +139,8 @@ proptest! {
             prop_assert_eq!((page.prefix(), page.digest()), (listed.prefix, listed.digest));
             prop_assert_eq!(page.len(), usize::try_from(listed.len).unwrap());
             prop_assert!(page.len() <= PAGE_LEAVES_MAX && page.len() == page.iter().count());
-            let hashes: Vec<KeyHash> =
-                page.iter().map(|leaf| KeyHash(leaf.key.try_into().unwrap())).collect();
+            let hashes: Vec<KeyHash> = page.iter().map(|leaf| leaf.hash).collect();
+            prop_assert!(page.iter().all(|leaf| leaf.key == leaf.hash.0));
             prop_assert!(hashes.iter().all(|hash| page.prefix().contains(hash)));
             // Maximal: the subtree one level up is too large.
             if let Some(up) = page.prefix().len().checked_sub(1) {
@@ -185,7 +185,7 @@ fn two_threads_make_the_same_trie() {
         let batch = if round == 4 {
             // Only one side of the trie, and what is left of it is a page.
             let left = one.iter_prefix(&Prefix::ROOT.child(0));
-            let keys = left.map(|held| held.unwrap().key().to_vec()).skip(9);
+            let keys = left.map(|held| held.unwrap().leaf().key.to_vec()).skip(9);
             keys.map(|key| Edit { hash: KeyHash::of(&key), key, put: None }).collect()
         } else {
             large_batch(round)

@@ -153,6 +153,6 @@ fn candidate<'f>(shared: &Shared, lsn: Lsn, bytes: &'f [u8]) -> Option<Candidate
         Record::Relocation(r) => (r.keyspace, r.key, r.value, r.value_offset()),
         _ => return None,
     };
-    let (keyspace, _) = shared.keyspace(handle).filter(|_| !value.is_empty())?;
+    let (keyspace, _) = shared.keyspace(handle)?;
     Some(Candidate { handle, keyspace, key, value, at: Lsn(lsn.0 + offset as u64) })
 }

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use strongroom_aries::{After, Before, Record, TxnId, Update};
+use strongroom_aries::{After, Before, Compensation, Record, TxnId, Update};
 use strongroom_merkle::{Digest, KeyHash};
 use strongroom_wal::{LogReader, Lsn, ReadError};
 
-use crate::index::{DELETED, Indexed, Slot};
+use crate::index::{Indexed, Slot};
 
 /// What undo needs of an update.
 #[derive(Debug)]
@@ -102,39 +102,21 @@ pub(crate) fn updates_of(
     Ok(updates)
 }
 
-/// The state that a compensation restores.
-pub(crate) enum Restored {
-    Entry(Option<Indexed>),
-    /// What the transaction itself had deleted is deleted still.
-    OwnDeletion,
-}
-
-impl Restored {
-    pub(crate) fn of(before: &Before) -> Self {
-        match before {
-            Before::Deleted => Self::OwnDeletion,
-            Before::Omitted | Before::Absent => Self::Entry(None),
-            Before::Present { at, len, version, digest } => Self::Entry(Some(Indexed {
-                digest: Digest(*digest),
-                slot: Slot { at: Lsn(*at), version: *version, len: *len },
-            })),
+/// What stays uncommitted of a key after a compensation, given what is committed: nothing when the two
+/// agree, or else what the transaction had written before.
+pub(crate) fn restored(c: &Compensation<'_>, committed: Option<Indexed>) -> Option<Indexed> {
+    let now = committed.map(|entry| entry.slot.version);
+    match c.restore {
+        Before::Present { version, .. } if now == Some(version) => None,
+        Before::Present { at, len, digest, .. } => {
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            let slot = Slot::written(Lsn(at), len, c.key.len()).uncommitted(c.txn);
+            Some(Indexed { digest: Digest(digest), slot })
         }
-    }
-
-    /// What stays uncommitted of the key, given what is committed: nothing when the two agree, or
-    /// else what the transaction had written before.
-    pub(crate) fn pending(self, txn: TxnId, committed: Option<Indexed>) -> Option<Indexed> {
-        let version = |entry: &Option<Indexed>| entry.as_ref().map(|e| e.slot.version);
-        let deleted = Indexed {
-            digest: Digest::ZERO,
-            slot: Slot { at: Lsn::ZERO, version: txn.0, len: DELETED },
-        };
-        match self {
-            Self::Entry(entry) if version(&entry) == version(&committed) => None,
-            Self::Entry(Some(entry)) => {
-                Some(Indexed { slot: Slot { version: txn.0, ..entry.slot }, ..entry })
-            }
-            Self::OwnDeletion | Self::Entry(None) => Some(deleted),
+        Before::Omitted | Before::Absent if now.is_none() => None,
+        // What the transaction itself had deleted is deleted still.
+        Before::Omitted | Before::Absent | Before::Deleted => {
+            Some(Indexed::deleted(c.txn, c.key.len()))
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use strongroom_merkle::{Digest, KeyHash};
+use strongroom_merkle::{Digest, KeyHash, Leaf};
 use strongroom_wal::Lsn;
 
 use crate::error::ReadError;
 use crate::id::{Class, KeyspaceId, Version};
-use crate::index::{Indexed, State};
+use crate::index::{Indexed, Slot, State};
 use crate::tree::{Index, index_of};
 use crate::values::Values;
 
@@ -22,11 +22,11 @@ pub struct Snapshot {
     values: Values,
 }
 
-/// An index entry: everything about a key but its value.
+/// An index entry: what the index knows of a key. Key and value are in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntry {
-    /// The key.
-    pub key: Vec<u8>,
+    /// Hash of the key.
+    pub key_hash: KeyHash,
     /// The digest that the index has for key and value together.
     pub digest: Digest,
     /// Version of the entry.
@@ -35,6 +35,27 @@ pub struct IndexEntry {
     pub position: Lsn,
     /// Length of the value, bytes.
     pub value_len: u32,
+    /// Length of the key, bytes. It is right before the value.
+    pub key_len: u16,
+}
+
+impl IndexEntry {
+    fn of(leaf: &Leaf<'_, Slot>) -> Self {
+        let Slot { at, version, len, key_len } = leaf.value;
+        Self {
+            key_hash: leaf.hash,
+            digest: leaf.digest,
+            version: Version(version),
+            position: at,
+            value_len: len,
+            key_len,
+        }
+    }
+
+    fn indexed(&self) -> Indexed {
+        let Self { digest, version, position: at, value_len: len, key_len, .. } = *self;
+        Indexed { digest, slot: Slot { at, version: version.0, len, key_len } }
+    }
 }
 
 impl Snapshot {
@@ -80,9 +101,21 @@ impl Snapshot {
         let Some(keyspace) = self.state.keyspaces.get(&keyspace) else { return Ok(None) };
         let Some(cell) = keyspace.trie.page_of(hash) else { return Ok(None) };
         let page = self.values.pool.load(cell)?;
-        let Some(leaf) = page.get(hash) else { return Ok(None) };
-        let entry = Indexed { digest: leaf.digest, slot: leaf.value };
-        Ok(Some((leaf.key.to_vec(), self.values.read(leaf.key, &entry)?)))
+        let entry = page.get(hash).map(|leaf| IndexEntry::of(&leaf));
+        entry.map(|entry| self.read(&entry)).transpose()
+    }
+
+    /// Key and value of an index entry.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; [`ReadError::Corrupt`] unless the key has the entry's hash, and both its digest.
+    pub fn read(&self, entry: &IndexEntry) -> Result<KeyValue, ReadError> {
+        let both = self.values.read_both(&entry.indexed())?;
+        if KeyHash::of(&both.0) == entry.key_hash {
+            Ok(both)
+        } else {
+            Err(ReadError::Corrupt { at: entry.position })
+        }
     }
 
     /// The value of a key.
@@ -116,18 +149,7 @@ impl Snapshot {
         let pages = trie.into_iter().flat_map(|trie| trie.pages().map(|page| page.handle));
         pages.flat_map(|cell| match self.values.pool.load(cell) {
             Err(e) => vec![Err(ReadError::from(e))],
-            Ok(page) => page
-                .iter()
-                .map(|leaf| {
-                    Ok(IndexEntry {
-                        key: leaf.key.to_vec(),
-                        digest: leaf.digest,
-                        version: leaf.value.version(),
-                        position: leaf.value.at,
-                        value_len: leaf.value.len,
-                    })
-                })
-                .collect(),
+            Ok(page) => page.iter().map(|leaf| Ok(IndexEntry::of(&leaf))).collect(),
         })
     }
 
@@ -136,11 +158,6 @@ impl Snapshot {
         &self,
         keyspace: KeyspaceId,
     ) -> impl Iterator<Item = Result<KeyValue, ReadError>> + use<'_> {
-        self.index(keyspace).map(|entry| {
-            let IndexEntry { key, digest, version, position, value_len } = entry?;
-            let slot = crate::index::Slot { at: position, version: version.0, len: value_len };
-            let value = self.values.read(&key, &Indexed { digest, slot })?;
-            Ok((key, value))
-        })
+        self.index(keyspace).map(|entry| self.read(&entry?))
     }
 }

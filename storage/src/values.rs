@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use strongroom_merkle::leaf_digest;
-use strongroom_wal::LogReader;
+use strongroom_wal::{LogReader, Lsn};
 
 use crate::error::ReadError;
 use crate::id::KeyspaceId;
 use crate::index::{Indexed, Slot, State};
 use crate::pages::{PageError, Pool};
+use crate::snapshot::KeyValue;
 use crate::txn::VALUE_MAX;
 
 /// Reads what index entries point to.
@@ -39,14 +40,33 @@ impl Values {
         if len > VALUE_MAX {
             return Err(ReadError::Corrupt { at: slot.at });
         }
-        let mut value = vec![0; len];
-        if !value.is_empty() {
-            let at = slot.at;
+        self.bytes(slot.at, len)
+    }
+
+    fn bytes(&self, at: Lsn, len: usize) -> Result<Vec<u8>, ReadError> {
+        let mut bytes = vec![0; len];
+        if len > 0 {
             self.log
-                .read_bytes(at, &mut value)
+                .read_bytes(at, &mut bytes)
                 .map_err(|e| ReadError::Io { at, cause: e.to_string() })?;
         }
-        Ok(value)
+        Ok(bytes)
+    }
+
+    /// Key and value of an entry; refused unless they have the entry's digest.
+    pub(crate) fn read_both(&self, entry: &Indexed) -> Result<KeyValue, ReadError> {
+        let Slot { at, len, key_len, .. } = entry.slot;
+        let key_len = usize::from(key_len);
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let start = at.0.checked_sub(key_len as u64).filter(|_| len <= VALUE_MAX);
+        let start = Lsn(start.ok_or(ReadError::Corrupt { at })?);
+        let mut key = self.bytes(start, key_len + len)?;
+        let value = key.split_off(key_len);
+        if leaf_digest(&key, &value) == entry.digest {
+            Ok((key, value))
+        } else {
+            Err(ReadError::Corrupt { at })
+        }
     }
 
     /// The value of an entry; refused unless it has the entry's digest.

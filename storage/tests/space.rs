@@ -109,3 +109,27 @@ fn the_log_within_its_bound_is_left_alone() {
     assert_eq!((store.stats().relocated_bytes, store.stats().recycled_segments), (0, 0));
     store.changes(start).unwrap();
 }
+
+/// An empty value takes no reading, but its key is in the log all the same: segments with nothing but empty
+/// values counted as dead once, when pages still kept the keys.
+#[test]
+fn keys_of_empty_values_outlive_their_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), options()).unwrap();
+    let mut txn = store.begin();
+    txn.create_keyspace(keyspace(2), Class::Replicated);
+    txn.commit_blocking().unwrap();
+    for key in 0..300u32 {
+        put(&store, key, b"");
+    }
+    for _ in 0..3 {
+        for key in 1_000..1_200u32 {
+            put(&store, key, &[7; 300]);
+        }
+        store.checkpoint().unwrap();
+    }
+    assert!(store.stats().recycled_segments > 0, "{:?}", store.stats());
+    let model = contents(&store);
+    drop(store);
+    check(&Store::open(dir.path(), options()).unwrap(), &[&model], "reopened");
+}

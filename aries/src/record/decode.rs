@@ -49,7 +49,7 @@ impl<'a> Record<'a> {
             kind::CHECKPOINT_BEGIN => r.finish(Record::CheckpointBegin),
             kind::CHECKPOINT_END => decode_checkpoint_end(r),
             kind::RELOCATION => {
-                let (keyspace, key, version) = (r.varint_u32()?, r.bytes()?, r.varint()?);
+                let (keyspace, version, key) = (r.varint_u32()?, r.varint()?, r.bytes()?);
                 Ok(Record::Relocation(Relocation { keyspace, key, version, value: r.rest() }))
             }
             kind => Err(RecordError::UnknownKind(kind)),
@@ -59,9 +59,9 @@ impl<'a> Record<'a> {
 
 fn decode_update(flags: u8, mut r: Reader<'_>) -> Result<Record<'_>, RecordError> {
     let keyspace = r.varint_u32()?;
-    let key = r.bytes()?;
     let txn = if flags & flag::TXN == 0 { None } else { Some((TxnId(r.varint()?), r.varint()?)) };
     let before = read_before(flags, &mut r)?;
+    let key = r.bytes()?;
     // Undo needs what a transaction's update replaced; a frame's own update has nothing to undo.
     if txn.is_some() == (before == Before::Omitted) {
         return Err(RecordError::Malformed);

@@ -8,7 +8,8 @@ use crate::codec::put_varint;
 const BEFORE_LEN: usize = 8 + 4 + 8 + 32;
 
 impl Update<'_> {
-    /// Bytes that precede the value in the encoded record: its position is the record's plus this.
+    /// Bytes that precede the value in the encoded record: its position is the record's plus this. The
+    /// key comes right before it.
     pub fn value_offset(&self) -> usize {
         let Self { txn, keyspace, key, before, .. } = self;
         let txn = txn.map_or(0, |(t, prev)| varint_len(t.0) + varint_len(prev));
@@ -22,7 +23,7 @@ impl Update<'_> {
 }
 
 impl Relocation<'_> {
-    /// Bytes that precede the value in the encoded record.
+    /// Bytes that precede the value in the encoded record; the key comes right before it.
     pub fn value_offset(&self) -> usize {
         let key = self.key.len();
         let numbers = varint_len(u64::from(self.keyspace)) + varint_len(key as u64);
@@ -66,8 +67,8 @@ impl Record<'_> {
             Record::Relocation(r) => {
                 out.push(kind::RELOCATION);
                 put_varint(out, u64::from(r.keyspace));
-                put_bytes(out, r.key);
                 put_varint(out, r.version);
+                put_bytes(out, r.key);
                 out.extend_from_slice(r.value);
             }
         }
@@ -84,12 +85,12 @@ fn encode_update(u: &Update<'_>, out: &mut Vec<u8>) {
     }
     out.push(first);
     put_varint(out, u64::from(u.keyspace));
-    put_bytes(out, u.key);
     if let Some((txn, prev)) = u.txn {
         put_varint(out, txn.0);
         put_varint(out, prev);
     }
     put_before(out, &u.before);
+    put_bytes(out, u.key);
     if let After::Value(value) = u.after {
         out.extend_from_slice(value);
     }

@@ -8,6 +8,6 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(proof) = Proof::decode(bytes) {
         assert_eq!(proof.encode(), bytes);
         assert!(bytes.len() <= Proof::MAX_ENCODED_BYTES);
-        assert!(proof.verify(&Digest([1; 32]), &KeyHash([0x5a; 32])).is_err());
+        assert!(proof.verify(&Digest([1; 32]), &KeyHash([0x5a; KeyHash::BYTES])).is_err());
     }
 });

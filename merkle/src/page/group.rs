@@ -1,12 +1,11 @@
-//! Leaves as their group's digest is made of them: spot and digest of each, one after the other.
+//! Leaves as their group's digest is made of them: key hash and digest of each, one after the other.
 
 use super::PAGE_LEAVES_MAX;
-use super::spot::{SPOT_BYTES, Spot};
-use crate::digest::Digest;
+use crate::digest::{Digest, KeyHash};
 use crate::hash::{self, BLOCK_BYTES, BLOCKS_MAX};
 
 /// Bytes of a leaf in the input of its group's digest.
-pub(crate) const ENTRY_BYTES: usize = SPOT_BYTES + 32;
+pub(crate) const ENTRY_BYTES: usize = KeyHash::BYTES + 32;
 
 /// A leaf in the input of its group's digest.
 pub(crate) type Entry = [u8; ENTRY_BYTES];
@@ -14,18 +13,18 @@ pub(crate) type Entry = [u8; ENTRY_BYTES];
 const _: () = assert!(PAGE_LEAVES_MAX * ENTRY_BYTES <= BLOCKS_MAX * BLOCK_BYTES);
 
 /// A leaf as it goes into its group's digest.
-pub(crate) fn entry(spot: &Spot, digest: &Digest) -> Entry {
+pub(crate) fn entry(hash: &KeyHash, digest: &Digest) -> Entry {
     let mut entry = [0; ENTRY_BYTES];
-    entry[..SPOT_BYTES].copy_from_slice(spot);
-    entry[SPOT_BYTES..].copy_from_slice(&digest.0);
+    entry[..KeyHash::BYTES].copy_from_slice(&hash.0);
+    entry[KeyHash::BYTES..].copy_from_slice(&digest.0);
     entry
 }
 
 #[inline]
-pub(crate) fn spot_of(entry: &Entry) -> &Spot {
+pub(crate) fn hash_of(entry: &Entry) -> KeyHash {
     match entry.first_chunk() {
-        Some(spot) => spot,
-        None => unreachable!("an entry begins with a spot"),
+        Some(hash) => KeyHash(*hash),
+        None => unreachable!("an entry begins with a key hash"),
     }
 }
 

@@ -3,15 +3,15 @@
 //! A page is a maximal subtree of at most [`PAGE_LEAVES_MAX`] leaves. Clones share its bytes, and
 //! never change with each other: what is shared is copied before it is changed.
 //!
-//! - [`spot`]: where a leaf stands;
 //! - [`group`]: what the digest of leaves is made of;
 //! - [`packed`]: a page's bytes, with what a leaf [keeps](value) beside key and digest;
-//! - [`search`]: where in a page a spot stands.
+//! - [`splice`]: a page with one leaf more or less;
+//! - [`search`]: where in a page a key hash stands.
 
 pub(crate) mod group;
 pub(crate) mod packed;
 mod search;
-mod spot;
+mod splice;
 mod value;
 
 use std::marker::PhantomData;
@@ -20,32 +20,26 @@ use std::sync::Arc;
 use crate::digest::{Digest, KeyHash};
 use crate::prefetch::prefetch_arc;
 use crate::prefix::Prefix;
-use group::spot_of;
+use group::hash_of;
 pub use packed::Guess;
 use packed::{Loose, NewPage};
 use search::{find, share};
-pub(crate) use spot::{SPOT_BYTES, Spot, spot, spot_bit, spot_head};
 pub use value::PageValue;
 
 /// The most leaves of a page, and of what the digest format hashes as one group.
 pub const PAGE_LEAVES_MAX: usize = 16;
 
-/// A leaf: a key, the digest of key and value, and what the user keeps with them.
+/// A leaf: the hash of a key, the digest of key and value, and what the user keeps with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf<'a, V> {
-    /// The key.
+    /// Hash of the key.
+    pub hash: KeyHash,
+    /// The key, or nothing where the user has it elsewhere.
     pub key: &'a [u8],
     /// See [`leaf_digest`](crate::leaf_digest).
     pub digest: Digest,
     /// Kept with the leaf; in no digest.
     pub value: V,
-}
-
-impl<V> Leaf<'_, V> {
-    /// Hash of the key; computed when asked for.
-    pub fn key_hash(&self) -> KeyHash {
-        KeyHash::of(self.key)
-    }
 }
 
 /// Why leaves make no page.
@@ -78,12 +72,12 @@ impl<V> Clone for Page<V> {
 }
 
 impl<V> Page<V> {
-    /// Asks for all but the keys of a page of so many leaves; see [`prefetch`](mod@crate::prefetch).
+    /// Asks for all but kept keys of a page of so many leaves; see [`prefetch`](mod@crate::prefetch).
     pub fn prefetch(&self, leaves: u32)
     where
         V: PageValue,
     {
-        self.prefetch_bytes(packed::bytes_before_keys::<V>(leaves));
+        self.prefetch_bytes(packed::bytes_but_keys::<V>(leaves));
     }
 
     /// Asks for its first bytes.
@@ -98,7 +92,7 @@ impl<V> Page<V> {
         V: PageValue,
     {
         let leaves = u32::try_from(self.len()).unwrap_or(0);
-        (self.bytes.as_ptr().addr(), packed::bytes_before_keys::<V>(leaves))
+        (self.bytes.as_ptr().addr(), packed::bytes_but_keys::<V>(leaves))
     }
 
     /// Whether both are the same page in memory: one made from the other by cloning.
@@ -112,40 +106,27 @@ impl<V: PageValue> Page<V> {
     ///
     /// # Errors
     /// When they are not in order, not all under `prefix`, none, or too many.
-    pub fn build<K: AsRef<[u8]>>(
+    pub fn build<'a>(
         prefix: Prefix,
-        leaves: impl IntoIterator<Item = (K, Digest, V)>,
+        leaves: impl IntoIterator<Item = Leaf<'a, V>>,
     ) -> Result<Self, PageError> {
-        let mut own = Vec::with_capacity(PAGE_LEAVES_MAX);
-        let mut last: Option<Spot> = None;
-        for (key, digest, value) in leaves {
-            let hash = KeyHash::of(key.as_ref());
-            let spot = *spot(&hash);
+        let mut own: Vec<Loose<'a, V>> = Vec::with_capacity(PAGE_LEAVES_MAX);
+        for Leaf { hash, key, digest, value } in leaves {
             if own.len() == PAGE_LEAVES_MAX {
                 return Err(PageError::TooMany);
             }
-            if last.is_some_and(|last| last >= spot) {
+            if own.last().is_some_and(|last| last.hash >= hash) {
                 return Err(PageError::OutOfOrder);
             }
             if !prefix.contains(&hash) {
                 return Err(PageError::Outside);
             }
-            last = Some(spot);
-            own.push((key, spot, digest, value));
+            own.push(Loose { hash, digest, value, key });
         }
         if own.is_empty() {
             return Err(PageError::Empty);
         }
-        let leaves: Vec<_> = own
-            .iter()
-            .map(|(key, spot, digest, value)| Loose {
-                spot: *spot,
-                digest: *digest,
-                value: *value,
-                key: key.as_ref(),
-            })
-            .collect();
-        let mut page = NewPage::of(u8::try_from(prefix.len()).unwrap_or(u8::MAX), &leaves);
+        let mut page = NewPage::of(u8::try_from(prefix.len()).unwrap_or(u8::MAX), &own);
         let digest = crate::hash::group(page.hash_input());
         page.seal(&digest);
         Ok(page.finish())
@@ -153,20 +134,18 @@ impl<V: PageValue> Page<V> {
 
     /// What the key hashes of all leaves in the page, and of no others, start with.
     pub fn prefix(&self) -> Prefix {
-        let mut hash = [0; 32];
-        hash[..SPOT_BYTES].copy_from_slice(spot_of(&self.entries()[0]));
-        Prefix::of(&KeyHash(hash), usize::from(self.bits()))
+        Prefix::of(&hash_of(&self.entries()[0]), usize::from(self.bits()))
     }
 
     /// The leaf whose key has this hash. The key itself need not be compared: nobody finds two keys
-    /// for one spot.
+    /// of one hash.
     pub fn get(&self, hash: &KeyHash) -> Option<Leaf<'_, V>> {
-        self.find(spot(hash)).ok().map(|at| self.leaf(at))
+        self.find(hash).ok().map(|at| self.leaf(at))
     }
 
     /// Digest and value of the key that has this hash. Touches no key.
     pub fn entry(&self, hash: &KeyHash) -> Option<(Digest, V)> {
-        let at = self.find(spot(hash)).ok()?;
+        let at = self.find(hash).ok()?;
         Some((group::digest_of(&self.entries()[at]), self.value(at)))
     }
 
@@ -187,19 +166,20 @@ impl<V: PageValue> Page<V> {
     }
 
     pub(crate) fn leaf(&self, at: usize) -> Leaf<'_, V> {
-        let digest = group::digest_of(&self.entries()[at]);
-        Leaf { key: self.key(at), digest, value: self.value(at) }
+        let entry = &self.entries()[at];
+        let (hash, digest) = (hash_of(entry), group::digest_of(entry));
+        Leaf { hash, key: self.key(at), digest, value: self.value(at) }
     }
 
     /// A leaf as a new page takes it.
     pub(crate) fn loose(&self, at: usize) -> Loose<'_, V> {
-        let Leaf { key, digest, value } = self.leaf(at);
-        Loose { spot: *spot_of(&self.entries()[at]), digest, value, key }
+        let Leaf { hash, key, digest, value } = self.leaf(at);
+        Loose { hash, digest, value, key }
     }
 
-    /// Position of the leaf at `spot`, or where it would be.
-    pub(crate) fn find(&self, spot: &Spot) -> Result<usize, usize> {
-        find(self.entries(), self.bits(), spot)
+    /// Position of the leaf of `hash`, or where it would be.
+    pub(crate) fn find(&self, hash: &KeyHash) -> Result<usize, usize> {
+        find(self.entries(), self.bits(), hash)
     }
 }
 
@@ -213,39 +193,56 @@ impl<V: PageValue> std::fmt::Debug for Page<V> {
 mod tests {
     use super::*;
 
-    fn leaves(count: u64) -> Vec<(Vec<u8>, Digest, u64)> {
+    /// Keys, and a digest and value for each, in order of hash.
+    fn keys(count: u64) -> Vec<Vec<u8>> {
         let mut keys: Vec<Vec<u8>> =
             (0..count).map(|key| vec![7; usize::try_from(key).unwrap()]).collect();
         keys.sort_by_key(|key| KeyHash::of(key));
-        keys.into_iter().zip(0..).map(|(key, at)| (key, Digest([9; 32]), at)).collect()
+        keys
+    }
+
+    /// Their leaves, with keys or without.
+    fn leaves(keys: &[Vec<u8>], kept: bool) -> Vec<Leaf<'_, u64>> {
+        let leaf = |(key, value): (&'_ Vec<u8>, u64)| (KeyHash::of(key), value);
+        keys.iter()
+            .zip(keys.iter().zip(0..).map(leaf))
+            .map(|(key, (hash, value))| Leaf {
+                hash,
+                key: if kept { key } else { &[] },
+                digest: Digest([9; 32]),
+                value,
+            })
+            .collect()
     }
 
     #[test]
     fn a_page_gives_back_what_it_was_built_from() {
-        for count in 1..=16 {
-            let from = leaves(count);
-            let page = Page::build(Prefix::ROOT, from.iter().cloned()).unwrap();
-            let back: Vec<_> =
-                page.iter().map(|leaf| (leaf.key.to_vec(), leaf.digest, leaf.value)).collect();
-            assert_eq!(back, from);
-            for (key, digest, value) in &from {
-                let hash = KeyHash::of(key);
-                let leaf = Leaf { key, digest: *digest, value: *value };
-                assert_eq!(page.get(&hash), Some(leaf));
+        for (count, kept) in (1..=16).flat_map(|count| [(count, true), (count, false)]) {
+            let keys = keys(count);
+            let from = leaves(&keys, kept);
+            let page = Page::build(Prefix::ROOT, from.iter().copied()).unwrap();
+            assert_eq!(page.iter().collect::<Vec<_>>(), from);
+            for leaf in &from {
+                assert_eq!(page.get(&leaf.hash), Some(*leaf));
+                assert_eq!(page.entry(&leaf.hash), Some((leaf.digest, leaf.value)));
             }
-            assert_eq!(page.get(&KeyHash([0; 32])), None);
+            assert_eq!(page.get(&KeyHash([0; KeyHash::BYTES])), None);
         }
     }
 
     // A pool that counts less than it holds outgrows its bound.
     #[test]
     fn a_page_counts_every_byte_that_it_takes() {
-        for count in 1..=16 {
-            let page = Page::build(Prefix::ROOT, leaves(count)).unwrap();
-            let keys: usize = page.iter().map(|leaf| leaf.key.len()).sum();
-            let spots = (56 * page.len()).next_multiple_of(64);
+        for count in 2..=16 {
+            let keys = keys(count);
             let counts = 2 * size_of::<usize>();
-            assert_eq!(page.heap_bytes(), counts + 34 + spots + (8 + 4) * page.len() + keys);
+            let groups = (56 * keys.len()).next_multiple_of(64);
+            let but_keys = counts + 34 + groups + 8 * keys.len();
+            let bytes =
+                |kept| Page::build(Prefix::ROOT, leaves(&keys, kept)).map(|page| page.heap_bytes());
+            assert_eq!(bytes(false), Ok(but_keys));
+            let kept: usize = keys.iter().map(|key| key.len() + 4).sum();
+            assert_eq!(bytes(true), Ok(but_keys + kept));
         }
     }
 
@@ -258,38 +255,39 @@ mod tests {
             page.seal(&digest);
             page
         };
-        for count in 2..=16u64 {
-            let all = leaves(count);
-            let whole = Page::build(Prefix::ROOT, all.iter().cloned()).unwrap();
+        for (count, kept) in (2..=16).flat_map(|count| [(count, true), (count, false)]) {
+            let keys = keys(count);
+            let all = leaves(&keys, kept);
+            let whole = Page::build(Prefix::ROOT, all.iter().copied()).unwrap();
             for at in 0..all.len() {
                 let mut others = all.clone();
-                let (key, digest, value) = others.remove(at);
+                let Leaf { hash, key, digest, value } = others.remove(at);
                 let without = Page::build(Prefix::ROOT, others).unwrap();
                 let mut page = whole.clone();
                 page.remove(at);
                 let page = sealed(page);
-                assert_eq!(page.bytes, without.bytes, "{at} of {count}");
-                let spot = *spot(&KeyHash::of(&key));
+                assert_eq!(page.bytes, without.bytes, "{at} of {count}, {kept}");
                 let mut page = without.clone();
-                let here = page.find(&spot).unwrap_err();
-                page.insert(here, &Loose { spot, digest, value, key: &key });
-                assert_eq!(sealed(page).bytes, whole.bytes, "{at} of {count}");
+                let here = page.find(&hash).unwrap_err();
+                page.insert(here, &Loose { hash, digest, value, key });
+                assert_eq!(sealed(page).bytes, whole.bytes, "{at} of {count}, {kept}");
             }
         }
     }
 
     #[test]
     fn leaves_that_make_no_page_are_refused() {
-        let mut from = leaves(16);
-        let build = |prefix, from: &[(Vec<u8>, Digest, u64)]| {
-            Page::build(prefix, from.iter().cloned()).map(|page| page.len())
+        let (keys, more) = (keys(16), keys(17));
+        let mut from = leaves(&keys, true);
+        let build = |prefix, from: &[Leaf<'_, u64>]| {
+            Page::build(prefix, from.iter().copied()).map(|page| page.len())
         };
         assert_eq!(build(Prefix::ROOT, &[]), Err(PageError::Empty));
-        assert_eq!(build(Prefix::ROOT, &leaves(17)), Err(PageError::TooMany));
+        assert_eq!(build(Prefix::ROOT, &leaves(&more, true)), Err(PageError::TooMany));
         assert_eq!(build(Prefix::ROOT.child(0), &from), Err(PageError::Outside));
         assert_eq!(build(Prefix::ROOT.child(1), &from), Err(PageError::Outside));
-        assert_eq!(build(Prefix::of(&KeyHash::of(&from[3].0), 100), &from[3..4]), Ok(1));
-        from[4] = from[3].clone();
+        assert_eq!(build(Prefix::of(&from[3].hash, 100), &from[3..4]), Ok(1));
+        from[4] = from[3];
         assert_eq!(build(Prefix::ROOT, &from), Err(PageError::OutOfOrder));
         from.swap(0, 1);
         assert_eq!(build(Prefix::ROOT, &from), Err(PageError::OutOfOrder));

@@ -4,35 +4,37 @@
 //! |---|---|---|
 //! | 0 | 32 | digest of the page |
 //! | 32 | 1 | bits of the prefix |
-//! | 33 | 1 | number of leaves, n |
-//! | 34 | 56 n, zeros up to a multiple of 64 | spot and digest of each leaf: the digest's input as it is |
+//! | 33 | 1 | number of leaves, n; `0x80` added where keys are kept |
+//! | 34 | 56 n, zeros up to a multiple of 64 | hash and digest of each leaf: the digest's input as it is |
 //! | | `V::BYTES` n | what is kept with each leaf |
 //! | | 4 n | ends of the keys, counted from the first key |
 //! | | | the keys |
+//!
+//! The last two are there only if a leaf keeps a key that is not empty.
 //!
 //! A changed page costs one allocation and one copy, and a look at a leaf touches few cache lines.
 
 use std::iter::repeat_n;
 use std::marker::PhantomData;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::group::{ENTRY_BYTES, Entry, blocks, entry};
-use super::spot::Spot;
 use super::{Page, PageValue};
-use crate::digest::Digest;
+use crate::digest::{Digest, KeyHash};
 use crate::hash::BLOCK_BYTES;
 use crate::prefetch::prefetch;
 
 const BITS_AT: usize = 32;
-const LEN_AT: usize = 33;
-const ENTRIES_AT: usize = 34;
+pub(super) const LEN_AT: usize = 33;
+pub(super) const ENTRIES_AT: usize = 34;
 const END_BYTES: usize = 4;
+/// In the byte at [`LEN_AT`]: keys are kept.
+const KEYED: u8 = 0x80;
 
 /// A leaf that is in no page yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Loose<'a, V> {
-    pub(crate) spot: Spot,
+    pub(crate) hash: KeyHash,
     pub(crate) digest: Digest,
     pub(crate) value: V,
     pub(crate) key: &'a [u8],
@@ -45,32 +47,27 @@ pub(crate) struct NewPage<V> {
 }
 
 impl<V: PageValue> NewPage<V> {
-    /// A page of leaves in order, whose spots all begin with the same `bits` bits.
+    /// A page of leaves in order, whose hashes all begin with the same `bits` bits.
     pub(crate) fn of(bits: u8, leaves: &[Loose<'_, V>]) -> Self {
-        let at = At::<V>::of(leaves.len());
         let keys: usize = leaves.iter().map(|leaf| leaf.key.len()).sum();
+        let at = At::<V>::of(leaves.len(), keys > 0);
         let mut page = Self { bytes: repeat_n(0, at.keys() + keys).collect(), value: PhantomData };
         let bytes = page.bytes_mut();
         bytes[BITS_AT] = bits;
-        bytes[LEN_AT] = u8::try_from(leaves.len()).unwrap_or(u8::MAX);
-        let mut end = 0;
+        bytes[LEN_AT] = head(leaves.len(), keys > 0);
         for (i, leaf) in leaves.iter().enumerate() {
-            let start = at.keys() + end;
-            bytes[start..start + leaf.key.len()].copy_from_slice(leaf.key);
-            end += leaf.key.len();
-            let Ok(short) = u32::try_from(end) else {
-                panic!("the keys of a page are below 4 GiB")
-            };
-            bytes[at.end(i)..][..END_BYTES].copy_from_slice(&short.to_le_bytes());
-            let entry = entry(&leaf.spot, &leaf.digest);
+            let entry = entry(&leaf.hash, &leaf.digest);
             bytes[at.entry(i)..][..ENTRY_BYTES].copy_from_slice(&entry);
             leaf.value.put(&mut bytes[at.value(i)..][..V::BYTES]);
+        }
+        if keys > 0 {
+            put_keys(&at, bytes, leaves);
         }
         page
     }
 
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.bytes[LEN_AT])
+        usize::from(self.bytes[LEN_AT] & !KEYED)
     }
 
     /// What the page's digest is made of: whole blocks.
@@ -100,18 +97,41 @@ impl<V: PageValue> NewPage<V> {
     }
 }
 
+/// Puts the keys of leaves and where each ends.
+fn put_keys<V: PageValue>(at: &At<V>, bytes: &mut [u8], leaves: &[Loose<'_, V>]) {
+    let mut end = 0;
+    for (i, leaf) in leaves.iter().enumerate() {
+        let start = at.keys() + end;
+        bytes[start..start + leaf.key.len()].copy_from_slice(leaf.key);
+        end += leaf.key.len();
+        bytes[at.end(i)..][..END_BYTES].copy_from_slice(&short(end).to_le_bytes());
+    }
+}
+
+/// The byte at [`LEN_AT`].
+pub(super) fn head(leaves: usize, keyed: bool) -> u8 {
+    u8::try_from(leaves).unwrap_or(!KEYED) | if keyed { KEYED } else { 0 }
+}
+
+/// The end of a key as it is kept.
+pub(super) fn short(end: usize) -> u32 {
+    let Ok(end) = u32::try_from(end) else { panic!("the keys of a page are below 4 GiB") };
+    end
+}
+
 /// Where things are in a page of so many leaves.
-struct At<V> {
+pub(super) struct At<V> {
     leaves: usize,
-    values: usize,
+    pub(super) values: usize,
+    keyed: bool,
     value: PhantomData<fn() -> V>,
 }
 
 impl<V: PageValue> At<V> {
     #[inline]
-    fn of(leaves: usize) -> Self {
+    pub(super) fn of(leaves: usize, keyed: bool) -> Self {
         let values = ENTRIES_AT + blocks(leaves) * BLOCK_BYTES;
-        Self { leaves, values, value: PhantomData }
+        Self { leaves, values, keyed, value: PhantomData }
     }
 
     #[inline]
@@ -130,16 +150,16 @@ impl<V: PageValue> At<V> {
         self.values + V::BYTES * self.leaves + END_BYTES * i
     }
 
-    /// Where the keys begin.
+    /// Where the keys begin, or would.
     #[inline]
-    fn keys(&self) -> usize {
-        self.end(self.leaves)
+    pub(super) fn keys(&self) -> usize {
+        if self.keyed { self.end(self.leaves) } else { self.value(self.leaves) }
     }
 }
 
-/// Bytes of a page of so many leaves that come before its keys.
-pub(crate) fn bytes_before_keys<V: PageValue>(leaves: u32) -> usize {
-    At::<V>::of(usize::try_from(leaves).unwrap_or(0)).keys()
+/// Bytes of a page of so many leaves but for kept keys.
+pub(crate) fn bytes_but_keys<V: PageValue>(leaves: u32) -> usize {
+    At::<V>::of(usize::try_from(leaves).unwrap_or(0), false).keys()
 }
 
 /// Where in a page's memory a lookup will most likely look: byte offsets of an entry and of its value.
@@ -155,7 +175,7 @@ const GUESS_SLACK: usize = ENTRY_BYTES;
 
 /// A lookup that comes out at leaf `i`, if hashes are spread evenly.
 pub(crate) fn guess<V: PageValue>(i: u32, leaves: u32) -> Guess {
-    let at = At::<V>::of(usize::try_from(leaves).unwrap_or(0));
+    let at = At::<V>::of(usize::try_from(leaves).unwrap_or(0), false);
     let i = usize::try_from(i).unwrap_or(0);
     Guess { entry: ENTRIES_AT + ENTRY_BYTES * i, value: at.value(i) }
 }
@@ -175,7 +195,7 @@ impl Guess {
 impl<V: PageValue> Page<V> {
     /// Gives a leaf another digest and value. The page is to be sealed afterwards.
     pub(crate) fn set(&mut self, i: usize, digest: &Digest, value: &V) {
-        let at = At::<V>::of(self.len());
+        let at = self.at();
         let bytes = Arc::make_mut(&mut self.bytes);
         let entry_end = at.entry(i) + ENTRY_BYTES;
         bytes[entry_end - 32..entry_end].copy_from_slice(&digest.0);
@@ -193,73 +213,16 @@ impl<V: PageValue> Page<V> {
     }
 }
 
-/// A page with one leaf more, or one less: what stays is copied in long runs.
-impl<V: PageValue> Page<V> {
-    /// Puts a leaf where [`find`](Self::find) says that it would be. The page is to be sealed
-    /// afterwards.
-    pub(crate) fn insert(&mut self, i: usize, leaf: &Loose<'_, V>) {
-        self.splice(i..i, Some(leaf));
-    }
-
-    /// Takes a leaf away; it is not the last one. The page is to be sealed afterwards.
-    pub(crate) fn remove(&mut self, i: usize) {
-        self.splice(i..i + 1, None);
-    }
-
-    /// Replaces leaves by one, or by none.
-    fn splice(&mut self, gone: Range<usize>, new: Option<&Loose<'_, V>>) {
-        let (old, len) = (At::<V>::of(self.len()), self.len());
-        let count = len - gone.len() + usize::from(new.is_some());
-        let at = At::<V>::of(count);
-        let keys_at = |i: usize| old.keys() + if i == 0 { 0 } else { self.end(&old, i - 1) };
-        let (front, back) = (keys_at(gone.start), keys_at(gone.end));
-        let key = new.map_or(&[][..], |leaf| leaf.key);
-        let mut bytes = Vec::with_capacity(at.keys() + self.bytes.len() - old.keys() + key.len());
-        bytes.extend_from_slice(&self.bytes[..ENTRIES_AT]);
-        bytes[LEN_AT] = u8::try_from(count).unwrap_or(u8::MAX);
-        bytes.extend_from_slice(self.entries()[..gone.start].as_flattened());
-        if let Some(leaf) = new {
-            bytes.extend_from_slice(&entry(&leaf.spot, &leaf.digest));
-        }
-        bytes.extend_from_slice(self.entries()[gone.end..].as_flattened());
-        bytes.resize(at.values, 0);
-        let values = &self.bytes[old.values..][..V::BYTES * len];
-        bytes.extend_from_slice(&values[..V::BYTES * gone.start]);
-        if let Some(leaf) = new {
-            let here = bytes.len();
-            bytes.resize(here + V::BYTES, 0);
-            leaf.value.put(&mut bytes[here..]);
-        }
-        bytes.extend_from_slice(&values[V::BYTES * gone.end..]);
-        // By how much the keys that follow have moved; wraps as it is also negative.
-        let moved = key.len().wrapping_sub(back - front);
-        for i in 0..gone.start {
-            push_end(&mut bytes, self.end(&old, i));
-        }
-        if new.is_some() {
-            push_end(&mut bytes, front - old.keys() + key.len());
-        }
-        for i in gone.end..len {
-            push_end(&mut bytes, self.end(&old, i).wrapping_add(moved));
-        }
-        bytes.extend_from_slice(&self.bytes[old.keys()..front]);
-        bytes.extend_from_slice(key);
-        bytes.extend_from_slice(&self.bytes[back..]);
-        self.bytes = Arc::from(bytes);
-    }
-}
-
-fn push_end(bytes: &mut Vec<u8>, end: usize) {
-    let Ok(end) = u32::try_from(end) else { panic!("the keys of a page are below 4 GiB") };
-    bytes.extend_from_slice(&end.to_le_bytes());
-}
-
 /// Reading of a page's bytes.
 impl<V: PageValue> Page<V> {
     /// Number of leaves, at least one.
     #[expect(clippy::len_without_is_empty, reason = "a page is never empty")]
     pub fn len(&self) -> usize {
-        usize::from(self.bytes[LEN_AT])
+        usize::from(self.bytes[LEN_AT] & !KEYED)
+    }
+
+    pub(super) fn at(&self) -> At<V> {
+        At::of(self.len(), self.bytes[LEN_AT] & KEYED != 0)
     }
 
     /// What stands for the page in the trie above it.
@@ -272,25 +235,33 @@ impl<V: PageValue> Page<V> {
         self.bytes[BITS_AT]
     }
 
-    /// Spot and digest of each leaf.
+    /// Key hash and digest of each leaf.
     #[inline]
     pub(crate) fn entries(&self) -> &[Entry] {
         self.bytes[ENTRIES_AT..][..ENTRY_BYTES * self.len()].as_chunks().0
     }
 
     pub(crate) fn value(&self, i: usize) -> V {
-        V::get(&self.bytes[At::<V>::of(self.len()).value(i)..][..V::BYTES])
+        V::get(&self.bytes[self.at().value(i)..][..V::BYTES])
     }
 
+    /// The key of a leaf, if it is kept.
     pub(crate) fn key(&self, i: usize) -> &[u8] {
-        let at = At::<V>::of(self.len());
-        let keys = &self.bytes[at.keys()..];
-        let start = if i == 0 { 0 } else { self.end(&at, i - 1) };
-        &keys[start..self.end(&at, i)]
+        let at = self.at();
+        &self.bytes[at.keys()..][self.key_start(&at, i)..self.end(&at, i)]
     }
 
+    /// Where the kept key of leaf `i` begins, counted from the first one.
+    pub(super) fn key_start(&self, at: &At<V>, i: usize) -> usize {
+        if i == 0 { 0 } else { self.end(at, i - 1) }
+    }
+
+    /// Where the kept key of leaf `i` ends, counted from where the first one begins.
     #[inline]
-    fn end(&self, at: &At<V>, i: usize) -> usize {
+    pub(super) fn end(&self, at: &At<V>, i: usize) -> usize {
+        if !at.keyed {
+            return 0;
+        }
         let end = self.bytes[at.end(i)..].first_chunk().map_or(0, |end| u32::from_le_bytes(*end));
         usize::try_from(end).unwrap_or(usize::MAX)
     }

@@ -1,19 +1,19 @@
-//! Where in a page a spot stands.
+//! Where in a page a key hash stands.
 
 use std::cmp::Ordering;
 
-use super::group::{Entry, spot_of};
-use super::spot::{Spot, spot_head};
+use super::group::{Entry, hash_of};
+use crate::digest::KeyHash;
 
-/// Position of `spot` among sorted entries, or where it would be.
+/// Position of `hash` among sorted entries, or where it would be.
 ///
-/// Spots under a prefix of `bits` bits are spread evenly, so the place that the spot's next bits
+/// Hashes under a prefix of `bits` bits are spread evenly, so the place that the next bits
 /// point at is off by little, and few cache lines are touched.
-pub(super) fn find(entries: &[Entry], bits: u8, spot: &Spot) -> Result<usize, usize> {
-    let head = spot_head(spot);
+pub(super) fn find(entries: &[Entry], bits: u8, hash: &KeyHash) -> Result<usize, usize> {
+    let head = hash.head();
     let below = |at: usize| {
-        let own = spot_of(&entries[at]);
-        spot_head(own).cmp(&head).then_with(|| own.cmp(spot))
+        let own = hash_of(&entries[at]);
+        own.head().cmp(&head).then_with(|| own.cmp(hash))
     };
     let len = u32::try_from(entries.len()).unwrap_or(0);
     let mut at = usize::try_from(share(head, usize::from(bits), len)).unwrap_or(0);

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use super::{MAX_BUCKET_BITS, MAX_WIDTH_BITS, ReconcileError};
 use crate::digest::{Digest, KeyHash};
-use crate::page::group::{self, Entry, spot_of};
-use crate::page::{Page, spot_head};
+use crate::page::Page;
+use crate::page::group::{self, Entry, hash_of};
 use crate::pages::Pages;
 use crate::prefix::Prefix;
 use crate::trie::{Leaves, Place};
@@ -62,7 +62,7 @@ impl Base {
     }
 
     fn prefix(self) -> Prefix {
-        let mut hash = [0; 32];
+        let mut hash = [0; KeyHash::BYTES];
         hash[..8].copy_from_slice(&self.head.to_be_bytes());
         Prefix::of(&KeyHash(hash), usize::from(self.len))
     }
@@ -103,7 +103,7 @@ impl<'a, P: Pages> Bucket<'a, P> {
         let content = match place {
             Place::Page(end) if depth < base.len => {
                 let page = view.pages.load(&end.handle).map_err(|_| ReconcileError::Unreadable)?;
-                let head = |entry: &Entry| spot_head(spot_of(entry));
+                let head = |entry: &Entry| hash_of(entry).head();
                 let from = page.entries().partition_point(|entry| head(entry) < base.head);
                 let upto = page.entries().partition_point(|entry| head(entry) <= base.last());
                 Content::Part(page, from..upto)
@@ -147,7 +147,7 @@ mod tests {
         // Half of the bytes from a few values: buckets of all sizes.
         let byte = prop_oneof![Just(0u8), Just(0x80), Just(0x81), any::<u8>()];
         let hash = prop::collection::vec(byte, 8).prop_map(|front| {
-            let mut bytes = [0; 32];
+            let mut bytes = [0; KeyHash::BYTES];
             bytes[..8].copy_from_slice(&front);
             KeyHash(bytes)
         });
@@ -157,7 +157,7 @@ mod tests {
     /// Keys are their own hashes.
     fn trie_of(hashes: &[KeyHash]) -> Mem {
         let mut view = View::new(Trie::new(), MemPages::new());
-        let put = |hash: &'_ KeyHash| (*hash, Some((Digest(hash.0), ())));
+        let put = |hash: &'_ KeyHash| (*hash, Some((Digest([hash.0[7]; 32]), ())));
         let mut changes: Vec<_> = hashes
             .iter()
             .map(|hash| {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn keys(leaves: Leaves<'_, MemPages<()>>) -> Vec<KeyHash> {
-        leaves.map(|held| KeyHash(held.unwrap().key().try_into().unwrap())).collect()
+        leaves.map(|held| held.unwrap().key_hash()).collect()
     }
 
     proptest! {
@@ -195,7 +195,7 @@ mod tests {
             }
             let mut last = base.head() | !mask;
             last &= !1;
-            let mut bound = [0; 32];
+            let mut bound = [0; KeyHash::BYTES];
             bound[..8].copy_from_slice(&last.to_be_bytes());
             let left: Vec<_> = want.iter().copied().filter(|key| *key > KeyHash(bound)).collect();
             prop_assert_eq!(keys(bucket.leaves(Some(&KeyHash(bound)))), left);

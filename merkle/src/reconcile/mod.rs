@@ -43,7 +43,7 @@ pub type KeyspaceId = [u8; 16];
 
 /// The longest message of either side, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
-/// The most keys and keyspaces to fetch that an initiator takes note of (32 bytes each).
+/// The most keys and keyspaces to fetch that an initiator takes note of (24 bytes each).
 pub const MAX_DIFFERENCES: usize = 1 << 25;
 /// The most requests of one reconciliation.
 pub const MAX_TRIPS: u32 = 1 << 17;

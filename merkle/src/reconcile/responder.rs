@@ -201,7 +201,7 @@ impl Answer {
 
 /// Compares the leaves of `bucket` beyond `after` with what the initiator has.
 ///
-/// Each leaf that is looked at either has a fingerprint in the request or takes 32 bytes of the
+/// Each leaf that is looked at either has a fingerprint in the request or takes 24 bytes of the
 /// answer, so the work is bounded by the length of both.
 fn list<P: Pages>(
     session: &Session,
@@ -223,7 +223,7 @@ fn list<P: Pages>(
         let first = theirs.partition_point(|(other, _)| *other < print);
         let same = theirs[first..].iter().take_while(|(other, _)| *other == print);
         let found = same.map(|(_, at)| absent[*at] = false).count() > 0;
-        cut = !found && room < 32 * (keys.len() + 1);
+        cut = !found && room < KeyHash::BYTES * (keys.len() + 1);
         if !cut {
             last = Some(leaf.clone());
             if !found {
@@ -236,7 +236,7 @@ fn list<P: Pages>(
     if cut && resume.is_none() {
         return Ok(Done::UpTo(None));
     }
-    answer.tell(fixed + 32 * keys.len(), Tell::Exact { keys, absent });
+    answer.tell(fixed + KeyHash::BYTES * keys.len(), Tell::Exact { keys, absent });
     Ok(if cut { Done::UpTo(resume) } else { Done::Yes })
 }
 

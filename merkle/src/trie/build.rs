@@ -8,7 +8,7 @@ use super::node::{Item, PageEnd, Place, Sum};
 use super::pack::Packer;
 use crate::digest::Digest;
 use crate::page::packed::{Loose, NewPage};
-use crate::page::{PAGE_LEAVES_MAX, PageValue, spot_bit};
+use crate::page::{PAGE_LEAVES_MAX, PageValue};
 use crate::pages::PagesMut;
 
 /// Drafts of a trie, of which the last ones are finished first: a stack, so that all the subtrees
@@ -69,7 +69,7 @@ impl<'t, H: Clone, V: PageValue> Builder<'t, H, V> {
             let bits = u8::try_from(depth).unwrap_or(u8::MAX);
             return self.page(NewPage::of(bits, leaves));
         }
-        let at = leaves.partition_point(|leaf| spot_bit(&leaf.spot, depth) == 0);
+        let at = leaves.partition_point(|leaf| leaf.hash.bit(depth) == 0);
         let (left, right) = leaves.split_at(at);
         let sides = [self.leaves(depth + 1, left), self.leaves(depth + 1, right)];
         self.fork(depth, sides)

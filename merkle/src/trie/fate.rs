@@ -89,7 +89,7 @@ pub(super) fn of_page<V: PageValue>(page: &Page<V>, work: &[Changed<'_, '_, V>])
     while !rest.is_empty() {
         let (run, tail) = rest.split_at(work::run(rest));
         let put = run[run.len() - 1].change().put.is_some();
-        match (page.find(run[0].spot()).is_ok(), put) {
+        match (page.find(run[0].hash()).is_ok(), put) {
             (true, true) if fate == Fate::Nothing => fate = Fate::Values,
             (true, true) | (false, false) => {}
             (stood, _) => {
@@ -104,9 +104,9 @@ pub(super) fn of_page<V: PageValue>(page: &Page<V>, work: &[Changed<'_, '_, V>])
 
 /// Puts one key, which is not there, or removes one which is.
 fn change_one<V: PageValue>(page: &mut Page<V>, run: Work<'_, '_, '_, V>) {
-    let spot = *run[0].spot();
+    let hash = *run[0].hash();
     let Change { key, put, .. } = *run[run.len() - 1].change();
-    match (page.find(&spot), put) {
+    match (page.find(&hash), put) {
         (Ok(at), None) => {
             let leaf = page.leaf(at);
             note(run, Some((leaf.digest, leaf.value)));
@@ -114,7 +114,7 @@ fn change_one<V: PageValue>(page: &mut Page<V>, run: Work<'_, '_, '_, V>) {
         }
         (Err(at), Some((digest, value))) => {
             note(run, None);
-            page.insert(at, &Loose { spot, digest, value, key });
+            page.insert(at, &Loose { hash, digest, value, key });
         }
         _ => unreachable!("the fate says that a key comes or goes"),
     }
@@ -135,7 +135,7 @@ pub(super) fn change<V: PageValue>(page: &mut Page<V>, fate: Fate, work: Work<'_
     while !rest.is_empty() {
         let (run, tail) = rest.split_at_mut(work::run(rest));
         let put = run[run.len() - 1].change().put;
-        match (page.find(run[0].spot()), put) {
+        match (page.find(run[0].hash()), put) {
             (Ok(at), Some((digest, value))) => {
                 let leaf = page.leaf(at);
                 note(run, Some((leaf.digest, leaf.value)));

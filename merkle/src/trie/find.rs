@@ -26,7 +26,7 @@ impl<H: Clone> Trie<H> {
             let mut rest = group;
             while !rest.is_empty() {
                 let (run, tail) = rest.split_at_mut(work::run(rest));
-                let found = match self.top.page_of(run[0].spot()) {
+                let found = match self.top.page_of(run[0].hash()) {
                     Some((end, _)) => pages.load(&end.handle)?.entry(&run[0].change().hash),
                     None => None,
                 };

@@ -4,8 +4,8 @@ use super::Trie;
 use super::node::Place;
 use crate::digest::{Digest, KeyHash};
 use crate::hash::BLOCK_BYTES;
-use crate::page::group::{ENTRY_BYTES, digest_of, spot_of};
-use crate::page::{Leaf, Page, PageValue, Spot, spot, spot_bit};
+use crate::page::group::{ENTRY_BYTES, digest_of, hash_of};
+use crate::page::{Leaf, Page, PageValue};
 use crate::pages::Pages;
 use crate::prefix::Prefix;
 
@@ -17,8 +17,8 @@ pub struct Held<V> {
 }
 
 impl<V: PageValue> Held<V> {
-    pub(super) fn find(page: Page<V>, spot: &Spot) -> Option<Self> {
-        let at = page.find(spot).ok()?;
+    pub(super) fn find(page: Page<V>, hash: &KeyHash) -> Option<Self> {
+        let at = page.find(hash).ok()?;
         Some(Self { page, at })
     }
 
@@ -27,14 +27,9 @@ impl<V: PageValue> Held<V> {
         self.page.leaf(self.at)
     }
 
-    /// Its key.
-    pub fn key(&self) -> &[u8] {
-        self.page.key(self.at)
-    }
-
-    /// Hash of its key; computed when asked for.
+    /// Hash of its key.
     pub fn key_hash(&self) -> KeyHash {
-        KeyHash::of(self.key())
+        hash_of(&self.page.entries()[self.at])
     }
 
     /// Digest of key and value.
@@ -47,11 +42,7 @@ impl<V: PageValue> Held<V> {
         self.page.value(self.at)
     }
 
-    pub(crate) fn spot(&self) -> &Spot {
-        spot_of(&self.page.entries()[self.at])
-    }
-
-    /// Spot and digest, filled up with zeros to a block.
+    /// Key hash and digest, filled up with zeros to a block.
     pub(crate) fn block(&self) -> [u8; BLOCK_BYTES] {
         let mut block = [0; BLOCK_BYTES];
         block[..ENTRY_BYTES].copy_from_slice(&self.page.entries()[self.at]);
@@ -73,8 +64,8 @@ pub struct Leaves<'a, P: Pages> {
     stack: Vec<Place<'a, P::Handle>>,
     page: Option<Held<P::Value>>,
     /// Leaves outside are skipped, both ends included.
-    from: Spot,
-    upto: Spot,
+    from: KeyHash,
+    upto: KeyHash,
 }
 
 impl<H: Clone> Trie<H> {
@@ -100,27 +91,27 @@ impl<H: Clone> Trie<H> {
         after: Option<&KeyHash>,
     ) -> Leaves<'a, P> {
         let (first, last) = range(prefix);
-        let from = after.and_then(|after| next(spot(after))).unwrap_or(first).max(first);
-        let past_all = after.is_some_and(|after| *spot(after) >= last);
+        let from = after.and_then(next).unwrap_or(first).max(first);
+        let past_all = after.is_some_and(|after| *after >= last);
         let stack = if past_all { Vec::new() } else { open(self.place(), prefix, &from) };
         Leaves { pages, stack, page: None, from, upto: last }
     }
 }
 
-/// The first and the last spot under a prefix.
-fn range(prefix: &Prefix) -> (Spot, Spot) {
-    let first = *spot(&prefix.first());
+/// The first and the last hash under a prefix.
+fn range(prefix: &Prefix) -> (KeyHash, KeyHash) {
+    let first = prefix.first();
     let mut last = first;
-    for at in prefix.len()..8 * last.len() {
-        last[at / 8] |= 0x80 >> (at % 8);
+    for at in prefix.len()..8 * KeyHash::BYTES {
+        last.0[at / 8] |= 0x80 >> (at % 8);
     }
     (first, last)
 }
 
-/// The spot right after this one; `None` after the last.
-fn next(spot: &Spot) -> Option<Spot> {
-    let mut next = *spot;
-    for byte in next.iter_mut().rev() {
+/// The hash right after this one; `None` after the last.
+fn next(hash: &KeyHash) -> Option<KeyHash> {
+    let mut next = *hash;
+    for byte in next.0.iter_mut().rev() {
         let (sum, over) = byte.overflowing_add(1);
         *byte = sum;
         if !over {
@@ -131,11 +122,11 @@ fn next(spot: &Spot) -> Option<Spot> {
 }
 
 /// The places under `prefix` with leaves from `from`, which is under it, on. Costs the depth.
-fn open<'a, H>(place: Place<'a, H>, prefix: &Prefix, from: &Spot) -> Vec<Place<'a, H>> {
+fn open<'a, H>(place: Place<'a, H>, prefix: &Prefix, from: &KeyHash) -> Vec<Place<'a, H>> {
     let (mut place, mut depth) = (place, 0);
     let mut stack = Vec::new();
     while let Place::Fork(fork) = place {
-        let bit = spot_bit(from, depth);
+        let bit = from.bit(depth);
         if depth >= prefix.len() && bit == 0 {
             stack.push(fork.side(1));
         }
@@ -150,7 +141,7 @@ impl<P: Pages> Leaves<'_, P> {
     /// The next leaf of the page at hand.
     fn in_page(&mut self) -> Option<Held<P::Value>> {
         let held = self.page.as_mut()?;
-        if held.at == held.page.len() || *held.spot() > self.upto {
+        if held.at == held.page.len() || held.key_hash() > self.upto {
             self.page = None;
             return None;
         }

@@ -5,7 +5,7 @@ use super::map::{At, Map};
 use super::node::{Item, Node, PageEnd, Place, Sum};
 use crate::digest::Digest;
 use crate::hash;
-use crate::page::{PAGE_LEAVES_MAX, SPOT_BYTES};
+use crate::page::PAGE_LEAVES_MAX;
 use crate::prefix::Prefix;
 
 /// A page as the trie knows it without loading it.
@@ -30,9 +30,6 @@ pub enum MalformedPages {
     /// No leaves, or more than a page holds.
     #[error("page {0} of {1} leaves, 1 to 16 are possible: the list is damaged")]
     Size(Prefix, u32),
-    /// Longer than any page's prefix.
-    #[error("prefix {0} is too long for a page: the list is damaged")]
-    TooDeep(Prefix),
     /// More leaves than a trie can count.
     #[error("2^32 leaves or more: the list is damaged")]
     TooMany,
@@ -90,9 +87,6 @@ fn check<H>(last: Option<&Listed<H>>, prefix: &Prefix, len: u32) -> Result<(), M
     }
     if len == 0 || usize::try_from(len).map_or(true, |len| len > PAGE_LEAVES_MAX) {
         return Err(MalformedPages::Size(*prefix, len));
-    }
-    if prefix.len() >= 8 * SPOT_BYTES {
-        return Err(MalformedPages::TooDeep(*prefix));
     }
     Ok(())
 }

@@ -29,16 +29,16 @@ pub use list::{MalformedPages, PageRef};
 pub(crate) use node::Place;
 
 use crate::digest::{Digest, KeyHash};
-use crate::page::{Page, spot};
+use crate::page::Page;
 use crate::pages::Pages;
 use node::Item;
 
 /// A change of one key in a batch.
 #[derive(Clone, Debug)]
 pub struct Change<'k, V> {
-    /// Hash of `key`.
+    /// Hash of the key.
     pub hash: KeyHash,
-    /// The key.
+    /// The key as the leaf is to keep it: nothing where the user has it elsewhere.
     pub key: &'k [u8],
     /// Leaf digest and value to put; `None` removes the key.
     pub put: Option<(Digest, V)>,
@@ -47,7 +47,7 @@ pub struct Change<'k, V> {
 }
 
 impl<'k, V> Change<'k, V> {
-    /// A change of `key`, whose hash is computed.
+    /// A change of `key`, which the leaf keeps; its hash is computed.
     pub fn new(key: &'k [u8], put: Option<(Digest, V)>) -> Self {
         Self { hash: KeyHash::of(key), key, put, before: None }
     }
@@ -104,7 +104,7 @@ impl<H: Clone> Trie<H> {
     /// The page that holds the key of this hash, or would if it were there and the pages stayed as
     /// they are; `None` when no page covers it.
     pub fn page_of(&self, hash: &KeyHash) -> Option<&H> {
-        self.top.page_of(spot(hash)).map(|(page, _)| &page.handle)
+        self.top.page_of(hash).map(|(page, _)| &page.handle)
     }
 
     /// Digest and value of the key that has this hash.
@@ -116,7 +116,7 @@ impl<H: Clone> Trie<H> {
         pages: &P,
         hash: &KeyHash,
     ) -> Result<Option<(Digest, P::Value)>, P::Error> {
-        let Some((end, depth)) = self.top.page_of(spot(hash)) else { return Ok(None) };
+        let Some((end, depth)) = self.top.page_of(hash) else { return Ok(None) };
         pages.prefetch_leaf(&end.handle, Page::<P::Value>::guess(hash, end.len, depth));
         Ok(pages.load(&end.handle)?.entry(hash))
     }
@@ -131,7 +131,7 @@ impl<H: Clone> Trie<H> {
         hash: &KeyHash,
     ) -> Result<Option<Held<P::Value>>, P::Error> {
         let Some(handle) = self.page_of(hash) else { return Ok(None) };
-        Ok(Held::find(pages.load(handle)?, spot(hash)))
+        Ok(Held::find(pages.load(handle)?, hash))
     }
 
     /// The trie as a place.

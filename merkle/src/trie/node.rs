@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use super::map::{At, Map, count};
-use crate::digest::Digest;
-use crate::page::{Spot, spot_bit};
+use crate::digest::{Digest, KeyHash};
 
 /// A page in the spine.
 #[derive(Clone)]
@@ -171,9 +170,9 @@ impl<'a, H> Place<'a, H> {
 }
 
 impl<H> Item<H> {
-    /// The page on the path of `spot`, from this item on, which is that of a whole trie, and how many
+    /// The page on the path of `hash`, from this item on, which is that of a whole trie, and how many
     /// bits are above it.
-    pub(crate) fn page_of(&self, spot: &Spot) -> Option<(&PageEnd<H>, usize)> {
+    pub(crate) fn page_of(&self, hash: &KeyHash) -> Option<(&PageEnd<H>, usize)> {
         let (mut item, mut depth) = (self, 0);
         loop {
             let node = match item {
@@ -183,7 +182,7 @@ impl<H> Item<H> {
             };
             let mut at = At::TOP;
             loop {
-                at = at.side(spot_bit(spot, depth));
+                at = at.side(hash.bit(depth));
                 depth += 1;
                 if !node.map.is_inner(at) {
                     break;

@@ -100,18 +100,18 @@ pub(super) fn merged<'a, 'k: 'a, V: Copy>(
     let (mut old, mut rest, mut changed) = (leaves, work, false);
     while !rest.is_empty() {
         let (run, tail) = rest.split_at_mut(work::run(rest));
-        let spot = *run[0].spot();
-        let kept = old.iter().take_while(|leaf| leaf.spot < spot).count();
+        let hash = *run[0].hash();
+        let kept = old.iter().take_while(|leaf| leaf.hash < hash).count();
         out.extend_from_slice(&old[..kept]);
         old = &old[kept..];
-        let standing = old.first().filter(|leaf| leaf.spot == spot);
+        let standing = old.first().filter(|leaf| leaf.hash == hash);
         old = &old[usize::from(standing.is_some())..];
         let before = standing.map(|leaf| (leaf.digest, leaf.value));
         note(run, before);
         let last = run[run.len() - 1].change();
         changed |= before.is_some() || last.put.is_some();
         if let Some((digest, value)) = last.put {
-            out.push(Loose { spot, digest, value, key: last.key });
+            out.push(Loose { hash, digest, value, key: last.key });
         }
         rest = tail;
     }

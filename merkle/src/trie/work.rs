@@ -2,8 +2,7 @@
 
 use super::Change;
 use super::node::Place;
-use crate::digest::Digest;
-use crate::page::{Spot, spot, spot_bit};
+use crate::digest::{Digest, KeyHash};
 
 /// A change with the front of its hash, to sort by.
 pub(crate) struct Item<'c, 'k, V> {
@@ -20,13 +19,13 @@ pub(crate) fn sorted<'c, 'k, V>(changes: &'c mut [Change<'k, V>]) -> Vec<Item<'c
         changes.iter_mut().map(|change| Item { head: change.hash.head(), change }).collect();
     // Heads of different keys hardly ever agree, so most comparisons end with them. The sort is
     // stable, as the last of several changes to a key counts.
-    items.sort_by(|a, b| a.head.cmp(&b.head).then_with(|| a.spot().cmp(b.spot())));
+    items.sort_by(|a, b| a.head.cmp(&b.head).then_with(|| a.hash().cmp(b.hash())));
     items
 }
 
 impl<'k, V> Item<'_, 'k, V> {
-    pub(crate) fn spot(&self) -> &Spot {
-        spot(&self.change.hash)
+    pub(crate) fn hash(&self) -> &KeyHash {
+        &self.change.hash
     }
 
     pub(crate) fn change(&self) -> &Change<'k, V> {
@@ -41,7 +40,7 @@ impl<'k, V> Item<'_, 'k, V> {
         if depth < 64 {
             usize::from(self.head >> (63 - depth) & 1 == 1)
         } else {
-            spot_bit(self.spot(), depth)
+            self.change.hash.bit(depth)
         }
     }
 }
@@ -59,7 +58,7 @@ pub(crate) fn may_shrink_to_page<V>(count: usize, work: &[Item<'_, '_, V>]) -> b
 
 /// The end of the changes to the key of the first one.
 pub(crate) fn run<V>(work: &[Item<'_, '_, V>]) -> usize {
-    let same = |item: &&Item<'_, '_, V>| item.head == work[0].head && item.spot() == work[0].spot();
+    let same = |item: &&Item<'_, '_, V>| item.head == work[0].head && item.hash() == work[0].hash();
     work.iter().take_while(same).count()
 }
 

@@ -90,7 +90,7 @@ pub fn crowded_hash() -> impl Strategy<Value = KeyHash> {
     let nibble = prop_oneof![4 => Just(0u8), 1 => Just(1), 1 => Just(15)];
     (prop::collection::vec(nibble, 6), prop_oneof![Just(0usize), Just(3), Just(9), Just(21)])
         .prop_map(|(nibbles, at)| {
-            let mut bytes = [0; 32];
+            let mut bytes = [0; KeyHash::BYTES];
             bytes[0] = nibbles[0] << 4 | nibbles[1];
             bytes[at + 1] |= nibbles[2] << 4 | nibbles[3];
             bytes[at + 2] |= nibbles[4] << 4 | nibbles[5];
@@ -142,7 +142,7 @@ fn reference(leaves: &[(KeyHash, Digest)], depth: usize) -> Digest {
     if leaves.len() <= 16 {
         let mut input: Vec<u8> = leaves
             .iter()
-            .flat_map(|(hash, digest)| [&hash.0[..24], &digest.0[..]].concat())
+            .flat_map(|(hash, digest)| [&hash.0[..], &digest.0[..]].concat())
             .collect();
         input.resize(input.len().next_multiple_of(64), 0);
         return keyed(b"strongroom merkle v1 leaf group ", &input);

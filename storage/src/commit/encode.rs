@@ -70,7 +70,7 @@ impl Committer {
         let at = Lsn(lsn.0 + update.value_offset() as u64);
         let put = write.value.as_ref().map(|(value, digest)| Indexed {
             digest: *digest,
-            slot: Slot::written(at, u32::try_from(value.len()).unwrap_or(u32::MAX)),
+            slot: Slot::written(at, value.len(), write.key.len()),
         });
         let touch = Touch { key: write.key, put };
         batch.changes.entry(handle).or_default().insert(write.hash, touch);

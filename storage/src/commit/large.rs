@@ -150,12 +150,14 @@ impl Committer {
         };
         let lsn = self.push(&mut batch.frame, &Record::Update(update))?;
         let at = Lsn(lsn.0 + update.value_offset() as u64);
-        let (digest, len) = match &write.value {
-            Some((value, digest)) => (*digest, u32::try_from(value.len()).unwrap_or(DELETED - 1)),
-            None => (strongroom_merkle::Digest::ZERO, DELETED),
+        let put = match &write.value {
+            Some((value, digest)) => {
+                let slot = Slot::written(at, value.len(), write.key.len()).uncommitted(owner);
+                Indexed { digest: *digest, slot }
+            }
+            None => Indexed::deleted(owner, write.key.len()),
         };
-        let put = Some(Indexed { digest, slot: Slot { at, version: owner.0, len } });
-        let touch = Touch { key: write.key, put };
+        let touch = Touch { key: write.key, put: Some(put) };
         batch.pending.entry(handle).or_default().insert(write.hash, touch);
         Ok((lsn, owner))
     }
@@ -239,5 +241,5 @@ fn before_of(entry: Option<Indexed>) -> Before {
 
 /// An uncommitted entry as it would be once committed.
 fn as_committed(entry: Indexed) -> Indexed {
-    Indexed { slot: Slot::written(entry.slot.at, entry.slot.len), ..entry }
+    Indexed { slot: entry.slot.committed(), ..entry }
 }

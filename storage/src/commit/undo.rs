@@ -14,7 +14,7 @@ use super::large::LOGGED_OVERHEAD;
 use super::{Committer, unreadable};
 use crate::error::CommitError;
 use crate::index::Touch;
-use crate::logged::{LoggedUpdate, Restored, updates_of};
+use crate::logged::{LoggedUpdate, restored, updates_of};
 use crate::shared::Counters;
 
 impl Committer {
@@ -105,7 +105,7 @@ impl Committer {
         let mut open = self.room(rollback, update.key.len() + LOGGED_OVERHEAD)?;
         let last = self.push(&mut open.frame, &Record::Compensation(step.compensation))?;
         rollback.reached = Chain { last, undo_next: Lsn(step.compensation.undo_next) };
-        let put = Restored::of(&step.compensation.restore).pending(rollback.txn, committed);
+        let put = restored(&step.compensation, committed);
         let touch = Touch { key: update.key.clone(), put };
         open.pending.entry(update.keyspace).or_default().insert(update.hash, touch);
         rollback.batch = Some(open);

@@ -19,26 +19,25 @@ impl LiveBytes {
         Self { segment_size, by_segment: BTreeMap::new() }
     }
 
-    pub(crate) fn add(&mut self, slot: &Slot, key: &[u8]) {
-        if slot.len == 0 {
-            return;
-        }
-        *self.by_segment.entry(slot.at.0 / self.segment_size).or_default() += weight(slot, key);
+    pub(crate) fn add(&mut self, slot: &Slot) {
+        *self.by_segment.entry(self.segment(slot)).or_default() += weight(slot);
     }
 
-    pub(crate) fn sub(&mut self, slot: &Slot, key: &[u8]) {
-        if slot.len == 0 {
-            return;
-        }
-        let live = self.by_segment.get_mut(&(slot.at.0 / self.segment_size));
+    pub(crate) fn sub(&mut self, slot: &Slot) {
+        let live = self.by_segment.get_mut(&self.segment(slot));
         assert!(live.is_some(), "a live value was counted in its segment");
         if let Some(live) = live {
-            assert!(*live >= weight(slot, key), "live bytes of a segment below zero");
-            *live -= weight(slot, key);
+            assert!(*live >= weight(slot), "live bytes of a segment below zero");
+            *live -= weight(slot);
         }
     }
 
-    /// Whether a segment holds no live value. Empty values count as nothing: they need no reading.
+    /// Where the record lies: an empty value may come right behind its segment.
+    fn segment(&self, slot: &Slot) -> u64 {
+        slot.at.0.saturating_sub(1) / self.segment_size
+    }
+
+    /// Whether a segment holds no live record.
     pub(crate) fn is_dead(&self, segment: u64) -> bool {
         self.of_segment(segment) == 0
     }
@@ -72,6 +71,6 @@ impl LiveBytes {
     }
 }
 
-fn weight(slot: &Slot, key: &[u8]) -> u64 {
-    u64::from(slot.len) + key.len() as u64 + RECORD_OVERHEAD
+fn weight(slot: &Slot) -> u64 {
+    u64::from(slot.len) + u64::from(slot.key_len) + RECORD_OVERHEAD
 }

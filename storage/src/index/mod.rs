@@ -12,10 +12,12 @@ pub(crate) use state::{Keyspace, Keyspaces, State};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use strongroom_aries::TxnId;
 use strongroom_merkle::{Digest, KeyHash, PageValue};
 use strongroom_wal::Lsn;
 
 use crate::id::Version;
+use crate::txn::KEY_MAX;
 
 /// Where an entry's value lies and which write it is from. Opaque.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +29,28 @@ pub struct Slot {
     pub(crate) version: u64,
     /// Length of the value, bytes; [`DELETED`] for an uncommitted deletion.
     pub(crate) len: u32,
+    /// Length of the key, bytes. The log has the key right before the value.
+    pub(crate) key_len: u16,
 }
 
 /// Length that stands for a deletion that is not committed yet.
 pub(crate) const DELETED: u32 = u32::MAX;
 
 impl Slot {
-    /// A value as it was written.
-    pub(crate) fn written(at: Lsn, len: u32) -> Self {
-        Self { at, version: at.0, len }
+    /// A value as it was written, of so many bytes, of a key of so many.
+    pub(crate) fn written(at: Lsn, len: usize, key_len: usize) -> Self {
+        let len = u32::try_from(len).unwrap_or(DELETED - 1);
+        Self { at, version: at.0, len, key_len: short(key_len) }
+    }
+
+    /// As a transaction has written it that has not ended.
+    pub(crate) fn uncommitted(self, txn: TxnId) -> Self {
+        Self { version: txn.0, ..self }
+    }
+
+    /// Once the transaction has committed.
+    pub(crate) fn committed(self) -> Self {
+        Self { version: self.at.0, ..self }
     }
 
     pub(crate) fn version(&self) -> Version {
@@ -44,19 +59,27 @@ impl Slot {
 }
 
 impl PageValue for Slot {
-    const BYTES: usize = 20;
+    const BYTES: usize = 22;
 
     fn put(&self, out: &mut [u8]) {
         out[..8].copy_from_slice(&self.at.0.to_le_bytes());
         out[8..16].copy_from_slice(&self.version.to_le_bytes());
-        out[16..].copy_from_slice(&self.len.to_le_bytes());
+        out[16..20].copy_from_slice(&self.len.to_le_bytes());
+        out[20..].copy_from_slice(&self.key_len.to_le_bytes());
     }
 
     fn get(bytes: &[u8]) -> Self {
         let number = |bytes: &[u8]| bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
-        let len = bytes.last_chunk().map_or(0, |b| u32::from_le_bytes(*b));
-        Self { at: Lsn(number(bytes)), version: number(&bytes[8..]), len }
+        let len = bytes[16..].first_chunk().map_or(0, |b| u32::from_le_bytes(*b));
+        let key_len = bytes.last_chunk().map_or(0, |b| u16::from_le_bytes(*b));
+        Self { at: Lsn(number(bytes)), version: number(&bytes[8..]), len, key_len }
     }
+}
+
+/// A key's length as a slot keeps it.
+fn short(key_len: usize) -> u16 {
+    const _: () = assert!(KEY_MAX <= u16::MAX as usize);
+    u16::try_from(key_len).unwrap_or(u16::MAX)
 }
 
 /// An entry of the index as a lookup finds it.
@@ -68,6 +91,13 @@ pub(crate) struct Indexed {
 }
 
 impl Indexed {
+    /// An uncommitted deletion of a key of so many bytes.
+    pub(crate) fn deleted(txn: TxnId, key_len: usize) -> Self {
+        let key_len = short(key_len);
+        let slot = Slot { at: Lsn::ZERO, version: txn.0, len: DELETED, key_len };
+        Self { digest: Digest::ZERO, slot }
+    }
+
     /// An entry as the trie has it.
     fn of((digest, slot): (Digest, Slot)) -> Self {
         Self { digest, slot }

@@ -91,15 +91,15 @@ impl Keyspace {
     ) -> Result<Vec<Edit<'c>>, PageError> {
         let applied = self.apply_tree(pool, join, changes, at)?;
         let mut names: Vec<Edit<'c>> = Vec::new();
-        for change in &applied {
+        for (change, touch) in applied.iter().zip(changes.values()) {
             if let Some((_, old)) = &change.before {
-                live.sub(old, change.key);
+                live.sub(old);
             }
             if let Some((_, new)) = &change.put {
-                live.add(new, change.key);
+                live.add(new);
             }
             if change.before.is_some() != change.put.is_some() {
-                names.push((change.key, change.put.is_some()));
+                names.push((&touch.key, change.put.is_some()));
             }
         }
         if !names.is_empty() {
@@ -112,13 +112,13 @@ impl Keyspace {
     pub(crate) fn uncount(&self, pool: &Pool, live: &mut LiveBytes) -> Result<(), PageError> {
         for page in self.trie.pages() {
             for leaf in pool.load(page.handle)?.iter() {
-                live.sub(&leaf.value, leaf.key);
+                live.sub(&leaf.value);
             }
         }
         Ok(())
     }
 
-    /// Applies changes to the trie alone.
+    /// Applies changes to the trie alone. They come back in the order of `changes`.
     fn apply_tree<'c, J: Join>(
         &mut self,
         pool: &Pool,
@@ -127,7 +127,7 @@ impl Keyspace {
         at: Lsn,
     ) -> Result<Vec<Change<'c, Slot>>, PageError> {
         let pages = TreePages { pool, tree: self.tree(), lsn: at };
-        let mut list = as_list(changes);
+        let mut list = as_list(self.tree(), changes);
         self.trie.apply_with(&pages, join, &mut list)?;
         Ok(list)
     }
@@ -145,12 +145,14 @@ fn lookup(
     Ok(found.map(Indexed::of))
 }
 
-fn as_list(changes: &Changes) -> Vec<Change<'_, Slot>> {
+/// Pages keep the keys of what is uncommitted alone: what is committed has its key beside the value, in
+/// the log.
+fn as_list(tree: TreeId, changes: &Changes) -> Vec<Change<'_, Slot>> {
     changes
         .iter()
         .map(|(hash, touch)| Change {
             hash: *hash,
-            key: &touch.key,
+            key: if tree.pending { &touch.key } else { &[] },
             put: touch.put.map(|entry| (entry.digest, entry.slot)),
             before: None,
         })
@@ -250,7 +252,7 @@ impl State {
     ) -> Result<(), PageError> {
         let pages = TreePages { pool, tree: pending_tree(handle), lsn: at };
         let trie = self.pending.entry(handle).or_default();
-        trie.apply_with(&pages, join, &mut as_list(changes))?;
+        trie.apply_with(&pages, join, &mut as_list(pages.tree, changes))?;
         if trie.is_empty() {
             self.pending.remove(&handle);
         }
@@ -268,11 +270,11 @@ impl State {
             let mut changes = Changes::default();
             for page in trie.pages() {
                 for leaf in pool.load(page.handle)?.iter().filter(|l| l.value.version == txn) {
-                    let slot = Slot::written(leaf.value.at, leaf.value.len);
+                    let slot = leaf.value.committed();
                     let put = (leaf.value.len != DELETED)
                         .then_some(Indexed { digest: leaf.digest, slot });
                     let touch = Touch { key: leaf.key.into(), put };
-                    changes.insert(KeyHash::of(leaf.key), touch);
+                    changes.insert(leaf.hash, touch);
                 }
             }
             if !changes.is_empty() {

@@ -3,11 +3,11 @@
 //! Both are wrapped as the master record is: see [`crate::sealed`]. No bytes make a decoder panic.
 
 use strongroom_aries::PageId;
-use strongroom_merkle::{Digest, Page, Prefix};
+use strongroom_merkle::{Digest, KeyHash, Leaf, Page, Prefix};
 use strongroom_wal::Lsn;
 
 use super::cell::{TreeId, page_id};
-use crate::directory::Leaf;
+use crate::directory::Leaf as Block;
 use crate::index::Slot;
 use crate::sealed::{Cursor, Damaged, open, put_varint, seal};
 
@@ -44,10 +44,10 @@ pub(crate) fn encode_page(tree: TreeId, page_lsn: Lsn, page: &Page<Slot>) -> Vec
     put_varint(&mut body, page_lsn.0);
     put_varint(&mut body, page.len() as u64);
     for leaf in page.iter() {
-        put_varint(&mut body, leaf.key.len() as u64);
-        body.extend_from_slice(leaf.key);
+        let Slot { at, version, len, key_len } = leaf.value;
+        put_varint(&mut body, u64::from(key_len));
+        body.extend_from_slice(if tree.pending { leaf.key } else { &leaf.hash.0 });
         body.extend_from_slice(&leaf.digest.0);
-        let Slot { at, version, len } = leaf.value;
         put_varint(&mut body, version);
         // Zero until the value is moved, and a value only ever moves forward.
         put_varint(&mut body, at.0.wrapping_sub(version));
@@ -73,19 +73,25 @@ pub(crate) fn decode_page(
     }
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
-        let len = usize::try_from(c.varint()?).map_err(|_| Damaged("key too long"))?;
-        let key = c.take(len)?;
+        let key_len = u16::try_from(c.varint()?).map_err(|_| Damaged("key too long"))?;
+        let (hash, key) = if tree.pending {
+            let key = c.take(usize::from(key_len))?;
+            (KeyHash::of(key), key)
+        } else {
+            (KeyHash(c.array()?), &[][..])
+        };
         let digest = Digest(c.array()?);
         let version = c.varint()?;
         let at = Lsn(version.wrapping_add(c.varint()?));
-        entries.push((key, digest, Slot { at, version, len: c.varint_u32()? }));
+        let value = Slot { at, version, len: c.varint_u32()?, key_len };
+        entries.push(Leaf { hash, key, digest, value });
     }
     c.end()?;
     Page::build(prefix, entries).map_err(|_| Damaged("entries that are no page of this subtree"))
 }
 
 /// Image of a block of names.
-pub(crate) fn encode_names(keyspace: u32, block: &Leaf) -> Vec<u8> {
+pub(crate) fn encode_names(keyspace: u32, block: &Block) -> Vec<u8> {
     let mut body = Vec::with_capacity(8 + block.body().len());
     put_varint(&mut body, u64::from(keyspace));
     body.extend_from_slice(block.body());
@@ -93,10 +99,10 @@ pub(crate) fn encode_names(keyspace: u32, block: &Leaf) -> Vec<u8> {
 }
 
 /// The block whose image this is, which has to be one of `keyspace`.
-pub(crate) fn decode_names(bytes: &[u8], keyspace: u32) -> Result<Leaf, Damaged> {
+pub(crate) fn decode_names(bytes: &[u8], keyspace: u32) -> Result<Block, Damaged> {
     let mut c = open(*MAGIC_NAMES, bytes)?;
     if c.varint_u32()? != keyspace {
         return Err(Damaged("names of another keyspace"));
     }
-    Leaf::from_body(c.rest()).ok_or(Damaged("names that are no block"))
+    Block::from_body(c.rest()).ok_or(Damaged("names that are no block"))
 }

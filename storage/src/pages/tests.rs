@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use strongroom_aries::{MapLocation, PageId};
-use strongroom_merkle::{Change, Digest, KeyHash, Page, Prefix, Trie, leaf_digest};
+use strongroom_merkle::{Change, Digest, KeyHash, Leaf, Page, Prefix, Trie, leaf_digest};
 use strongroom_wal::disk::Disk;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{Log, LogOptions, Lsn};
@@ -12,7 +12,7 @@ use strongroom_wal::{Log, LogOptions, Lsn};
 use super::codec::{decode_names, decode_page, encode_names, encode_page};
 use super::map::{Listed, ListedNames, MapKeyspace, PageMap};
 use super::{PageError, PageFiles, Pool, Preload, TreeId, TreePages};
-use crate::directory::{Directory, Leaf};
+use crate::directory::{Directory, Leaf as Block};
 use crate::id::{Class, KeyspaceId};
 use crate::index::Slot;
 use crate::master::Master;
@@ -20,17 +20,23 @@ use crate::sealed::{crc_of, seal};
 
 const TREE: TreeId = TreeId { keyspace: 3, pending: false };
 
-fn sample_page() -> Page<Slot> {
+const PENDING: TreeId = TreeId { keyspace: 3, pending: true };
+
+/// With keys only where they are kept.
+fn sample_page(tree: TreeId) -> Page<Slot> {
     let mut keys: Vec<Vec<u8>> = (0..3u32).map(|i| format!("key-{i}").into_bytes()).collect();
     keys.sort_by_key(|key| KeyHash::of(key));
-    let entries: Vec<_> = (0u64..)
-        .zip(&keys)
-        .map(|(i, key)| {
-            let slot = Slot { at: Lsn(4096 + i), version: 4000 + i, len: 5 };
-            (key, leaf_digest(key, b"value"), slot)
-        })
-        .collect();
-    Page::build(Prefix::ROOT, entries).unwrap()
+    let mut leaves = Vec::new();
+    for (i, key) in (0u64..).zip(&keys) {
+        let slot = Slot { at: Lsn(4096 + i), version: 4000 + i, len: 5, key_len: 5 };
+        leaves.push(Leaf {
+            hash: KeyHash::of(key),
+            key: if tree.pending { key } else { &[] },
+            digest: leaf_digest(key, b"value"),
+            value: slot,
+        });
+    }
+    Page::build(Prefix::ROOT, leaves).unwrap()
 }
 
 fn sample_map() -> PageMap {
@@ -58,7 +64,7 @@ fn sample_map() -> PageMap {
     }
 }
 
-fn sample_names() -> Leaf {
+fn sample_names() -> Block {
     let keys = [&b"apps/a"[..], b"apps/b/c", b"apps/d"];
     Directory::from_sorted(keys).blocks()[0].clone()
 }
@@ -73,19 +79,17 @@ fn sample_master() -> Master {
     }
 }
 
-fn leaves(page: &Page<Slot>) -> Vec<(Vec<u8>, Digest, Slot)> {
-    page.iter().map(|leaf| (leaf.key.to_vec(), leaf.digest, leaf.value)).collect()
-}
-
 #[test]
 fn what_is_written_is_read_back() {
-    let page = sample_page();
-    let image = encode_page(TREE, Lsn(9), &page);
-    let read = decode_page(&image, TREE, Prefix::ROOT).unwrap();
-    assert_eq!(leaves(&read), leaves(&page));
-    assert_eq!(read.digest(), page.digest());
-    assert!(decode_page(&image, TREE, Prefix::ROOT.child(0)).is_err());
-    assert!(decode_page(&image, TreeId { pending: true, ..TREE }, Prefix::ROOT).is_err());
+    for (tree, other) in [(TREE, PENDING), (PENDING, TREE)] {
+        let page = sample_page(tree);
+        let image = encode_page(tree, Lsn(9), &page);
+        let read = decode_page(&image, tree, Prefix::ROOT).unwrap();
+        assert!(read.iter().eq(page.iter()), "{read:?}");
+        assert_eq!(read.digest(), page.digest());
+        assert!(decode_page(&image, tree, Prefix::ROOT.child(0)).is_err());
+        assert!(decode_page(&image, other, Prefix::ROOT).is_err());
+    }
     let names = encode_names(3, &sample_names());
     assert_eq!(decode_names(&names, 3).unwrap().body(), sample_names().body());
     assert!(decode_names(&names, 4).is_err());
@@ -98,7 +102,7 @@ fn what_is_written_is_read_back() {
 fn a_map_finds_the_pages_of_a_tree() {
     let map = sample_map();
     assert_eq!(map.of_tree(TREE), &map.pages[..2]);
-    assert_eq!(map.of_tree(TreeId { pending: true, ..TREE }), &map.pages[2..]);
+    assert_eq!(map.of_tree(PENDING), &map.pages[2..]);
     assert_eq!(map.of_tree(TreeId { keyspace: 4, pending: false }), &[]);
     assert_eq!(map.pages[1].prefix().len(), 9);
 }
@@ -127,8 +131,10 @@ fn hex(bytes: &[u8]) -> String {
 /// Bytes of version 1, for good: a store that was written by it has to open.
 #[test]
 fn the_bytes_are_those_of_version_1() {
+    let page = |tree| encode_page(tree, Lsn(9), &sample_page(tree));
     let images = [
-        (encode_page(TREE, Lsn(9), &sample_page()), include_str!("../../tests/golden/page-v1.hex")),
+        (page(TREE), include_str!("../../tests/golden/page-v1.hex")),
+        (page(PENDING), include_str!("../../tests/golden/page-uncommitted-v1.hex")),
         (sample_map().encode(), include_str!("../../tests/golden/map-v1.hex")),
         (encode_names(3, &sample_names()), include_str!("../../tests/golden/names-v1.hex")),
         (sample_master().encode(), include_str!("../../tests/golden/master-v1.hex")),
@@ -142,7 +148,7 @@ proptest! {
     #[test]
     fn a_changed_byte_is_always_noticed(at in any::<prop::sample::Index>(), flip in 1u8..) {
         let images = [
-            encode_page(TREE, Lsn(9), &sample_page()),
+            encode_page(TREE, Lsn(9), &sample_page(TREE)),
             sample_map().encode(),
             encode_names(3, &sample_names()),
             sample_master().encode(),
@@ -185,7 +191,7 @@ fn fill(pages: &TreePages<'_>, n: u32) -> Trie<super::Handle> {
     let mut trie = Trie::new();
     for i in 0..n {
         let key = format!("key-{i}").into_bytes();
-        let slot = Slot::written(Lsn(u64::from(i)), 5);
+        let slot = Slot::written(Lsn(u64::from(i)), 5, key.len());
         let mut change = [Change::new(&key, Some((leaf_digest(&key, b"value"), slot)))];
         trie.apply(pages, &mut change).unwrap();
     }
@@ -216,7 +222,7 @@ fn an_older_image_of_the_same_page_is_not_taken_for_it() {
     let (_disk, _log, pool) = pool(usize::MAX);
     let pages = TreePages { pool: &pool, tree: TREE, lsn: Lsn::ZERO };
     let image = |value: &[u8]| {
-        let slot = Slot::written(Lsn(9), 5);
+        let slot = Slot::written(Lsn(9), 5, 3);
         let mut change = [Change::new(b"key", Some((leaf_digest(b"key", value), slot)))];
         let mut trie = Trie::new();
         trie.apply(&pages, &mut change).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use strongroom_aries::{
     After, Compensation, Outcome, Record, RecordError, Relocation, RootMark, TxnId, Update, redo,
 };
-use strongroom_merkle::{Digest, KeyHash, leaf_digest};
+use strongroom_merkle::{KeyHash, leaf_digest};
 use strongroom_wal::{Frame, Lsn};
 
 use super::load::Loaded;
@@ -14,8 +14,8 @@ use super::names::{self, Directories, Moved};
 use super::{RecoveryReport, decode};
 use crate::error::OpenError;
 use crate::id::{Class, KeyspaceId};
-use crate::index::{Changes, DELETED, Indexed, Keyspace, LiveBytes, Slot, State, Touch};
-use crate::logged::Restored;
+use crate::index::{Changes, Indexed, Keyspace, LiveBytes, Slot, State, Touch};
+use crate::logged::restored;
 use crate::pages::{PageError, Pool};
 use crate::shared::Catalog;
 use crate::worker::Worker;
@@ -134,21 +134,18 @@ impl Redo {
         let at = Lsn(lsn.0 + update.value_offset() as u64);
         let written = match update.after {
             After::Value(value) => {
-                let len = u32::try_from(value.len()).unwrap_or(DELETED - 1);
                 let digest = leaf_digest(update.key, value);
-                Some(Indexed { digest, slot: Slot::written(at, len) })
+                let slot = Slot::written(at, value.len(), update.key.len());
+                Some(Indexed { digest, slot })
             }
             After::Deleted => None,
         };
         match update.txn {
             None => self.put(update.keyspace, update.key, hash, written),
             Some((txn, _)) => {
-                let deleted = Indexed {
-                    digest: Digest::ZERO,
-                    slot: Slot { at, version: txn.0, len: DELETED },
-                };
-                let entry = written
-                    .map_or(deleted, |e| Indexed { slot: Slot { version: txn.0, ..e.slot }, ..e });
+                let deleted = Indexed::deleted(txn, update.key.len());
+                let own = |e: Indexed| Indexed { slot: e.slot.uncommitted(txn), ..e };
+                let entry = written.map_or(deleted, own);
                 self.put_pending(update.keyspace, update.key, hash, Some(entry));
             }
         }
@@ -158,7 +155,7 @@ impl Redo {
         let hash = KeyHash::of(c.key);
         if self.needed(lsn, c.keyspace, true, &hash) {
             let committed = self.committed(c.keyspace, &hash)?;
-            let entry = Restored::of(&c.restore).pending(c.txn, committed);
+            let entry = restored(c, committed);
             self.put_pending(c.keyspace, c.key, hash, entry);
         }
         Ok(())

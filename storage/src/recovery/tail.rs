@@ -18,7 +18,7 @@ use super::decode;
 use super::names::{Directories, Moved};
 use crate::directory::Directory;
 use crate::error::OpenError;
-use crate::index::{DELETED, Prehashed, Slot};
+use crate::index::{Prehashed, Slot};
 
 /// What the log says last of a key: where its value lies, or that it is gone.
 type Said = HashMap<KeyHash, Option<Slot>, BuildHasherDefault<Prehashed>>;
@@ -42,10 +42,9 @@ impl Tail {
                     Record::Update(u) if u.txn.is_none() => {
                         let at = Lsn(lsn.0 + u.value_offset() as u64);
                         let slot = match u.after {
-                            After::Value(value) => Some(Slot::written(
-                                at,
-                                u32::try_from(value.len()).unwrap_or(DELETED - 1),
-                            )),
+                            After::Value(value) => {
+                                Some(Slot::written(at, value.len(), u.key.len()))
+                            }
                             After::Deleted => None,
                         };
                         let said = tail.by_keyspace.entry(u.keyspace).or_default();

@@ -9,7 +9,7 @@ use strongroom_wal::{FrameBuilder, Log, LogError, LogReader, Lsn, framed_len};
 use super::redo::unreadable;
 use crate::error::OpenError;
 use crate::index::{Changes, State, Touch};
-use crate::logged::{LoggedUpdate, LoggedUpdates, Restored, updates_of};
+use crate::logged::{LoggedUpdate, LoggedUpdates, restored, updates_of};
 use crate::pages::{PageFiles, Pool};
 use crate::worker::Worker;
 
@@ -76,7 +76,7 @@ impl Losers {
             let (Record::Compensation(c), Some(update)) = (record, update) else { return Ok(()) };
             let committed =
                 state.get_committed(pool, update.keyspace, &update.hash).map_err(unreadable)?;
-            let put = Restored::of(&c.restore).pending(c.txn, committed);
+            let put = restored(c, committed);
             let touch = Touch { key: update.key.clone(), put };
             changes.entry(update.keyspace).or_default().insert(update.hash, touch);
             Ok(())

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strongroom_merkle::{Change, Digest, MemPages, Trie, composite, leaf_digest};
-use strongroom_storage::{Class, CommitError, KeyspaceId, Options, Stats, Store};
+use strongroom_storage::{Class, CommitError, KeyspaceId, Options, Snapshot, Stats, Store};
 use strongroom_wal::disk::sim::SimDisk;
 
 use self::session::{LargeStep, Session};
@@ -137,7 +137,16 @@ pub fn contents(store: &Store) -> Model {
         }
         all.insert(id, (class, entries));
     }
+    check_by_hash(&store.snapshot(), &all);
     all
+}
+
+/// What is found by key hash, where the keys come from the log, is what is found by name.
+fn check_by_hash(snapshot: &Snapshot, model: &Model) {
+    for (id, (_, entries)) in model {
+        let by_hash: BTreeMap<_, _> = snapshot.entries(*id).map(Result::unwrap).collect();
+        assert!(by_hash == *entries, "found by key hash: {by_hash:?}, by name: {entries:?}");
+    }
 }
 
 /// The root that a store with these contents must have.

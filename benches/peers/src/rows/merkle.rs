@@ -13,7 +13,7 @@ use strongroom_merkle::{Change, Digest, Join, KeyHash, MemPages, Trie, View};
 use super::Context;
 use crate::engines::Kind;
 use crate::harness::sample::{Contestant, Figure, Sample, rounds};
-use crate::record::{KEY_BYTES, Random, key};
+use crate::record::{Random, key};
 use crate::report::{Bar, Found, Work};
 
 /// Changes of a batch.
@@ -23,7 +23,7 @@ const BATCHES: usize = 10;
 const BAR: Bar = Bar::AtLeast(2e6);
 
 /// As much as a store keeps beside the key.
-type Place = [u8; 20];
+type Place = [u8; 22];
 
 /// The index as a store has it, in memory.
 pub(super) type Index = View<MemPages<Place>>;
@@ -31,7 +31,6 @@ pub(super) type Index = View<MemPages<Place>>;
 /// A key with a value's digest.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
-    key: [u8; KEY_BYTES],
     pub(super) key_hash: KeyHash,
     pub(super) digest: Digest,
 }
@@ -39,8 +38,7 @@ pub(super) struct Entry {
 impl Entry {
     /// The entry of a key; the stamp makes the digest another one.
     pub(super) fn new(number: u64, stamp: u64) -> Self {
-        let key = key(number);
-        Self { key, key_hash: KeyHash::of(&key), digest: Digest([0; 32]) }.stamped(stamp)
+        Self { key_hash: KeyHash::of(&key(number)), digest: Digest([0; 32]) }.stamped(stamp)
     }
 
     fn stamped(self, stamp: u64) -> Self {
@@ -53,8 +51,8 @@ impl Entry {
     }
 
     pub(super) fn change(&self) -> Change<'_, Place> {
-        let put = Some((self.digest, [1; 20]));
-        Change { hash: self.key_hash, key: &self.key, put, before: None }
+        let put = Some((self.digest, [1; 22]));
+        Change { hash: self.key_hash, key: &[], put, before: None }
     }
 }
 
@@ -94,7 +92,7 @@ pub(super) fn run(context: &mut Context) -> Result<Found> {
     let keys = context.settings.keys;
     let entries: Vec<Entry> = (0..keys).map(|number| Entry::new(number, 0)).collect();
     let (mut alone, mut beside) = (index(keys), index(keys));
-    let mut other: MerkleSearchTree<[u8; 32], [u8; 32]> = MerkleSearchTree::default();
+    let mut other: MerkleSearchTree<[u8; KeyHash::BYTES], [u8; 32]> = MerkleSearchTree::default();
     for entry in &entries {
         other.upsert(entry.key_hash.0, &entry.digest.0);
     }
@@ -147,7 +145,7 @@ fn ours(index: &mut Index, batches: &[Vec<Entry>], snapshots: bool) -> Sample {
     sample
 }
 
-fn theirs(tree: &mut MerkleSearchTree<[u8; 32], [u8; 32]>, batches: &[Vec<Entry>]) -> Sample {
+fn theirs(tree: &mut MerkleSearchTree<[u8; KeyHash::BYTES], [u8; 32]>, batches: &[Vec<Entry>]) -> Sample {
     let began = Instant::now();
     for batch in batches {
         for entry in batch {

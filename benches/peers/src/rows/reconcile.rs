@@ -71,8 +71,8 @@ fn storage(index: &Index) -> Result<NegentropyStorageVector> {
     let mut storage = NegentropyStorageVector::with_capacity(index.len());
     for entry in index {
         let Ok(entry) = entry;
-        let mut id = entry.key_hash().0;
-        for (byte, other) in id.iter_mut().zip(entry.digest().0) {
+        let mut id = entry.digest().0;
+        for (byte, other) in id.iter_mut().zip(entry.key_hash().0) {
             *byte ^= other;
         }
         storage.insert(0, Id::from_byte_array(id))?;

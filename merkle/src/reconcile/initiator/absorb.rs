@@ -3,7 +3,6 @@
 use super::Initiator;
 use super::task::Task;
 use crate::digest::KeyHash;
-use crate::page::spot;
 use crate::pages::Pages;
 use crate::reconcile::bucket::{Base, Bucket};
 use crate::reconcile::wire::{Response, Resume, Tell};
@@ -193,7 +192,7 @@ impl<P: Pages> Initiator<P> {
         let gone = leaves
             .iter()
             .zip(absent)
-            .take_while(|(leaf, _)| upto.is_none_or(|upto| leaf.spot() <= spot(&upto)))
+            .take_while(|(leaf, _)| upto.is_none_or(|upto| leaf.key_hash() <= upto))
             .filter(|(_, absent)| **absent)
             .map(|(leaf, _)| leaf.key_hash());
         let diff = self.found.entry(keyspace).or_default();

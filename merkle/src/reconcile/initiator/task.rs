@@ -103,10 +103,11 @@ mod tests {
         let census = Task::Census { after: Some(id(2)), upto: Some(id(6)) };
         let probe = Task::Probe { keyspace: id(1), base: Base::ALL, width: 3, first: 2, end: 6 };
         let half = Base::ALL.child(1, 0);
-        let list = Task::List { keyspace: id(1), base: half, after: Some(KeyHash([2; 32])) };
+        let list =
+            Task::List { keyspace: id(1), base: half, after: Some(KeyHash([2; KeyHash::BYTES])) };
         for (at, goes_on) in [(1, false), (2, false), (3, true), (5, true), (6, false), (7, false)]
         {
-            let (number, key) = (u32::from(at), KeyHash([at; 32]));
+            let (number, key) = (u32::from(at), KeyHash([at; KeyHash::BYTES]));
             let rest = census.beyond(Resume::Census(id(at)));
             assert_eq!(rest.is_some(), goes_on, "census {at}");
             let rest = probe.beyond(Resume::Probe(number));
@@ -117,7 +118,10 @@ mod tests {
             // A list has no end but its bucket's.
             assert_eq!(list.beyond(Resume::List(key)).is_some(), at > 2, "list {at}");
         }
-        assert!(list.beyond(Resume::List(KeyHash([0x80; 32]))).is_none(), "another bucket");
+        assert!(
+            list.beyond(Resume::List(KeyHash([0x80; KeyHash::BYTES]))).is_none(),
+            "another bucket"
+        );
         assert!(
             list.beyond(Resume::Probe(3)).is_none()
                 && probe.beyond(Resume::Census(id(3))).is_none()

@@ -17,7 +17,7 @@ fn base() -> impl Strategy<Value = Base> {
     })
 }
 
-fn within(base: Base, tail: [u8; 32]) -> KeyHash {
+fn within(base: Base, tail: [u8; KeyHash::BYTES]) -> KeyHash {
     let head = base.head() | (u64::from(tail[8]) & 0xff);
     let mut hash = tail;
     hash[..8].copy_from_slice(&head.to_be_bytes());
@@ -46,7 +46,12 @@ pub(super) fn ask() -> impl Strategy<Value = Ask> {
                 let first = u32::try_from(first).unwrap();
                 Ask::Probe { keyspace, base, width, first, digests }
             }),
-        (keyspace(), base(), any::<Option<[u8; 32]>>(), prop::collection::vec(0u64..1 << 48, 0..9))
+        (
+            keyspace(),
+            base(),
+            any::<Option<[u8; KeyHash::BYTES]>>(),
+            prop::collection::vec(0u64..1 << 48, 0..9)
+        )
             .prop_map(|(keyspace, base, after, fingerprints)| {
                 let after = after.map(|tail| within(base, tail));
                 Ask::List { keyspace, base, after, fingerprints }
@@ -55,7 +60,7 @@ pub(super) fn ask() -> impl Strategy<Value = Ask> {
 }
 
 fn tell() -> impl Strategy<Value = Tell> {
-    let keys = prop::collection::btree_set(any::<[u8; 32]>(), 0..5)
+    let keys = prop::collection::btree_set(any::<[u8; KeyHash::BYTES]>(), 0..5)
         .prop_map(|keys| keys.into_iter().map(KeyHash).collect::<Vec<_>>());
     prop_oneof![
         ids().prop_map(Tell::Missing),
@@ -76,7 +81,7 @@ fn resume() -> impl Strategy<Value = Option<Resume>> {
         Just(None),
         any::<[u8; 16]>().prop_map(|id| Some(Resume::Census(id))),
         any::<u32>().prop_map(|bucket| Some(Resume::Probe(bucket))),
-        any::<[u8; 32]>().prop_map(|hash| Some(Resume::List(KeyHash(hash)))),
+        any::<[u8; KeyHash::BYTES]>().prop_map(|hash| Some(Resume::List(KeyHash(hash)))),
     ]
 }
 

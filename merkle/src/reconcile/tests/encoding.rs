@@ -50,8 +50,8 @@ proptest! {
 #[test]
 fn later_versions_are_named() {
     let mut request = Request { salt: [0; 16], asks: vec![] }.encode();
-    request[0] = 2;
-    assert_eq!(Responder::new(side([])).answer(&request), Err(ReconcileError::Version(2)));
+    request[0] = 3;
+    assert_eq!(Responder::new(side([])).answer(&request), Err(ReconcileError::Version(3)));
 }
 
 // What a census is about is told by its ends alone: its ids lie between them.

@@ -97,7 +97,7 @@ fn answers_that_do_not_get_on_end_it() {
         ),
         (
             "resumes another",
-            answer(1, Some(Resume::List(KeyHash([0; 32]))), vec![]),
+            answer(1, Some(Resume::List(KeyHash([0; KeyHash::BYTES]))), vec![]),
             ReconcileError::Unasked,
         ),
         (
@@ -133,10 +133,10 @@ fn lists_that_do_not_fit_end_it() {
     };
     let (_, own) = listed();
     let exact = |key: u8, own: usize| Tell::Exact {
-        keys: vec![KeyHash([key; 32])],
+        keys: vec![KeyHash([key; KeyHash::BYTES])],
         absent: vec![false; own],
     };
-    let resume = |key: u8| Some(Resume::List(KeyHash([key; 32])));
+    let resume = |key: u8| Some(Resume::List(KeyHash([key; KeyHash::BYTES])));
     let rows = vec![
         ("other count", answer(1, None, vec![(0, exact(0, own + 1))]), ReconcileError::Unasked),
         ("other bucket", answer(1, None, vec![(0, exact(0x10, own))]), ReconcileError::Unasked),
@@ -160,9 +160,9 @@ fn lists_that_do_not_fit_end_it() {
     initiator.on_response(&answer(0, resume(1), vec![(0, exact(1, own))])).unwrap();
     let request = Request::decode(&initiator.next_request().unwrap()).unwrap();
     let [Ask::List { after, fingerprints, .. }] = &request.asks[..] else { panic!("one list") };
-    assert_eq!(*after, Some(KeyHash([1; 32])));
+    assert_eq!(*after, Some(KeyHash([1; KeyHash::BYTES])));
     let left = vec![false; fingerprints.len()];
-    let again = Tell::Exact { keys: vec![KeyHash([1; 32])], absent: left };
+    let again = Tell::Exact { keys: vec![KeyHash([1; KeyHash::BYTES])], absent: left };
     assert_eq!(
         initiator.on_response(&answer(1, None, vec![(0, again)])),
         Err(ReconcileError::Unasked)
@@ -190,7 +190,7 @@ fn many_lists_in_one_answer_fill_a_message_and_no_more() {
     let request = Request { salt: [0; 16], asks: vec![ask; 200] };
     let bytes = responder.answer(&request.encode()).unwrap();
     let answered = Response::decode(&bytes).unwrap().answered;
-    assert!(bytes.len() <= MAX_MESSAGE_BYTES && answered == 81, "{} {answered}", bytes.len());
+    assert!(bytes.len() <= MAX_MESSAGE_BYTES && answered == 109, "{} {answered}", bytes.len());
 }
 
 #[test]
@@ -204,8 +204,8 @@ fn too_long_messages_are_not_read() {
 // Without seeking past `after`, each of these questions would scan all of the keyspace.
 #[test]
 fn what_comes_before_the_resume_point_is_not_scanned() {
-    let mut last = [0xff; 32];
-    last[31] = 0xfe;
+    let mut last = [0xff; KeyHash::BYTES];
+    last[23] = 0xfe;
     let responder = Responder::new(side((0..40_000).map(|key| (key, 1))));
     let after = Some(KeyHash(last));
     let ask = Ask::List { keyspace: [5; 16], base: Base::ALL, after, fingerprints: vec![] };

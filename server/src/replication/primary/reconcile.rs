@@ -67,7 +67,6 @@ async fn answer(snapshot: &Snapshot, connection: &mut Connection) -> Result<(), 
                 connection.writer.send(&Message::DifferReply(response)).await?;
             }
             Message::Fetch { keyspace, hashes } if keyspaces.contains(&keyspace) => {
-                let hashes = hashes.into_iter().map(KeyHash).collect();
                 send(snapshot, keyspace, Some(hashes), connection).await?;
             }
             Message::FetchAll { keyspace } if keyspaces.contains(&keyspace) => {
@@ -117,7 +116,7 @@ fn read(
     for found in found {
         let (hash, entry) = found?;
         weight += entry.as_ref().map_or(0, |(key, value)| key.len() + value.len()) + 41;
-        entries.push(Fetched { hash: hash.0, entry });
+        entries.push(Fetched { hash, entry });
         if weight >= PART {
             weight = 0;
             let part = Message::Values { entries: std::mem::take(&mut entries), last: false };

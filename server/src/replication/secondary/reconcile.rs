@@ -173,7 +173,7 @@ impl Sync<'_> {
 
     async fn fetch(&mut self, keyspace: KeyspaceId, hashes: &[KeyHash]) -> Result<(), SyncError> {
         for some in hashes.chunks(FETCH_MAX) {
-            let hashes: Vec<[u8; 32]> = some.iter().map(|h| h.0).collect();
+            let hashes = some.to_vec();
             self.connection.writer.send(&Message::Fetch { keyspace, hashes }).await?;
             let fetched = self.values(keyspace).await?;
             if fetched != some.len() {
@@ -202,7 +202,7 @@ impl Sync<'_> {
             self.done += entries.len() as u64;
             for Fetched { hash, entry } in entries {
                 let (key, value) = entry.ok_or(SyncError::Protocol("an entry is missing"))?;
-                if KeyHash::of(&key).0 != hash {
+                if KeyHash::of(&key) != hash {
                     return Err(SyncError::Protocol("an entry under a wrong hash"));
                 }
                 self.batch.push(Op::Put { keyspace, key, value });

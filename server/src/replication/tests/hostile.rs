@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use strongroom_merkle::KeyHash;
 use strongroom_storage::{Digest, KeyspaceId, Lsn, Options};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -53,8 +54,11 @@ fn out_of_place() -> Vec<Message> {
         Message::Level { lsn: Lsn(u64::MAX), root },
         Message::Differ(vec![0xff; 1000]),
         Message::Differ(Vec::new()),
-        Message::Fetch { keyspace: KeyspaceId([9; 16]), hashes: vec![[0; 32]] },
-        Message::Fetch { keyspace: DATA, hashes: vec![[0; 32]; 10] },
+        Message::Fetch {
+            keyspace: KeyspaceId([9; 16]),
+            hashes: vec![KeyHash([0; KeyHash::BYTES])],
+        },
+        Message::Fetch { keyspace: DATA, hashes: vec![KeyHash([0; KeyHash::BYTES]); 10] },
         Message::FetchAll { keyspace: crate::keyspace::NODE },
         Message::FetchAll { keyspace: crate::keyspace::LOCAL },
         Message::Call(crate::replication::wire::Forwarded {

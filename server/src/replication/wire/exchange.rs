@@ -1,5 +1,6 @@
 //! What is asked for and answered, one by one: entries of a snapshot, and calls.
 
+use strongroom_merkle::KeyHash;
 use zeroize::Zeroizing;
 
 use super::WireError;
@@ -8,13 +9,13 @@ use super::codec::{Input, Output};
 /// One fetched entry; `None` when the snapshot has none of that hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fetched {
-    pub(crate) hash: [u8; 32],
+    pub(crate) hash: KeyHash,
     pub(crate) entry: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Fetched {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.hash);
+        out.extend_from_slice(&self.hash.0);
         out.put_flag(self.entry.is_some());
         if let Some((key, value)) = &self.entry {
             out.put_bytes(key);
@@ -23,7 +24,7 @@ impl Fetched {
     }
 
     pub(super) fn decode(input: &mut Input<'_>) -> Result<Self, WireError> {
-        let hash = input.array()?;
+        let hash = KeyHash(input.array()?);
         let entry = if input.flag()? {
             Some((input.bytes()?.to_vec(), input.bytes()?.to_vec()))
         } else {

@@ -1,5 +1,6 @@
 //! The messages, and their frames.
 
+use strongroom_merkle::KeyHash;
 use strongroom_storage::{Digest, KeyspaceId, Lsn};
 
 use super::codec::{Input, Output};
@@ -24,7 +25,7 @@ pub(crate) enum Message {
     Snapshot { lsn: Lsn, root: Digest },
     Differ(Vec<u8>),
     DifferReply(Vec<u8>),
-    Fetch { keyspace: KeyspaceId, hashes: Vec<[u8; 32]> },
+    Fetch { keyspace: KeyspaceId, hashes: Vec<KeyHash> },
     FetchAll { keyspace: KeyspaceId },
     Values { entries: Vec<Fetched>, last: bool },
     Call(Forwarded),
@@ -134,7 +135,7 @@ impl Message {
                 out.extend_from_slice(&keyspace.0);
                 out.put_count(hashes.len());
                 for hash in hashes {
-                    out.extend_from_slice(hash);
+                    out.extend_from_slice(&hash.0);
                 }
             }
             Self::FetchAll { keyspace } => out.extend_from_slice(&keyspace.0),
@@ -191,14 +192,14 @@ fn decode_body(kind: u8, input: &mut Input<'_>) -> Result<Message, WireError> {
         DIFFER_REPLY => Message::DifferReply(input.bytes()?.to_vec()),
         FETCH => {
             let keyspace = KeyspaceId(input.array()?);
-            let n = input.count(32)?;
-            let hashes = (0..n).map(|_| input.array()).collect::<Result<_, _>>()?;
+            let n = input.count(KeyHash::BYTES)?;
+            let hashes = (0..n).map(|_| input.array().map(KeyHash)).collect::<Result<_, _>>()?;
             Message::Fetch { keyspace, hashes }
         }
         FETCH_ALL => Message::FetchAll { keyspace: KeyspaceId(input.array()?) },
         VALUES => {
             let last = input.flag()?;
-            let n = input.count(33)?;
+            let n = input.count(KeyHash::BYTES + 1)?;
             let entries = (0..n).map(|_| Fetched::decode(input)).collect::<Result<_, _>>()?;
             Message::Values { entries, last }
         }

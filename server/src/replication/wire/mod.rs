@@ -21,7 +21,7 @@ pub(crate) use transport::{
 };
 
 /// Version of every frame.
-pub(crate) const WIRE_VERSION: u8 = 1;
+pub(crate) const WIRE_VERSION: u8 = 2;
 /// Longest frame after its length field, bytes: the largest value that storage takes, with room.
 pub(crate) const FRAME_MAX: usize = 64 << 20;
 /// Longest first frame of a peer whose identity is not checked yet, bytes.

@@ -1,5 +1,7 @@
 //! The comparison: everything from the values upwards.
 
+use std::collections::BTreeMap;
+
 use strongroom_merkle::{Change, Digest, KeyHash, MemPages, Page, Trie, composite, leaf_digest};
 use strongroom_storage::{Class, Index, IndexEntry, KeyspaceId, Look, ReadError, Snapshot};
 
@@ -59,6 +61,7 @@ fn check_keyspace(
     let mut recomputed = Trie::new();
     let mut value_bytes = 0u64;
     let mut leaves = Vec::new();
+    let mut differ = BTreeMap::new();
     for entry in snapshot.index(id) {
         bar.advance(1);
         let entry = match entry {
@@ -69,21 +72,16 @@ fn check_keyspace(
             }
         };
         value_bytes += u64::from(entry.value_len);
-        match recompute(snapshot, id, &entry) {
-            Ok(digest) => leaves.push((entry.key, digest)),
-            Err(what) => found.differences.push(Difference {
-                keyspace: id,
-                key_hash: KeyHash::of(&entry.key),
-                key: entry.key,
-                what,
-            }),
+        match recompute(snapshot, indexed, &entry) {
+            Ok(leaf) => leaves.push(leaf),
+            Err(what) => drop(differ.insert(entry.key_hash, what)),
         }
         if leaves.len() == BATCH {
             add(&mut recomputed, &mut leaves);
         }
     }
     add(&mut recomputed, &mut leaves);
-    found.differences.extend(names_without_entry(snapshot, id, indexed));
+    found.differences.extend(named(snapshot, id, indexed, differ));
     KeyspaceReport {
         id,
         class,
@@ -94,22 +92,36 @@ fn check_keyspace(
     }
 }
 
-/// Names that lists would show and that the index does not have. The store was not opened unless there
-/// are as many names as entries, so that without one of these both are the same.
-fn names_without_entry(snapshot: &Snapshot, id: KeyspaceId, index: &Index) -> Vec<Difference> {
-    let (mut without, mut after) = (Vec::new(), None::<Vec<u8>>);
+/// What differs by key hash, with the names that lists have; and names that lists would show and that the
+/// index does not have. The store was not opened unless there are as many names as entries, so that
+/// without one of the latter both are the same.
+fn named(
+    snapshot: &Snapshot,
+    id: KeyspaceId,
+    index: &Index,
+    mut differ: BTreeMap<KeyHash, String>,
+) -> Vec<Difference> {
+    const NOWHERE: &str = "it is listed, but the index has no such entry";
+    let (mut all, mut after) = (Vec::new(), None::<Vec<u8>>);
+    let mut add = |key_hash, key, what| {
+        all.push(Difference { keyspace: id, key_hash, key, what });
+    };
     loop {
         let names = snapshot.scan(id, b"", after.as_deref(), BATCH);
-        let Some(last) = names.last() else { return without };
+        let Some(last) = names.last() else { break };
         after = Some(last.clone());
-        let nowhere = |key: &Vec<u8>| matches!(index.get(&KeyHash::of(key)), Ok(None));
-        without.extend(names.into_iter().filter(nowhere).map(|key| Difference {
-            keyspace: id,
-            key_hash: KeyHash::of(&key),
-            key,
-            what: "it is listed, but the index has no such entry".to_owned(),
-        }));
+        for key in names {
+            let hash = KeyHash::of(&key);
+            let nowhere = || matches!(index.get(&hash), Ok(None)).then(|| NOWHERE.to_owned());
+            if let Some(what) = differ.remove(&hash).or_else(nowhere) {
+                add(hash, Some(key), what);
+            }
+        }
     }
+    for (hash, what) in differ {
+        add(hash, None, what);
+    }
+    all
 }
 
 /// Puts leaves into the trie that is made anew.
@@ -123,20 +135,23 @@ fn add(trie: &mut Trie<Page<()>>, leaves: &mut Vec<(Vec<u8>, Digest)>) {
     leaves.clear();
 }
 
-/// The digest that an entry's value makes, or how it is not the one in the index.
-fn recompute(snapshot: &Snapshot, id: KeyspaceId, entry: &IndexEntry) -> Result<Digest, String> {
-    let value = snapshot
-        .get(id, &entry.key)
-        .map_err(|error| match error {
-            ReadError::Corrupt { at } => {
-                format!("the value at {at} does not have the digest in the index")
-            }
-            error => error.to_string(),
-        })?
-        .ok_or_else(|| "the index does not find the key under its own hash".to_owned())?;
-    let digest = leaf_digest(&entry.key, &value);
-    if digest != entry.digest {
-        return Err("the value does not have the digest in the index".to_owned());
+/// The key of an entry and the digest that it makes with the value, or how they are not what the index says.
+fn recompute(
+    snapshot: &Snapshot,
+    index: &Index,
+    entry: &IndexEntry,
+) -> Result<(Vec<u8>, Digest), String> {
+    let (key, value) = snapshot.read(entry).map_err(|error| match error {
+        ReadError::Corrupt { at } => {
+            format!("the key and the value at {at} do not have the digest in the index")
+        }
+        error => error.to_string(),
+    })?;
+    match index.get(&entry.key_hash) {
+        Ok(Some((digest, _))) if digest == entry.digest => {}
+        Ok(_) => return Err("the index does not find the key under its own hash".to_owned()),
+        Err(error) => return Err(error.to_string()),
     }
-    Ok(digest)
+    let digest = leaf_digest(&key, &value);
+    Ok((key, digest))
 }

@@ -42,7 +42,8 @@ pub(crate) struct KeyspaceReport {
 pub(crate) struct Difference {
     pub(crate) keyspace: KeyspaceId,
     pub(crate) key_hash: KeyHash,
-    pub(crate) key: Vec<u8>,
+    /// As the lists name it; `None` when they name no such key.
+    pub(crate) key: Option<Vec<u8>>,
     pub(crate) what: String,
 }
 
@@ -95,7 +96,9 @@ impl Report {
         }
         for difference in &self.differences {
             let Difference { keyspace, key_hash, key, what } = difference;
-            let (keyspace, key) = (hex(&keyspace.0), key.escape_ascii());
+            let keyspace = hex(&keyspace.0);
+            let key =
+                key.as_ref().map_or("not listed".to_owned(), |k| k.escape_ascii().to_string());
             writeln!(
                 out,
                 "\nDIFFERS  keyspace {keyspace}  key {key}\n  hash {key_hash}\n  {what}"
@@ -148,7 +151,7 @@ impl Difference {
         json!({
             "keyspace": hex(&self.keyspace.0),
             "key_hash": self.key_hash.to_string(),
-            "key": self.key.escape_ascii().to_string(),
+            "key": self.key.as_ref().map(|key| key.escape_ascii().to_string()),
             "what": self.what,
         })
     }
