@@ -1,7 +1,8 @@
 //! The budget of background work, and what was spent of it.
 //!
-//! The cleaner works in pieces. After each it rests for [`REST`] times as long as it took, so that
-//! most of the time device and cores are there for those who wait for an answer. It does not rest
+//! The cleaner works in pieces. After each it rests for twice as long as it took, so that most of the
+//! time device and cores are there for those who wait for an answer; for half as long while nothing is
+//! committed, when only readers are in its way. It does not rest
 //! while someone waits for a checkpoint, nor once the next one is due already: to fall behind costs
 //! more than it spares. A checkpoint does not rest while it writes pages: what it holds is copied
 //! when it is changed meanwhile, so that to be done soon is cheaper for all.
@@ -10,10 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::cleaner::Effort;
 use crate::signal::Signal;
 
-/// Rest after a piece of work, as a multiple of what it took.
-const REST: u32 = 2;
 /// The longest rest: a piece that took long has waited for the device, or for a core.
 const REST_MAX: Duration = Duration::from_millis(20);
 
@@ -60,12 +60,16 @@ impl Budget {
         (done, took)
     }
 
-    /// Does a piece of work, and rests.
-    pub(crate) fn piece<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// Does a piece of work, and rests as the store is.
+    pub(crate) fn piece<T>(&self, effort: Effort, work: impl FnOnce() -> T) -> T {
         let (done, took) = self.timed(work);
+        let rest = match effort {
+            Effort::Busy => took * 2,
+            Effort::Idle => took / 2,
+        };
         if self.waiting.load(Ordering::Relaxed) == 0 && !self.signal.is_pressing() {
             let began = Instant::now();
-            std::thread::sleep((took * REST).min(REST_MAX));
+            std::thread::sleep(rest.min(REST_MAX));
             count(&self.rested, began.elapsed());
         }
         done
@@ -88,7 +92,7 @@ mod tests {
 
     fn rested(budget: &Budget) -> bool {
         let before = budget.spent().1;
-        assert_eq!(budget.piece(|| 7), 7);
+        assert_eq!(budget.piece(Effort::Busy, || 7), 7);
         budget.spent().1 > before
     }
 

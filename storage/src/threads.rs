@@ -7,9 +7,10 @@ use crate::checkpoint::Checkpointer;
 use crate::cleaner::Effort;
 use crate::commit::Committer;
 use crate::commit::job::Submit;
+use crate::error::CheckpointError;
 use crate::opening::Opening;
 use crate::pages::{self, Pool};
-use crate::shared::{Shared, lock};
+use crate::shared::{Counters, Shared, lock};
 use crate::signal::{Signal, Woken};
 
 /// The running threads.
@@ -52,7 +53,7 @@ impl Threads {
                     Woken::Stop => return,
                     Woken::Due => lock(&checkpointer).run(Effort::Busy).map(|_| ()),
                     Woken::Idle if shared.state().lsn == seen => {
-                        lock(&checkpointer).compact().map(|_| ())
+                        compact(&checkpointer, &shared, &signal)
                     }
                     Woken::Idle => Ok(()),
                 };
@@ -101,4 +102,17 @@ pub(crate) fn listener(
             signal.due();
         }
     })
+}
+
+/// As many steps as bring something, while nothing is committed and nothing else is to be done. Between two
+/// the lock is let go of: somebody may want a checkpoint.
+fn compact(
+    checkpointer: &Mutex<Checkpointer>,
+    shared: &Shared,
+    signal: &Signal,
+) -> Result<(), CheckpointError> {
+    let commits = || Counters::get(&shared.counters.commits);
+    let began = commits();
+    while commits() == began && !signal.is_pressing() && lock(checkpointer).compact()? {}
+    Ok(())
 }

@@ -65,14 +65,20 @@ impl Checkpointer {
 
     /// Makes a checkpoint of the state published now. Blocks until it is durable.
     pub(crate) fn run(&mut self, effort: Effort) -> Result<Lsn, CheckpointError> {
+        let behind = self.write_all(effort)?;
+        self.clean_log(behind, effort)?;
+        Ok(self.master.checkpoint)
+    }
+
+    /// A checkpoint, with nothing cleaned behind it but pages.
+    fn write_all(&mut self, effort: Effort) -> Result<Behind, CheckpointError> {
         let Pinned { state, behind } = self.ask(|done| Job::BeginCheckpoint { done })?;
         self.write(state, &behind, effort)?;
         self.shared.pool.files.remove_dead().map_err(CheckpointError::io("remove old pages"))?;
-        self.clean_log(behind, effort)?;
         let counters = &self.shared.counters;
         Counters::add(&counters.checkpoints, 1);
         counters.checkpoint_lsn.store(self.master.checkpoint.0, Ordering::Relaxed);
-        Ok(self.master.checkpoint)
+        Ok(behind)
     }
 
     /// One step towards the least room that the store can take, if there is something to gain.
@@ -87,6 +93,8 @@ impl Checkpointer {
         // Values that were moved let their segments go behind the next checkpoint.
         self.run(Effort::Idle)?;
         if self.shared.log.segments_len() >= before {
+            // What the last pages took the place of is rid of once more, as nobody will come by again.
+            self.write_all(Effort::Idle)?;
             self.settled_at = self.shared.state().lsn;
         }
         Ok(true)
@@ -179,6 +187,10 @@ impl Checkpointer {
         let streamed = streamed.iter().filter(|txn| txn.committed >= kept);
         let kept = streamed.map(|txn| txn.first).fold(kept, Lsn::min);
         let needed_from = begin.min(kept).min(active);
+        let commits = || Counters::get(&self.shared.counters.commits);
+        let began = commits();
+        // Whoever comes back to an idle store is not to wait for the cleaner.
+        let pace = || if commits() == began { effort } else { Effort::Busy };
         for segment in cleaner::choose(&self.shared.log, &live, needed_from, effort) {
             let mut moves = cleaner::moves(&self.shared, segment);
             let mut move_some = || {
@@ -188,7 +200,7 @@ impl Checkpointer {
                 Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
                 Ok::<_, CheckpointError>(true)
             };
-            while self.budget.piece(&mut move_some)? {}
+            while self.budget.piece(pace(), &mut move_some)? {}
         }
         // Someone may still read an older state, whose values must stay.
         if self.shared.oldest_read() < lsn {
