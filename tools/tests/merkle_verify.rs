@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use strongroom_storage::{Class, KeyspaceId, Options, Store};
@@ -43,8 +44,17 @@ fn value(n: u8, round: u8) -> Vec<u8> {
     format!("value of {n} in round {round}, long enough to be found again").into_bytes()
 }
 
+/// Until a child has become another program it holds all that this process has open, locks of other tests'
+/// stores among it: a store that was just dropped was still in use then.
+static SPAWNING: Mutex<()> = Mutex::new(());
+
 fn run(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_merkle-verify")).arg(dir).args(args).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_merkle-verify"));
+    command.arg(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let spawning = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let child = command.spawn().unwrap();
+    drop(spawning);
+    child.wait_with_output().unwrap()
 }
 
 fn json(dir: &Path) -> (i32, Value) {
