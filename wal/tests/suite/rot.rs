@@ -6,7 +6,7 @@ use std::sync::Arc;
 use strongroom_wal::disk::Disk;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{
-    Appended, Log, LogError, LogOptions, LogReader, Lsn, OpenHint, OpenReport, Tail,
+    Appended, Log, LogError, LogOptions, LogReader, Lsn, OpenHint, OpenReport, ReadError, Tail,
 };
 
 use crate::support::{append, contents, create, record, small};
@@ -69,6 +69,29 @@ fn the_last_frame_is_refused_when_the_caller_or_the_close_marker_knows_it() {
         assert_eq!(report.tail, Tail::Torn { lsn: at, segment: 0, offset: at.0 });
         assert_eq!(contents(&log).len(), 2);
     }
+}
+
+/// A frame that is whole, at its own place and of this log, but not the one that followed: a reader beside the
+/// writer took it, had its guard been left out.
+#[test]
+fn a_live_reader_refuses_a_whole_frame_that_followed_another() {
+    let (disk, log, frames) = three_frames();
+    let other = SimDisk::new(3);
+    let mut twin = create(&other);
+    append(&mut twin, &[record(7, 300), record(7, 2)]).unwrap();
+    let second = append(&mut twin, &[record(1, 300), record(1, 2)]).unwrap();
+    assert_eq!((second.start, second.end), (frames[1].start, frames[1].end));
+    let (here, there) = (disk.contents(&name(0)).unwrap(), other.contents(&name(0)).unwrap());
+    for at in second.start.0..second.end.0 {
+        let i = usize::try_from(at).unwrap();
+        disk.flip(&name(0), at, here[i] ^ there[i]);
+    }
+    let read: Vec<_> = log.reader().frames(Lsn::ZERO).collect();
+    let whole = read.iter().filter(|frame| frame.is_ok()).count();
+    let refused = read.last().and_then(|last| last.as_ref().err());
+    assert_eq!((read.len(), whole), (2, 1));
+    let rotten = ReadError::Rotten { lsn: second.start, segment: 0, offset: second.start.0 };
+    assert_eq!(refused.map(ToString::to_string), Some(rotten.to_string()));
 }
 
 #[test]
