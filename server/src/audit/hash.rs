@@ -23,11 +23,9 @@ impl Hasher {
 
     /// Appends the hash as a JSON string.
     pub(super) fn string(&self, out: &mut Vec<u8>, text: &str) {
-        let tag = self.0.tag(text.as_bytes());
-        out.reserve(PREFIX.len() + tag.len() + 2);
         out.push(b'"');
         out.extend_from_slice(PREFIX.as_bytes());
-        out.extend_from_slice(&tag);
+        out.extend_from_slice(&self.0.tag(text.as_bytes()));
         out.push(b'"');
     }
 }
