@@ -115,6 +115,14 @@ mod tests {
         assert!(!rested(&budget));
     }
 
+    /// By the clock it is not compared: that the shorter rest is one, too.
+    #[test]
+    fn an_idle_store_rests_as_well() {
+        let budget = Budget::new(Arc::new(Signal::new(None)));
+        budget.piece(Effort::Idle, || std::thread::sleep(Duration::from_millis(1)));
+        assert!(budget.spent().1 > Duration::ZERO);
+    }
+
     #[test]
     fn work_counts_and_is_not_rested_after() {
         let budget = Budget::new(Arc::new(Signal::new(None)));

@@ -13,6 +13,15 @@ fn folder_bytes(dir: &Path) -> u64 {
     std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum()
 }
 
+/// A store with the keyspace that is written to.
+fn store(dir: &Path) -> Store {
+    let store = Store::open(dir, options()).unwrap();
+    let mut txn = store.begin();
+    txn.create_keyspace(keyspace(2), Class::Replicated);
+    txn.commit_blocking().unwrap();
+    store
+}
+
 fn put(store: &Store, key: u32, value: &[u8]) {
     let mut txn = store.begin();
     txn.put(keyspace(2), &key.to_be_bytes(), value.to_vec());
@@ -22,10 +31,7 @@ fn put(store: &Store, key: u32, value: &[u8]) {
 #[test]
 fn segments_that_hold_few_live_values_are_cleaned_and_given_back() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), options()).unwrap();
-    let mut txn = store.begin();
-    txn.create_keyspace(keyspace(2), Class::Replicated);
-    txn.commit_blocking().unwrap();
+    let store = store(dir.path());
     // Lone commits take a block each: most of the log is padding around small live values.
     for key in 0..600u32 {
         put(&store, key, format!("value of {key}").as_bytes());
@@ -71,10 +77,7 @@ fn segments_that_hold_few_live_values_are_cleaned_and_given_back() {
 #[test]
 fn a_move_is_no_change_in_the_stream() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), options()).unwrap();
-    let mut txn = store.begin();
-    txn.create_keyspace(keyspace(2), Class::Replicated);
-    txn.commit_blocking().unwrap();
+    let store = store(dir.path());
     for key in 0..60u32 {
         put(&store, key, &[1; 10]);
     }
@@ -115,10 +118,7 @@ fn the_log_within_its_bound_is_left_alone() {
 #[test]
 fn keys_of_empty_values_outlive_their_segments() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), options()).unwrap();
-    let mut txn = store.begin();
-    txn.create_keyspace(keyspace(2), Class::Replicated);
-    txn.commit_blocking().unwrap();
+    let store = store(dir.path());
     for key in 0..300u32 {
         put(&store, key, b"");
     }

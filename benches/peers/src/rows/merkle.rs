@@ -145,7 +145,10 @@ fn ours(index: &mut Index, batches: &[Vec<Entry>], snapshots: bool) -> Sample {
     sample
 }
 
-fn theirs(tree: &mut MerkleSearchTree<[u8; KeyHash::BYTES], [u8; 32]>, batches: &[Vec<Entry>]) -> Sample {
+fn theirs(
+    tree: &mut MerkleSearchTree<[u8; KeyHash::BYTES], [u8; 32]>,
+    batches: &[Vec<Entry>],
+) -> Sample {
     let began = Instant::now();
     for batch in batches {
         for entry in batch {
