@@ -167,7 +167,7 @@ fn reconcile(c: &mut Criterion) {
     let there = filled(&keys);
     let mut group = c.benchmark_group("merkle/reconcile 1M keys");
     group.sample_size(10);
-    for differences in [1, 100, 10_000] {
+    for differences in [1, 100, 10_000, 100_000] {
         let mut here = there.clone();
         let mut batch = Random(differences).batch(&keys, differences);
         here.trie.apply(&here.pages, &mut batch).unwrap();
