@@ -170,6 +170,15 @@ mod tests {
         }
     }
 
+    // What is not aligned is written by plain calls: the kernel would refuse it.
+    #[test]
+    fn whole_blocks_at_whole_blocks_are_aligned() {
+        assert!(is_aligned(0, 4096) && is_aligned(8192, 12_288));
+        for (offset, len) in [(0, 0), (0, 1), (0, 4097), (1, 4096), (512, 4096), (4096, 100)] {
+            assert!(!is_aligned(offset, len), "{len} bytes at {offset}");
+        }
+    }
+
     // Whoever encodes through `Write` gets the same bytes as whoever adds them himself.
     #[test]
     fn what_is_written_stands_at_the_end() {

@@ -88,3 +88,23 @@ impl Folder {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::sim::SimDisk;
+
+    /// Positions in its segment, or in the one after it, would not fit 64 bits.
+    #[test]
+    fn a_number_that_no_log_can_reach_is_not_ours() {
+        let disk = SimDisk::new(1);
+        let beyond = u64::MAX / SEGMENT_BYTES_MAX - 2;
+        for segment in [0, 7, beyond - 1, beyond, beyond + 1, u64::MAX] {
+            disk.create(&segment_name(segment)).unwrap();
+        }
+        let folder = Folder::list(Arc::new(disk)).unwrap();
+        assert_eq!(folder.segments, BTreeSet::from([0, 7, beyond - 1]));
+        let largest = Geometry::new(SEGMENT_BYTES_MAX).unwrap();
+        assert!(largest.valid_segment(beyond - 1));
+    }
+}

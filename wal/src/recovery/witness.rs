@@ -94,3 +94,41 @@ impl Witness {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::Disk as _;
+    use crate::disk::sim::SimDisk;
+    use crate::lsn::segment_name;
+    use crate::{Log, LogOptions};
+
+    /// A live writer recycles segments that a tool has listed; for who opens the log nobody does.
+    #[test]
+    fn only_a_tolerant_search_passes_over_a_segment_that_vanished() {
+        let disk = SimDisk::new(1);
+        let options =
+            LogOptions { segment_size: 64 << 10, prepare_ahead: false, ..LogOptions::default() };
+        let mut log = Log::create(Arc::new(disk.clone()), options, [1; 16]).unwrap();
+        let mut at = Vec::new();
+        for _ in 0..3 {
+            let mut frame = log.begin_frame(40_000).unwrap();
+            frame.push(&[7; 40_000]).unwrap();
+            at.push(log.append(frame).unwrap().start);
+        }
+        let folder = Folder::list(Arc::new(disk.clone())).unwrap();
+        let format = folder.format().unwrap().unwrap();
+        let search = |tolerant| {
+            let found = Witness::search(&folder, &format, at[0], tolerant);
+            found.map(|witness| witness.headers.contains(&at[2])).map_err(|error| error.kind())
+        };
+        assert_eq!((search(true), search(false)), (Ok(true), Ok(true)));
+        disk.remove(&segment_name(1)).unwrap();
+        assert_eq!((search(true), search(false)), (Ok(true), Err(ErrorKind::NotFound)));
+        disk.fail_after(0, ErrorKind::Other, true);
+        assert_eq!((search(true), search(false)), (Err(ErrorKind::Other), Err(ErrorKind::Other)));
+    }
+}

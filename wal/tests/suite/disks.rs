@@ -136,6 +136,29 @@ fn unsynced_sectors_are_kept_lost_and_torn_one_by_one() {
     assert_eq!(disk.crash().contents("f").unwrap(), [2; 10240]);
 }
 
+/// What was torn within a sector is new in front and old behind, wherever in it the write began: a piece
+/// that crossed sectors would leave it the other way round.
+#[test]
+fn a_write_from_the_middle_of_a_sector_is_torn_at_sectors_too() {
+    let disk = SimDisk::new(7);
+    let file = disk.create("f").unwrap();
+    disk.sync_dir().unwrap();
+    file.write_durable_at(0, &[1; 4096]).unwrap();
+    file.write_at(1124, &[2; 1024]).unwrap();
+    let mut torn = 0;
+    for seed in 0..200 {
+        let after = disk.crash_with(seed).contents("f").unwrap();
+        assert!(!after[..1124].contains(&2) && !after[2148..].contains(&2));
+        for sector in [1124..1536, 1536..2048, 2048..2148] {
+            let sector = &after[sector];
+            let new = sector.iter().take_while(|byte| **byte == 2).count();
+            assert!(!sector[new..].contains(&2), "seed {seed}: {sector:?}");
+            torn += usize::from(new > 0 && new < sector.len());
+        }
+    }
+    assert!(torn > 100, "{torn}");
+}
+
 #[test]
 fn a_durable_write_over_an_unsynced_one_stays() {
     for seed in 0..20 {

@@ -148,6 +148,35 @@ fn the_next_segment_is_ready_before_it_is_needed() {
     assert!(spares <= 2, "{spares}");
 }
 
+/// What a segment takes is whole blocks, though a kill left a part of one behind them.
+#[test]
+fn what_is_reserved_is_known_again() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    append(&mut log, &[record(0, 20_000)]).unwrap();
+    let before = log.segments();
+    assert_eq!(before[0].bytes_on_disk, 32 * 1024);
+    drop(log);
+    assert_eq!(reopen(&disk).segments(), before);
+    disk.open("wal-0000000000000000.log").unwrap().write_at(32 * 1024, &[0; 100]).unwrap();
+    assert_eq!(reopen(&disk).segments(), before);
+}
+
+/// Whoever drops a log may open it again, or remove its folder: no thread is at work there any more.
+#[test]
+fn a_dropped_log_leaves_nobody_at_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(dir.path()).unwrap());
+    // So large that to fill the next segment takes longer than to drop the log.
+    let options = LogOptions { segment_size: 16 << 20, prepare_ahead: true, ..small() };
+    let mut log = Log::create(Arc::clone(&disk), options, ID).unwrap();
+    append(&mut log, &[record(0, 9 << 20)]).unwrap();
+    drop(log);
+    assert_eq!(Arc::strong_count(&disk), 1);
+    let spare = disk.open_read("spare-0000000000000001.log").unwrap();
+    assert_eq!(spare.len().unwrap(), 16 << 20);
+}
+
 #[test]
 fn a_held_segment_stays_until_its_holder_moves_on_or_falls_behind() {
     let mut log = create(&SimDisk::new(1));
