@@ -12,7 +12,7 @@ use crate::barrier::Session;
 use crate::handler::{CoreCall, CoreHandler};
 use crate::logical::{
     Access, ApiError, ApiResult, Call, Caller, EngineHandler, Method, MountInfo, Operation, Params,
-    Peer, Response, Route, Served, Takes, find_route, last_of_each, matches as path_matches,
+    Peer, Response, Route, Served, Takes, find_route, matches as path_matches, mended,
 };
 use crate::mount::{self, Mount, Scope};
 use crate::replication::Role;
@@ -51,7 +51,7 @@ pub(super) fn engine(
     let notes = route.takes.check(call.op, &call.params, call.body, call.query)?;
     let mut run = |call: &Call<'_>| (method.run)(call, &mut session.view(mount.keyspace));
     let response = match run(&call) {
-        Err(refused) => match repeated(&refused, &call) {
+        Err(refused) => match again(&refused, &call, route.takes) {
             Some(body) => run(&Call { body: &body, ..call })?,
             None => return Err(refused),
         },
@@ -81,6 +81,8 @@ pub(super) fn on_core(
     let (route, method, params) = match found {
         Ok(found) => found,
         Err(e) => {
+            // Nobody logs in by a name that cannot be, which is no secret.
+            let rest = rest.trim_end_matches('.');
             let open = |r: &Route<_>| r.access == Access::Public && path_matches(r.pattern, rest);
             if !table.iter().any(open) {
                 authorise(context, session, Access::Token, caller, true)?;
@@ -132,7 +134,7 @@ pub(super) fn core(
     };
     let once;
     let mut response = match run(&core, session) {
-        Err(refused) => match repeated(&refused, &core.call) {
+        Err(refused) => match again(&refused, &core.call, takes) {
             Some(body) => {
                 once = body;
                 core.call.body = &once;
@@ -177,9 +179,9 @@ fn call<'a>(
     }
 }
 
-/// The body of a refused call without the names that it gives twice: the last value counts.
-fn repeated(refused: &ApiError, call: &Call<'_>) -> Option<Bytes> {
-    (refused.status == 400).then(|| last_of_each(call.body)).flatten()
+/// The body of a refused call as it may have been meant, if that is another.
+fn again(refused: &ApiError, call: &Call<'_>, takes: Takes) -> Option<Bytes> {
+    (refused.status == 400).then(|| mended(call.body, takes)).flatten()
 }
 
 /// Makes the token of a login that the primary has settled.

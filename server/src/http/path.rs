@@ -36,9 +36,6 @@ pub(super) fn parse(raw: &str) -> Result<Parsed, ApiError> {
     if path.contains("//") || path.starts_with('/') || path.chars().any(char::is_control) {
         return Err(ApiError::bad_request("the path has an empty segment or a control character"));
     }
-    if path.ends_with('.') {
-        return Err(ApiError::unsupported_path());
-    }
     Ok(Parsed::Path(path))
 }
 
@@ -125,6 +122,7 @@ mod tests {
             ("/v1/secret/", "secret/"),
             ("/v1/", ""),
             ("/v1/a..b", "a..b"),
+            ("/v1/a.", "a."),
             ("/v1/%C3%A9", "\u{e9}"),
         ] {
             assert_eq!(parse(raw).unwrap(), Parsed::Path(want.to_owned()), "{raw}");
@@ -151,7 +149,6 @@ mod tests {
             ("/v1/a%zz", 400),
             ("/v1/a%f", 400),
             ("/v1/%ff", 400),
-            ("/v1/a.", 404),
             ("/v2/a", 404),
             ("/", 404),
             ("/v1", 404),

@@ -15,7 +15,7 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ApiError, ApiResult, Params};
+use super::{ApiError, ApiResult, Params, Takes};
 use crate::mount::LockoutConfig;
 
 /// The verb, after `?list=true` and PUT have been folded in.
@@ -191,16 +191,22 @@ pub fn parse_body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<T> {
     })
 }
 
-/// The same object with the last value alone of a name that it gives twice; `None` if it gives none
-/// twice. Only for calls that were refused: most bodies are never looked at so.
-pub(crate) fn last_of_each(body: &[u8]) -> Option<Bytes> {
+/// The same object with the last value alone of a name that it gives twice, and with `{}` where it
+/// has `[]` for a field that is an object, as PHP writes empty ones; `None` if it has neither. Only
+/// for calls that were refused: most bodies are never looked at so.
+pub(crate) fn mended(body: &[u8], takes: Takes) -> Option<Bytes> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let named = reader.deserialize_map(Named).ok()?;
-    let last: BTreeMap<&str, &RawValue> = named.iter().map(|(n, v)| (n.as_ref(), *v)).collect();
-    if last.len() == named.len() {
-        return None;
+    let empty = RawValue::from_string("{}".to_owned()).ok()?;
+    let mut changed = false;
+    let mut last: BTreeMap<&str, &RawValue> = BTreeMap::new();
+    for (name, value) in &named {
+        let php = takes.is_object(name) && serde_json::from_str::<[(); 0]>(value.get()).is_ok();
+        changed |= php;
+        last.insert(name, if php { &empty } else { value });
     }
-    serde_json::to_vec(&last).ok().map(Bytes::from)
+    let changed = changed || last.len() < named.len();
+    changed.then(|| serde_json::to_vec(&last).ok().map(Bytes::from)).flatten()
 }
 
 /// Reads the names of an object with their values, in its order.
@@ -255,6 +261,10 @@ fn offset_in(whole: &[u8], part: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logical::Field;
+
+    static FIELDS: &[Field] =
+        &[Field::object("o", ""), Field::pairs("p", ""), Field::words("w", "")];
 
     #[test]
     fn errors_name_the_field_and_never_its_value() {
@@ -275,9 +285,14 @@ mod tests {
         }
         let twice = br#"{"ttl": 1, "list": [], "ttl": 2}"#;
         assert!(parse_body::<Body>(twice).is_err());
-        let once = last_of_each(twice).unwrap();
+        let any = Takes::Anything;
+        let once = mended(twice, any).unwrap();
         assert_eq!(parse_body::<Body>(&once).unwrap().ttl.0, 2);
-        assert!(last_of_each(b"{\"a\": 1}").is_none() && last_of_each(b"[]").is_none());
+        assert!(mended(b"{\"a\": 1}", any).is_none() && mended(b"[]", any).is_none());
+        let takes = Takes::Only(FIELDS);
+        let php = mended(br#"{"o": [ ], "p": [], "w": [], "x": []}"#, takes).unwrap();
+        assert_eq!(&php[..], br#"{"o":{},"p":{},"w":[],"x":[]}"#);
+        assert!(mended(br#"{"o": [1], "p": {}, "w": []}"#, takes).is_none());
         let error = parse_body::<Body>(b"{\"a\": s3cret}").unwrap_err().errors.join("");
         assert!(error.starts_with("failed to decode JSON input") && !error.contains("s3cret"));
     }

@@ -113,7 +113,7 @@ impl Kind {
             Self::Any => true,
             Self::Text => !is(b"[{"),
             Self::Words => !is(b"{"),
-            Self::Object => is(b"{"),
+            Self::Object => is(b"{") || reads::<[(); 0]>(text),
             Self::Objects => is(b"["),
             Self::Integer => reads::<Integer>(text),
             Self::Number => reads::<Number>(text),

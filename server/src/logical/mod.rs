@@ -15,7 +15,7 @@ mod route;
 mod takes;
 mod text;
 
-pub(crate) use call::last_of_each;
+pub(crate) use call::mended;
 pub use call::{Call, Caller, Certificates, MountInfo, Operation, Peer, parse_body};
 pub use error::{ApiError, ApiResult};
 pub use field::{Field, Kind};

@@ -1,7 +1,8 @@
 //! Route tables: one static table per engine, from which dispatch, access rules and help all come.
 //!
 //! Patterns are relative to the mount. A segment `{name}` captures one segment, a last segment
-//! `{name..}` captures the rest of the path (possibly empty), everything else matches itself.
+//! `{name..}` captures the rest of the path (possibly empty), everything else matches itself. No
+//! name ends in a full stop; the rest of a path may.
 
 use super::{ApiError, ApiResult, Call, Field, Operation, Response, Takes};
 use crate::barrier::View;
@@ -217,7 +218,7 @@ fn match_pattern<'p>(pattern: &'static str, path: &'p str) -> Option<Params<'p>>
         let current = rest?;
         let (head, tail) = first_segment(current);
         if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-            if head.is_empty() {
+            if head.is_empty() || head.ends_with('.') {
                 return None;
             }
             captured.push((name, head));
@@ -253,5 +254,7 @@ mod tests {
         assert!(match_pattern("keys", "keys/").is_some());
         assert!(match_pattern("keys", "keys/a").is_none());
         assert!(match_pattern("keys/{name}", "keys/a/b").is_none());
+        assert!(match_pattern("keys/{name}", "keys/a.").is_none());
+        assert_eq!(match_pattern("data/{path..}", "data/a.").unwrap().get("path"), Some("a."));
     }
 }

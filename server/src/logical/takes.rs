@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::field::Field;
+use super::field::{Field, Kind};
 use super::{ApiError, ApiResult, Operation, Params, parse_body};
 
 /// Bytes: a larger body is for its handler alone to judge, so that no batch is read twice.
@@ -27,6 +27,12 @@ pub enum Takes {
 }
 
 impl Takes {
+    /// Whether this is the name of a field that is an object.
+    pub(super) fn is_object(self, name: &str) -> bool {
+        let Self::Only(fields) = self else { return false };
+        fields.iter().any(|f| f.name == name && matches!(f.kind, Kind::Object | Kind::Pairs))
+    }
+
     /// Checks a call: what it gives must have the form of its field. What has no field, or has its
     /// place in the path, is told to the client by the warnings that come back.
     ///

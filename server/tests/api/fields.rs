@@ -71,6 +71,34 @@ fn forms_are_read_as_objects_of_text() {
     assert_eq!(server.root("GET", "cubbyhole/f", "", 200)["data"], json!({"a": {"b": 1}}));
 }
 
+/// PHP has one kind of empty value for lists and objects.
+#[test]
+fn an_empty_list_is_an_empty_object() {
+    let server = TestServer::dev();
+    server.root("POST", "secret/data/a", r#"{"data":[],"options":[ ]}"#, 200);
+    assert_eq!(server.root("GET", "secret/data/a", "", 200)["data"]["data"], json!({}));
+    server.root("POST", "secret/metadata/a", r#"{"custom_metadata":[]}"#, 204);
+    server.root("POST", "sys/mounts/kv", r#"{"type":"kv","config":[],"options":[]}"#, 204);
+    server.root("POST", "auth/token/create", r#"{"meta":[],"policies":[]}"#, 200);
+    let error = server.error("POST", "secret/data/a", ROOT, r#"{"data":[1]}"#, 400);
+    assert!(error.contains("field \"data\""), "{error}");
+}
+
+/// Names end in no full stop; paths of secrets and of policies may.
+#[test]
+fn a_path_may_end_in_a_full_stop() {
+    let server = TestServer::dev();
+    server.root("POST", "secret/data/a.", r#"{"data":{"x":1}}"#, 200);
+    assert_eq!(server.root("LIST", "secret/metadata/", "", 200)["data"]["keys"], json!(["a."]));
+    server.root("POST", "sys/mounts/transit", r#"{"type":"transit"}"#, 204);
+    let unsupported = "1 error occurred:\n\t* unsupported path\n\n";
+    for path in ["transit/keys/a.", "auth/token/roles/a.", "sys/quotas/rate-limit/a."] {
+        assert_eq!(server.error("POST", path, ROOT, "{}", 404), unsupported, "{path}");
+    }
+    let error = server.error("GET", "nothing/a.", ROOT, "", 404);
+    assert_eq!(error, "no handler for route \"nothing/a.\". route entry not found.");
+}
+
 #[test]
 fn a_listing_is_asked_for_by_a_flag_in_any_form() {
     let server = TestServer::dev();
