@@ -277,6 +277,13 @@ pub fn tune(
         let mut table = entries(session, key)?;
         let Some(entry) = table.iter_mut().find(|e| e.path == path) else { continue };
         change(entry)?;
+        let (most, default) = (entry.config.max_lease_ttl, entry.config.default_lease_ttl);
+        if most != 0 && default > most {
+            return refused(format!(
+                "backend max lease TTL of {most} would be less than backend default lease TTL of \
+                 {default}"
+            ));
+        }
         check_times(&entry.config, session.lease_times().max)?;
         save(session, key, table)?;
         return Ok(true);

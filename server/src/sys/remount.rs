@@ -61,6 +61,9 @@ fn remount(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
             "both 'from' and 'to' path must be specified as a string",
         ));
     }
+    if from == to {
+        return Err(ApiError::bad_request(format!("path already in use at {to:?}")));
+    }
     let key = mount::remount(session, &from, &to)?;
     // Leases are named by paths; those of the old one end here.
     token::revoke_prefix(session, &from)?;
@@ -90,7 +93,7 @@ fn status(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
                     "status": "success",
                 },
             });
-            return Ok(Response { flatten: true, ..Response::data(&data)? });
+            return Response::data(&data);
         }
     }
     Err(ApiError::not_found())

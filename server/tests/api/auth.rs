@@ -47,7 +47,7 @@ fn auth_methods_are_enabled_tuned_listed_and_disabled() {
         ("sys/auth/x", r#"{"type":"token"}"#, "cannot be instantiated"),
         ("sys/auth/x", "{}", "must be specified"),
         ("sys/auth/up/tune", r#"{"token_type":"odd"}"#, "invalid value for 'token_type'"),
-        ("sys/auth/up/tune", r#"{"default_lease_ttl":"9h"}"#, "greater than"),
+        ("sys/auth/up/tune", r#"{"default_lease_ttl":"9h"}"#, "less than backend default"),
         ("sys/auth/nope/tune", "{}", "no mount entry"),
     ] {
         let error = server.error("POST", path, ROOT, body, 400);

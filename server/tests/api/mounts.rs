@@ -94,6 +94,67 @@ fn mounts_are_tuned() {
     assert_eq!(tune["data"]["description"], "t");
 }
 
+/// Command lines send all times with every tuning, as empty text where they are to stay.
+#[test]
+fn a_tuning_leaves_what_it_does_not_name() {
+    let server = TestServer::dev();
+    let tune = "sys/mounts/kv/tune";
+    let body = r#"{"type":"kv","config":{"default_lease_ttl":"1h","force_no_cache":true}}"#;
+    server.root("POST", "sys/mounts/kv", body, 204);
+    let body = r#"{"default_lease_ttl":"","max_lease_ttl":"2h","force_no_cache":false}"#;
+    server.root("POST", tune, body, 204);
+    let after = server.root("GET", tune, "", 200)["data"].clone();
+    assert_eq!(
+        (&after["default_lease_ttl"], &after["max_lease_ttl"]),
+        (&json!(3600), &json!(7200))
+    );
+    assert_eq!(after["force_no_cache"], true);
+    let error = server.error("POST", tune, ROOT, r#"{"max_lease_ttl":"30m"}"#, 400);
+    assert_eq!(
+        error,
+        "backend max lease TTL of 1800 would be less than backend default lease TTL of 3600"
+    );
+    server.root("POST", tune, r#"{"default_lease_ttl":"system"}"#, 204);
+    let after = server.root("GET", "sys/mounts/kv", "", 200);
+    assert_eq!(after["config"]["default_lease_ttl"], 0);
+}
+
+#[test]
+fn the_systems_own_mounts_are_not_tuned() {
+    let server = TestServer::dev();
+    for mount in ["sys", "identity", "cubbyhole"] {
+        let tune = format!("sys/mounts/{mount}/tune");
+        for (name, body) in [
+            ("default_lease_ttl", r#"{"default_lease_ttl":"1h"}"#),
+            ("max_lease_ttl", r#"{"max_lease_ttl":60}"#),
+            ("description", r#"{"description":"x"}"#),
+            ("options", r#"{"options":{"a":"b"}}"#),
+            ("passthrough_request_headers", r#"{"passthrough_request_headers":["A"]}"#),
+        ] {
+            let error = server.error("POST", &tune, ROOT, body, 400);
+            assert_eq!(error, format!("cannot tune parameter {name} of {mount}/"));
+        }
+        let body =
+            r#"{"default_lease_ttl":"","max_lease_ttl":"","audit_non_hmac_request_keys":["a"]}"#;
+        server.root("POST", &tune, body, 204);
+    }
+    let error = server.error("POST", "sys/auth/token/tune", ROOT, r#"{"token_type":"batch"}"#, 400);
+    assert!(error.contains("token_type"), "{error}");
+}
+
+#[test]
+fn old_forms_of_mounts_are_taken() {
+    let server = TestServer::dev();
+    let body = r#"{"type":"plugin","config":{"plugin_name":"kv"}}"#;
+    server.root("POST", "sys/mounts/old", body, 204);
+    assert_eq!(server.root("GET", "sys/mounts/old", "", 200)["type"], "kv");
+    server.root("POST", "sys/mounts/crypt", r#"{"type":"transit"}"#, 204);
+    assert_eq!(server.root("GET", "sys/mounts/crypt", "", 200)["options"], json!({}));
+    let body = r#"{"from":"old","to":"old/"}"#;
+    let error = server.error("POST", "sys/remount", ROOT, body, 400);
+    assert_eq!(error, "path already in use at \"old/\"");
+}
+
 #[test]
 fn the_ui_shows_what_the_caller_can_reach() {
     let server = TestServer::dev();

@@ -130,9 +130,14 @@ struct Body {
 }
 
 impl Body {
-    /// The type; the old form has it in `plugin_name`, with the type `plugin`.
+    /// The type; old forms have it in `plugin_name`, with the type `plugin`.
     fn kind(&self) -> ApiResult<&str> {
-        let kind = if self.r#type.0 == "plugin" { &self.plugin_name.0 } else { &self.r#type.0 };
+        let configured = self.config.as_ref().map_or("", |c| c.plugin_name.0.as_str());
+        let kind = match (self.r#type.0.as_str(), self.plugin_name.0.as_str()) {
+            ("plugin", "") => configured,
+            ("plugin", name) => name,
+            (kind, _) => kind,
+        };
         if kind.is_empty() {
             return Err(ApiError::bad_request("backend type must be specified as a string"));
         }
@@ -151,9 +156,7 @@ fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     entry.local = body.local.0;
     entry.seal_wrap = body.seal_wrap.0;
     entry.external_entropy_access = body.external_entropy_access.0;
-    // Clients tell from it whether a KV mount has a version.
-    let none = entry.kind.starts_with("kv").then(BTreeMap::new);
-    entry.options = body.options.map(plain_options).or(none);
+    entry.options = Some(body.options.map(plain_options).unwrap_or_default());
     body.config.unwrap_or_default().apply(&mut entry.config)?;
     // Of auth methods only.
     entry.config.token_type.clear();

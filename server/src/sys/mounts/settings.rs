@@ -10,7 +10,9 @@ use crate::mount::{LockoutConfig, MountConfig};
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Settings {
-    default_lease_ttl: Option<Scalar>,
+    /// The oldest place of the type of a mount.
+    pub(super) plugin_name: Scalar,
+    pub(super) default_lease_ttl: Option<Scalar>,
     max_lease_ttl: Option<Scalar>,
     force_no_cache: Option<Flag>,
     listing_visibility: Option<Scalar>,
@@ -40,6 +42,30 @@ pub(super) struct Lockout {
 }
 
 impl Settings {
+    /// Clients that tune one thing send an empty text for times that are to stay, and a flag that is
+    /// for new mounts alone.
+    pub(super) fn only_what_is_tuned(&mut self) {
+        let given = |time: &Scalar| !time.0.is_empty();
+        self.default_lease_ttl = self.default_lease_ttl.take().filter(given);
+        self.max_lease_ttl = self.max_lease_ttl.take().filter(given);
+        self.force_no_cache = None;
+    }
+
+    /// The names of what is given of times, types, headers and where it is shown.
+    pub(super) fn given(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("default_lease_ttl", self.default_lease_ttl.is_some()),
+            ("max_lease_ttl", self.max_lease_ttl.is_some()),
+            ("listing_visibility", self.listing_visibility.is_some()),
+            ("token_type", self.token_type.is_some()),
+            ("passthrough_request_headers", self.passthrough_request_headers.is_some()),
+            ("allowed_response_headers", self.allowed_response_headers.is_some()),
+        ]
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| name)
+    }
+
     pub(super) fn apply(self, to: &mut MountConfig) -> ApiResult<()> {
         set(
             &mut to.default_lease_ttl,

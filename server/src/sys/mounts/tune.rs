@@ -12,6 +12,9 @@ use crate::handler::CoreCall;
 use crate::logical::{ApiError, ApiResult, Response, Scalar};
 use crate::mount::{self, MountEntry, MountError};
 
+/// Mounts that are always there: they are described and timed by nobody.
+const SINGLETONS: [&str; 3] = ["cubbyhole/", "identity/", "sys/"];
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct TuneBody {
@@ -21,21 +24,44 @@ struct TuneBody {
     config: Settings,
 }
 
+impl TuneBody {
+    /// Whether these are for that mount at all.
+    fn check(&self, place: &Place<'_>) -> ApiResult<()> {
+        let refuse = |message: String| Err(ApiError::bad_request(message));
+        if SINGLETONS.contains(&place.path.as_str()) && !place.is_auth() {
+            let fixed = [
+                ("description", self.description.as_ref().is_some_and(|d| !d.0.is_empty())),
+                ("options", self.options.as_ref().is_some_and(|o| !o.is_empty())),
+            ];
+            let fixed = fixed.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
+            if let Some(name) = fixed.chain(self.config.given()).next() {
+                return refuse(format!("cannot tune parameter {name} of {}", place.path));
+            }
+        }
+        if self.config.token_type.is_some() && !place.is_auth() {
+            return refuse("'token_type' can only be modified on auth mounts".to_owned());
+        }
+        if self.config.token_type.is_some() && place.path == "token/" {
+            return refuse("'token_type' cannot be set for 'token' auth mounts".to_owned());
+        }
+        if self.config.lockout.is_some() && !place.is_auth() {
+            return refuse(
+                "tuning of user lockout configuration is for auth methods only".to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
 /// Changes a mount; a KV mount of version 1 becomes one of version 2 when it is told to.
 pub(super) fn tune(
     core: &CoreCall<'_>,
     session: &mut Session,
     place: &Place<'_>,
 ) -> ApiResult<Response> {
-    let body: TuneBody = core.call.parse()?;
-    if body.config.token_type.is_some() && !place.is_auth() {
-        return Err(ApiError::bad_request("'token_type' can only be modified on auth mounts"));
-    }
-    if body.config.lockout.is_some() && !place.is_auth() {
-        return Err(ApiError::bad_request(
-            "tuning of user lockout configuration is for auth methods only",
-        ));
-    }
+    let mut body: TuneBody = core.call.parse()?;
+    body.config.only_what_is_tuned();
+    body.check(place)?;
     let mut config_error = None;
     let mut upgraded = None;
     let found = mount::tune(session, place.keys, &place.path, |entry| {
