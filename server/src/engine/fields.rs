@@ -111,9 +111,13 @@ pub(super) fn query_integer(call: &Call<'_>, name: &str) -> ApiResult<Option<i64
 
 /// Answers a LIST of the names below `prefix`, by the query parameters `after` and `limit`.
 pub(super) fn list(call: &Call<'_>, view: &mut View<'_>, prefix: &str) -> ApiResult<Response> {
-    let names = listed(call, view, prefix)?;
-    let cut = names.len() == LIST_MAX;
-    let response = Response::list(&names)?;
+    list_of(&listed(call, view, prefix)?)
+}
+
+/// Answers a LIST with these names.
+pub(super) fn list_of(names: &[String]) -> ApiResult<Response> {
+    let cut = names.len() >= LIST_MAX;
+    let response = Response::list(names)?;
     Ok(if cut {
         response.warn(format!("only the first {LIST_MAX} names are listed; go on with 'after'"))
     } else {

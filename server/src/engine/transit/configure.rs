@@ -101,7 +101,10 @@ pub(super) fn trim(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> 
     let wanted = Fields::of(call)?.integer("min_available_version")?;
     let wanted = wanted.ok_or_else(|| ApiError::bad_request("missing min_available_version"))?;
     let refuse = |why: &str| Err(ApiError::bad_request(format!("minimum available version {why}")));
-    if wanted < i64::from(stored.min_available.max(1)) {
+    if wanted <= 0 {
+        return refuse("should be positive");
+    }
+    if wanted < i64::from(stored.min_available) {
         return refuse("cannot be decremented");
     }
     if stored.min_encryption == 0 {

@@ -1,17 +1,26 @@
 //! `keys`: creating, reading, listing, rotating and deleting.
 
-use super::super::fields::{Fields, list};
+use super::super::fields::{Fields, list_of, listed};
 use super::configure::auto_rotate_period;
 use super::describe::info;
 use super::key::{self, Settings, Stored};
 use super::kind::{Family, Kind};
 use super::ready::{Key, load_stored};
 use super::wire::decode;
+use super::wrapping;
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
 
 pub(super) fn list_keys(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
-    list(call, view, &key::entry(""))
+    let mut names = listed(call, view, &key::entry(""))?;
+    let (after, limit) = call.page(usize::MAX)?;
+    // The wrapping key is listed as a folder beside the keys.
+    if after.is_none_or(|after| after < wrapping::FOLDER) && wrapping::exists(view)? {
+        let at = names.partition_point(|name| name.as_str() < wrapping::FOLDER);
+        names.insert(at, wrapping::FOLDER.to_owned());
+        names.truncate(limit);
+    }
+    list_of(&names)
 }
 
 pub(super) fn read(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {

@@ -19,6 +19,8 @@ use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
 
 const ENTRY: &str = "wrapping-key";
+/// As listings of keys show it.
+pub(super) const FOLDER: &str = "import/";
 const BITS: i32 = 4096;
 /// Bytes of the one-time key.
 const ONE_TIME_LEN: usize = 32;
@@ -36,6 +38,11 @@ fn load(view: &mut View<'_>) -> ApiResult<Option<Arc<Pkey>>> {
         let stored: Stored = serde_json::from_slice(plain).ok()?;
         Pkey::from_pkcs8(stored.pkcs8.expose())
     })?)
+}
+
+/// Whether there is a wrapping key.
+pub(super) fn exists(view: &mut View<'_>) -> ApiResult<bool> {
+    Ok(view.exists(ENTRY)?)
 }
 
 /// `wrapping_key`: the public half.

@@ -8,7 +8,7 @@ use super::super::wire::decode;
 use super::super::{pem, wrapping};
 use super::{b64, mount, text};
 use crate::engine::testing::Harness;
-use crate::logical::Operation::{Read, Write};
+use crate::logical::Operation::{List, Read, Write};
 use rustls_pki_types::pem::SectionKind;
 
 /// Key material wrapped for a mount, as a client does it.
@@ -20,6 +20,17 @@ fn wrapped(transit: &mut Harness, hash: Hash, material: &[u8]) -> String {
 
 fn exported(transit: &mut Harness, path: &str) -> Value {
     transit.ok(Read, &format!("export/{path}"), json!({}))["keys"].clone()
+}
+
+#[test]
+fn the_wrapping_key_is_listed_as_a_folder() {
+    let mut transit = mount();
+    for name in ["a", "z"] {
+        transit.ok(Write, &format!("keys/{name}"), json!({}));
+    }
+    assert_eq!(transit.ok(List, "keys", json!({}))["keys"], json!(["a", "z"]));
+    transit.ok(Read, "wrapping_key", json!({}));
+    assert_eq!(transit.ok(List, "keys", json!({}))["keys"], json!(["a", "import/", "z"]));
 }
 
 #[test]

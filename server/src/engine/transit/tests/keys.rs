@@ -120,6 +120,10 @@ fn trimmed_versions_are_gone() {
         transit.ok(Write, "keys/k/rotate", json!({}));
     }
     assert_eq!(error(&mut transit, "keys/k/trim", json!({})), "missing min_available_version");
+    assert_eq!(
+        error(&mut transit, "keys/k/trim", json!({"min_available_version": 0})),
+        "minimum available version should be positive"
+    );
     let trim = json!({"min_available_version": 2});
     error(&mut transit, "keys/k/trim", trim.clone());
     transit.ok(Write, "keys/k/config", json!({"min_encryption_version": 2}));
