@@ -28,7 +28,7 @@ pub use cidr::{Cidr, admit as admit_address, parse_all as parse_cidrs};
 pub use lockout::Lockout;
 pub use login::{Login, issue, settle};
 use params::token_fields;
-pub use params::{TokenFields, TokenParams, token_type};
+pub use params::{TokenFields, TokenParams, doubled, token_type};
 pub use renewal::{Origin, Renewal, Terms, terms};
 
 /// An auth method.

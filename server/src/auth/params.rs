@@ -96,6 +96,25 @@ impl TokenFields {
         Some(warning)
     }
 
+    /// Leaves out what is given by its new name too, for roles where the old one means nothing then;
+    /// what the client is told of it.
+    pub fn leave_doubled(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        if self.token_period.is_some() && self.period.take().is_some() {
+            told.push(doubled("period"));
+        }
+        if self.token_bound_cidrs.is_some() && self.bound_cidrs.take().is_some() {
+            told.push(doubled("bound_cidrs"));
+        }
+        told
+    }
+
+    /// Whether `token_explicit_max_ttl` is given.
+    #[must_use]
+    pub fn names_explicit_max_ttl(&self) -> bool {
+        self.token_explicit_max_ttl.is_some()
+    }
+
     /// As [`TokenFields::apply`], for roles whose `token_type` may leave the choice to the request.
     ///
     /// # Errors
@@ -124,10 +143,11 @@ impl TokenFields {
             ("policies", self.policies.is_some(), self.token_policies.is_some()),
             ("bound_cidrs", self.bound_cidrs.is_some(), self.token_bound_cidrs.is_some()),
         ] {
-            if new {
-                params.old_names.remove(old);
-            } else if given {
+            // Shown by the old name is what was given by it, if also by the new one.
+            if given {
                 params.old_names.insert(old.to_owned());
+            } else if new {
+                params.old_names.remove(old);
             }
         }
         let set = |to: &mut u64, new: Option<Seconds>, old: Option<Seconds>| {
@@ -159,6 +179,13 @@ impl TokenFields {
         }
         params.check()
     }
+}
+
+/// What a client is told that gives a field by both its names.
+pub fn doubled(old: &str) -> String {
+    format!(
+        "Both 'token_{old}' and deprecated '{old}' value supplied, ignoring the deprecated value"
+    )
 }
 
 /// The stored form of a `token_type` field.

@@ -28,6 +28,11 @@ impl Stamp {
         self.0.div_euclid(1_000_000_000)
     }
 
+    /// Seconds from `earlier` to this, to the nearest.
+    pub fn seconds_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0).saturating_add(500_000_000).div_euclid(1_000_000_000)
+    }
+
     /// RFC 3339 in UTC, nanoseconds without trailing zeros.
     pub fn rfc3339(self) -> String {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))

@@ -8,6 +8,8 @@ use crate::keyspace::CORE;
 pub const ROOT: &str = "root";
 /// Goes with every token unless it asks not to have it; can be changed, not removed.
 pub const DEFAULT: &str = "default";
+/// Of wrapping tokens: what they may do is not for anyone to say, nor to give to other tokens.
+pub const WRAPPING: &str = "response-wrapping";
 
 const DEFAULT_TEXT: &str = r#"# What a token may do with itself.
 path "auth/token/lookup-self" { capabilities = ["read"] }

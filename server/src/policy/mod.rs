@@ -26,7 +26,7 @@ use crate::logical::{Caller, Operation};
 
 pub use acl::Acl;
 
-pub use builtin::{DEFAULT, ROOT, create_defaults};
+pub use builtin::{DEFAULT, ROOT, WRAPPING, create_defaults};
 pub use capability::Capabilities;
 pub use draft::ParseError;
 pub use entry::{NAME_MAX, PolicyEntry, WriteError, delete, names, read, write};

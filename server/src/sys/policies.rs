@@ -32,9 +32,6 @@ const POLICY: &[Field] = &[
     Field::seconds("ttl", "How long it lives"),
 ];
 
-/// What wrapping tokens may do is not for anyone to say.
-const WRAPPING: &str = "response-wrapping";
-
 /// The routes.
 pub(super) static ROUTES: &[CoreRoute] = &[
     CoreRoute::new("policies/acl", "List the policies", &[Method::local(Operation::List, list)])
@@ -202,7 +199,7 @@ fn write(
     if given.len() > TEXT_MAX {
         return Err(ApiError::bad_request("the policy is too long: 1 MiB is the limit"));
     }
-    if [policy::ROOT, WRAPPING].contains(&name.as_str()) {
+    if [policy::ROOT, policy::WRAPPING].contains(&name.as_str()) {
         return Err(ApiError::bad_request(format!("cannot update {name:?} policy")));
     }
     let now = Stamp::from(core.call.now);
@@ -225,7 +222,7 @@ fn write(
 fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let name = name(core)?;
     match name.as_str() {
-        policy::ROOT | WRAPPING => {
+        policy::ROOT | policy::WRAPPING => {
             Err(ApiError::bad_request(format!("cannot delete {name:?} policy")))
         }
         policy::DEFAULT => Err(ApiError::bad_request("cannot delete default policy")),

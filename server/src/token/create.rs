@@ -91,7 +91,8 @@ fn make(
     let policies = choose_policies(&body, &parent.entry, privileged, role)?;
     check_batch(batch, &body, &policies)?;
     let times = choose_times(&body, &parent.entry, &policies, call, role)?;
-    let no_parent = orphan || body.no_parent.0;
+    // A role alone says whether its tokens have a parent.
+    let no_parent = orphan || (role.is_none() && body.no_parent.0);
     let now = Stamp::from(call.now);
     let entity_id = match body.entity_alias.0.as_str() {
         "" if no_parent => String::new(),

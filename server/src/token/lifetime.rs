@@ -35,8 +35,8 @@ pub(super) enum RenewError {
 pub(super) struct Renewed {
     /// As it is stored now.
     pub entry: TokenEntry,
-    /// What was asked for, `TTL` or `period`, where less was given. Seconds.
-    pub capped: Option<(&'static str, u64)>,
+    /// What was asked for, `TTL` or `period`, where less was given, and what was. Seconds.
+    pub capped: Option<(&'static str, u64, u64)>,
 }
 
 /// Who asks for a renewal, and for how much.
@@ -78,7 +78,8 @@ pub(super) fn renew(
     if let Some(end) = end.filter(|end| *end < expires) {
         expires = end;
     }
-    let capped = (expires < later(now, asked)).then_some((what, asked));
+    let left = u64::try_from(expires.seconds_since(now)).unwrap_or(0);
+    let capped = (left < asked).then_some((what, asked, left));
     renewed.expires = Some(expires);
     renewed.renewed = Some(now);
     store::put(session, id, &renewed, Some(before))?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::auth::{TokenFields, TokenParams};
+use crate::auth::{TokenFields, TokenParams, doubled};
 use crate::barrier::{Session, ViewError};
 use crate::handler::CoreCall;
 use crate::keyspace::CORE;
@@ -113,7 +113,8 @@ fn some(list: &[String]) -> Value {
 /// `auth/token/roles/<name>`.
 pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let name = core.call.param("name");
-    let body: Body = core.call.parse()?;
+    let mut body: Body = core.call.parse()?;
+    let mut warnings = body.fields.leave_doubled();
     let mut role = load(session, name)?.unwrap_or_else(|| TokenRole {
         name: name.to_owned(),
         allowed_policies: Vec::new(),
@@ -145,14 +146,22 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
         check_suffix(&suffix)?;
         role.path_suffix = suffix;
     }
-    if let Some(Seconds(seconds)) = body.explicit_max_ttl {
-        role.params.explicit_max_ttl = seconds;
-        role.params.old_names.insert("explicit_max_ttl".to_owned());
+    let renamed = body.fields.names_explicit_max_ttl();
+    if renamed {
+        role.params.old_names.remove("explicit_max_ttl");
+    }
+    match body.explicit_max_ttl {
+        Some(_) if renamed => warnings.push(doubled("explicit_max_ttl")),
+        Some(Seconds(seconds)) => {
+            role.params.explicit_max_ttl = seconds;
+            role.params.old_names.insert("explicit_max_ttl".to_owned());
+        }
+        None => {}
     }
     body.fields.apply_with_choice(&mut role.params)?;
     role.check()?;
     session.view(CORE).put_json(&format!("{PREFIX}{name}"), &role)?;
-    Ok(Response::empty())
+    Ok(Response { warnings, ..Response::empty() })
 }
 
 /// `auth/token/roles/<name>`.
@@ -162,13 +171,13 @@ pub(super) fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Re
     Ok(Response::empty())
 }
 
-/// Letters, digits, `_`, `-` and `.`, of which the last two not at the ends.
+/// Three letters, digits, `_`, `-` and `.` or more, of which the last two not at the ends.
 fn check_suffix(suffix: &str) -> ApiResult<()> {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let sound = suffix.chars().all(|c| word(c) || c == '-' || c == '.')
         && suffix.starts_with(word)
         && suffix.ends_with(word)
-        && suffix.len() <= SUFFIX_MAX;
+        && (3..=SUFFIX_MAX).contains(&suffix.len());
     if suffix.is_empty() || sound {
         return Ok(());
     }
@@ -231,6 +240,7 @@ impl TokenRole {
         let open = exact.is_empty() && globs.is_empty();
         if with_default && !exact.contains(&default) {
             exact.push(default);
+            exact.sort_unstable();
         }
         if !open && !chosen.iter().all(|n| fits(&exact, globs, n)) {
             let [chosen, exact, globs] = [&chosen, &exact, globs]

@@ -36,13 +36,14 @@ pub(super) fn choose_policies(
             return Err(ApiError::bad_request("child policies must be subset of parent"));
         }
     }
+    if wanted.iter().any(|p| p == policy::WRAPPING) {
+        return Err(ApiError::bad_request(format!("cannot assign policy {:?}", policy::WRAPPING)));
+    }
     if root_by_other(&wanted)? {
         return Ok(vec![policy::ROOT.to_owned()]);
     }
     if body.no_default_policy.0 {
-        if asked.is_empty() {
-            wanted.retain(|p| p != policy::DEFAULT);
-        }
+        wanted.retain(|p| p != policy::DEFAULT);
     } else {
         wanted.push(policy::DEFAULT.to_owned());
     }
@@ -81,14 +82,9 @@ pub(super) fn choose_times(
         warnings: Vec::new(),
     };
     if let Some(params) = role.map(|r| &r.params) {
-        if params.period > 0 {
-            times.period = params.period;
-        }
-        times.explicit_max_ttl = match (times.explicit_max_ttl, params.explicit_max_ttl) {
-            (0, role) => role,
-            (own, 0) => own,
-            (own, role) => own.min(role),
-        };
+        let Times { period, explicit_max_ttl, warnings, .. } = &mut times;
+        lesser("Period", period, params.period, warnings);
+        lesser("Explicit max TTL", explicit_max_ttl, params.explicit_max_ttl, warnings);
     }
     let root = policies.iter().any(|p| p == policy::ROOT);
     if root && times.ttl == 0 && times.period == 0 && times.explicit_max_ttl == 0 {
@@ -110,10 +106,22 @@ pub(super) fn choose_times(
         explicit => explicit.min(max),
     };
     let what = if times.period > 0 { "period" } else { "TTL" };
-    let asked = times.period > 0 || body.ttl.is_some() || body.lease.is_some();
-    let mut warnings = Vec::new();
-    times.ttl = lifetime::capped(what, times.ttl, max, &mut warnings);
-    // Nobody is told of a bound who asked for nothing beyond it.
-    times.warnings.extend(warnings.into_iter().filter(|_| asked));
+    times.ttl = lifetime::capped(what, times.ttl, max, &mut times.warnings);
     Ok(times)
+}
+
+/// The lesser of what was asked for and what a role says, 0 for nothing; the client is told of both.
+fn lesser(what: &str, asked: &mut u64, role: u64, warnings: &mut Vec<String>) {
+    *asked = match (*asked, role) {
+        (0, role) => role,
+        (own, 0) => own,
+        (own, role) => {
+            let least = own.min(role);
+            warnings.push(format!(
+                "{what} specified both during creation call and in role; using the lesser value \
+                 of {least} seconds"
+            ));
+            least
+        }
+    };
 }

@@ -169,7 +169,7 @@ pub(crate) fn shown(wrapped: &Wrapped, wrapping_token: &str, now: Stamp) -> Valu
     json!({
         "id": wrapping_token,
         "accessor": wrapped.accessor,
-        "policies": ["response-wrapping"],
+        "policies": [crate::policy::WRAPPING],
         "path": wrapped.creation_path,
         "meta": Value::Null,
         "display_name": "token",

@@ -89,8 +89,10 @@ fn lookup_info(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response
 fn unwrap_answer(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let token = given(core, session)?;
     let found = unwrap(session, &token, core.call.now)?.ok_or_else(invalid)?;
-    serde_json::from_str(&found.payload)
-        .map_err(|_| ApiError::internal("the wrapped answer is not in the expected form"))
+    let answer: Response = serde_json::from_str(&found.payload)
+        .map_err(|_| ApiError::internal("the wrapped answer is not in the expected form"))?;
+    // Only the path that made it shows its data twice.
+    Ok(Response { flatten: false, ..answer })
 }
 
 fn rewrap(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

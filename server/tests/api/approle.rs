@@ -26,6 +26,54 @@ fn log_in(server: &TestServer, role: &str, secret: &str) -> (u16, Value) {
     server.call("POST", "auth/approle/login", "", &body)
 }
 
+/// Clients of old write by both names and read by either.
+#[test]
+fn what_is_given_by_both_names_is_shown_by_both() {
+    let (server, _) = with_role(r#"{"policies":"old","token_policies":"new","period":60}"#);
+    let path = "auth/approle/role/r1";
+    let shown = || server.root("GET", path, "", 200)["data"].clone();
+    assert_eq!(shown()["policies"], json!(["new"]));
+    assert_eq!((&shown()["token_policies"], &shown()["period"]), (&json!(["new"]), &json!(60)));
+    let body = r#"{"policies":["c"],"token_policies":["d"]}"#;
+    server.root("POST", &format!("{path}/policies"), body, 204);
+    let policies = server.root("GET", &format!("{path}/policies"), "", 200)["data"].clone();
+    assert_eq!(policies, json!({"policies": ["d"], "token_policies": ["d"]}));
+    server.root("POST", path, r#"{"token_policies":["e"]}"#, 204);
+    assert_eq!(shown().get("policies"), None);
+
+    // Those of tokens count the new name alone, and say so.
+    let body = r#"{"period":60,"token_period":90,"explicit_max_ttl":1,"token_explicit_max_ttl":2}"#;
+    let told = server.root("POST", "auth/token/roles/t", body, 200)["warnings"].clone();
+    let ignored = |old: &str| {
+        format!(
+            "Both 'token_{old}' and deprecated '{old}' value supplied, ignoring the deprecated \
+             value"
+        )
+    };
+    assert_eq!(told, json!([ignored("period"), ignored("explicit_max_ttl")]));
+    let role = server.root("GET", "auth/token/roles/t", "", 200)["data"].clone();
+    assert_eq!((&role["period"], &role["token_period"]), (&json!(0), &json!(90)));
+    assert_eq!(
+        (&role["explicit_max_ttl"], &role["token_explicit_max_ttl"]),
+        (&json!(0), &json!(2))
+    );
+}
+
+#[test]
+fn a_role_cannot_wish_for_more_than_its_mount_gives() {
+    let (server, _) = with_role(r#"{"secret_id_ttl":"9999h"}"#);
+    let made = server.root("POST", "auth/approle/role/r1/secret-id", "", 200);
+    assert_eq!(made["data"]["secret_id_ttl"], 2_764_800);
+    let told = server.root("POST", "auth/approle/role/r1", r#"{"token_max_ttl":"9999h"}"#, 200);
+    assert_eq!(
+        told["warnings"],
+        json!(["token_max_ttl is greater than the backend mount's maximum TTL value; issued \
+                tokens' max TTL value will be truncated"])
+    );
+    let path = "auth/approle/role/none/secret-id";
+    assert_eq!(server.error("LIST", path, ROOT, "", 400), "role \"none\" does not exist");
+}
+
 #[test]
 fn a_machine_logs_in_and_uses_are_counted() {
     let (server, role) = with_role(

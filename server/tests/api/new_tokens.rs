@@ -39,6 +39,53 @@ fn wrong_wishes_are_refused() {
 }
 
 #[test]
+fn a_client_is_told_what_bounds_its_token() {
+    let server = TestServer::dev();
+    let make = |path: &str, body: &str| {
+        let mut made = server.root("POST", path, body, 200);
+        (made["auth"].take(), made["warnings"].take())
+    };
+    let capped = |ttl: &str, max: &str| {
+        format!(
+            "TTL of \"{ttl}\" exceeded the effective max_ttl of \"{max}\"; TTL value is capped accordingly"
+        )
+    };
+    let body = r#"{"policies":["default"],"explicit_max_ttl":"1h"}"#;
+    let (auth, warnings) = make("auth/token/create", body);
+    assert_eq!(warnings, json!([capped("768h", "1h")]));
+    // Nothing is lost within the first second.
+    let body = json!({ "token": auth["client_token"], "increment": "1h" }).to_string();
+    let renewed = server.root("POST", "auth/token/renew", &body, 200);
+    if renewed["auth"]["lease_duration"] == 3600 {
+        assert_eq!(renewed["warnings"], Value::Null);
+    }
+
+    let role = r#"{"token_period":"2h","token_explicit_max_ttl":"9h","allowed_policies":["b"]}"#;
+    server.root("POST", "auth/token/roles/r", role, 204);
+    let path = "auth/token/create/r";
+    server.root("PUT", "sys/policy/b", r#"{"policy":""}"#, 400);
+    server.root("PUT", "sys/policy/b", r#"{"policy":"path \"b\" {}"}"#, 204);
+    let (auth, warnings) = make(path, r#"{"period":"1h","explicit_max_ttl":"12h"}"#);
+    assert_eq!(auth["lease_duration"], 3600);
+    let both = |what: &str, least: u32| {
+        format!(
+            "{what} specified both during creation call and in role; using the lesser value of \
+             {least} seconds"
+        )
+    };
+    assert_eq!(warnings, json!([both("Period", 3600), both("Explicit max TTL", 32_400)]));
+    // A role says whether there is a parent, and nobody else.
+    assert_eq!(make(path, r#"{"no_parent":true}"#).0["orphan"], false);
+    let error = server.error("POST", path, ROOT, r#"{"policies":["a"]}"#, 400);
+    assert!(error.contains(r#"(["b" "default"])"#), "{error}");
+    let error = server.error("POST", "auth/token/roles/r", ROOT, r#"{"path_suffix":"x"}"#, 400);
+    assert!(error.starts_with("given role path suffix"), "{error}");
+    let body = r#"{"policies":["response-wrapping"]}"#;
+    let error = server.error("POST", "auth/token/create", ROOT, body, 400);
+    assert_eq!(error, "cannot assign policy \"response-wrapping\"");
+}
+
+#[test]
 fn children_get_no_more_than_their_parent() {
     let server = TestServer::dev();
     let maker = r#"path "auth/token/*" { capabilities = ["create", "update"] }"#;

@@ -78,12 +78,19 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     let mut role = before.clone();
     let body: BTreeMap<String, &RawValue> = core.call.parse()?;
     let old = OLD_NAMES.iter().find(|(new, _)| *new == field).map(|(_, old)| *old);
-    let given = [Some(field), old].into_iter().flatten().find_map(|n| Some((n, body.get(n)?)));
-    let (name, given) =
-        given.ok_or_else(|| ApiError::bad_request(format!("missing {}", old.unwrap_or(field))))?;
+    let value = |name| body.get(name).filter(|value| value.get() != "null");
+    let given = [Some(field), old].into_iter().flatten().find_map(|n| Some((n, value(n)?)));
+    let (name, given) = given.ok_or_else(|| {
+        let known = [("token_period", "period"), ("secret_id_bound_cidrs", "bound_cidr_list")];
+        let name = known.iter().find(|(new, _)| *new == field).map_or(field, |(_, name)| *name);
+        ApiError::bad_request(format!("missing {name}"))
+    })?;
     // One field alone, so that the others keep their values.
     let alone = json!({ name: given }).to_string();
     change(&mut role, field, &alone)?;
+    if let Some(old) = old.filter(|old| field.starts_with("token_") && value(old).is_some()) {
+        role.params.old_names.insert(old.to_owned());
+    }
     role::store(core, session, &role, Some(&before))
 }
 

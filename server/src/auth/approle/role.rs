@@ -154,6 +154,12 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
     }
     let mut done = store(core, session, &role, before.as_ref())?;
     done.warnings.extend(warning);
+    if role.params.max_ttl > core.call.mount.max_lease_ttl {
+        done = done.warn(
+            "token_max_ttl is greater than the backend mount's maximum TTL value; issued tokens' \
+             max TTL value will be truncated",
+        );
+    }
     Ok(done)
 }
 

@@ -92,6 +92,8 @@ fn add(
     if role.secret_id_ttl != 0 && (ttl == 0 || ttl > role.secret_id_ttl) {
         return refuse("ttl cannot be longer than the role's secret_id_ttl");
     }
+    // A role may wish for more than the mount gives.
+    let ttl = ttl.min(core.call.mount.max_lease_ttl);
     parse_cidrs(&body.cidr_list)?;
     let now = Stamp::from(core.call.now);
     let entry = SecretEntry {
@@ -145,7 +147,7 @@ fn metadata(given: &str) -> ApiResult<BTreeMap<String, String>> {
 
 /// `role/<role>/secret-id`.
 pub(super) fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
-    let role = role::known(core, session)?;
+    let role = role::known(core, session).map_err(|e| ApiError { status: 400, ..e })?;
     Response::list(&Secrets::of(core, &role).list(session, LIST_MAX))
 }
 

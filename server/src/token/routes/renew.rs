@@ -40,9 +40,8 @@ fn prolong(
     };
     let renewed = lifetime::renew(session, id, &wish).map_err(renew_error)?;
     let auth = issue::auth(session, token, &renewed.entry, core.call.now.into())?;
-    let left = auth.lease_duration;
     let response = Response { auth: Some(Box::new(auth)), ..Response::empty() };
-    let Some((what, asked)) = renewed.capped else { return Ok(response) };
+    let Some((what, asked, left)) = renewed.capped else { return Ok(response) };
     let (asked, left) = (format_short(asked), format_short(left));
     Ok(response.warn(format!(
         "{what} of {asked:?} exceeded the effective max_ttl of {left:?}; {what} value is capped \
