@@ -67,12 +67,17 @@ impl Budget {
             Effort::Busy => took * 2,
             Effort::Idle => took / 2,
         };
-        if self.waiting.load(Ordering::Relaxed) == 0 && !self.signal.is_pressing() {
+        if !self.is_pressed() {
             let began = Instant::now();
             std::thread::sleep(rest.min(REST_MAX));
             count(&self.rested, began.elapsed());
         }
         done
+    }
+
+    /// Whether someone waits for a checkpoint, or the next one is due.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0 || self.signal.is_pressing()
     }
 
     /// How long was worked and rested since the store was opened.

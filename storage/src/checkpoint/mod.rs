@@ -88,11 +88,14 @@ impl Checkpointer {
         if now == self.settled_at || !self.has_garbage() {
             return Ok(false);
         }
-        let before = self.shared.log.segments_len();
+        let (before, commits) = (self.shared.log.segments_len(), self.commits());
         self.run(Effort::Idle)?;
+        if self.commits() != commits {
+            return Ok(true);
+        }
         // Values that were moved let their segments go behind the next checkpoint.
         self.run(Effort::Idle)?;
-        if self.shared.log.segments_len() >= before {
+        if self.commits() == commits && self.shared.log.segments_len() >= before {
             // What the last pages took the place of is rid of once more, as nobody will come by again.
             self.write_all(Effort::Idle)?;
             self.settled_at = self.shared.state().lsn;
@@ -187,21 +190,8 @@ impl Checkpointer {
         let streamed = streamed.iter().filter(|txn| txn.committed >= kept);
         let kept = streamed.map(|txn| txn.first).fold(kept, Lsn::min);
         let needed_from = begin.min(kept).min(active);
-        let commits = || Counters::get(&self.shared.counters.commits);
-        let began = commits();
-        // Whoever comes back to an idle store is not to wait for the cleaner.
-        let pace = || if commits() == began { effort } else { Effort::Busy };
-        for segment in cleaner::choose(&self.shared.log, &live, needed_from, effort) {
-            let mut moves = cleaner::moves(&self.shared, segment);
-            let mut move_some = || {
-                let Some(moves) = moves.next() else { return Ok(false) };
-                let bytes: usize = moves.iter().map(|m| m.value.len()).sum();
-                self.ask(|done| Job::Relocate { moves, done })?;
-                Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
-                Ok::<_, CheckpointError>(true)
-            };
-            while self.budget.piece(pace(), &mut move_some)? {}
-        }
+        let segments = cleaner::choose(&self.shared.log, &live, needed_from, effort);
+        self.move_out_of(&segments, effort)?;
         // Someone may still read an older state, whose values must stay.
         if self.shared.oldest_read() < lsn {
             return Ok(());
@@ -209,6 +199,30 @@ impl Checkpointer {
         let gone = self.ask(|done| Job::Recycle { needed_from, live, done })?;
         Counters::add(&self.shared.counters.recycled_segments, gone.len() as u64);
         Ok(())
+    }
+
+    /// Moves what is live in segments, piece by piece. What is done for an idle store alone ends with the
+    /// first commit: it comes to more than pays beside traffic, and nobody who comes back is to wait for it.
+    fn move_out_of(&self, segments: &[u64], effort: Effort) -> Result<(), CheckpointError> {
+        let began = self.commits();
+        let goes_on =
+            || effort == Effort::Busy || (self.commits() == began && !self.budget.is_pressed());
+        for segment in segments {
+            let mut moves = cleaner::moves(&self.shared, *segment);
+            let mut move_some = || {
+                let Some(moves) = moves.next() else { return Ok(false) };
+                let bytes: usize = moves.iter().map(|m| m.value.len()).sum();
+                self.ask(|done| Job::Relocate { moves, done })?;
+                Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
+                Ok::<_, CheckpointError>(true)
+            };
+            while goes_on() && self.budget.piece(effort, &mut move_some)? {}
+        }
+        Ok(())
+    }
+
+    fn commits(&self) -> u64 {
+        Counters::get(&self.shared.counters.commits)
     }
 
     fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, CommitError> {

@@ -26,6 +26,8 @@ pub(crate) struct Batch {
     pub(super) keyspaces: Option<Keyspaces>,
     pub(super) commits: Vec<Answer<Committed>>,
     pub(super) waiters: Vec<Waiter>,
+    /// The store's own doing: no checkpoint becomes due by it.
+    pub(super) upkeep: bool,
 }
 
 impl Batch {
@@ -37,6 +39,7 @@ impl Batch {
             keyspaces: None,
             commits: Vec::new(),
             waiters: Vec::new(),
+            upkeep: false,
         }
     }
 

@@ -29,6 +29,7 @@ pub(super) struct Flight {
     bytes: u64,
     commits: Vec<Answer<Committed>>,
     waiters: Vec<Waiter>,
+    upkeep: bool,
 }
 
 /// What a frame does.
@@ -74,7 +75,7 @@ impl Committer {
     /// the store goes on.
     pub(super) fn try_flush(&mut self) -> Result<(), CommitError> {
         let Some(batch) = self.batch.take() else { return Ok(()) };
-        let Batch { frame, changes, pending, keyspaces, commits, waiters } = batch;
+        let Batch { frame, changes, pending, keyspaces, commits, waiters, upkeep } = batch;
         if self.flights.len() >= self.log.depth() {
             self.land_one();
         }
@@ -107,7 +108,7 @@ impl Committer {
         } else {
             Effect::State(Arc::new(self.head.clone()), self.live.total())
         };
-        self.flights.push_back(Flight { end, effect, bytes, commits, waiters });
+        self.flights.push_back(Flight { end, effect, bytes, commits, waiters, upkeep });
         self.retired.clear();
         Ok(())
     }
@@ -174,7 +175,7 @@ impl Committer {
     /// Waits for the oldest frame in flight, publishes what it made and answers.
     pub(super) fn land_one(&mut self) {
         let Some(flight) = self.flights.pop_front() else { return };
-        let Flight { end: lsn, effect, bytes, commits, waiters } = flight;
+        let Flight { end: lsn, effect, bytes, commits, waiters, upkeep } = flight;
         let landed = match self.log.reap() {
             Ok(landed) => landed,
             Err(e) => {
@@ -209,7 +210,9 @@ impl Committer {
         for waiter in waiters {
             waiter(Ok(lsn));
         }
-        (self.logged)(since);
+        if !upkeep {
+            (self.logged)(since);
+        }
     }
 
     /// Makes the changes of a durable frame where the published state is. The head is the same

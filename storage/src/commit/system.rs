@@ -75,7 +75,8 @@ impl Committer {
     }
 
     fn encode_moves(&mut self, moves: &[Move]) -> Result<(Batch, usize), CommitError> {
-        let mut batch = Batch::new(self.begin_frame(moves.iter().map(Move::size).sum())?);
+        let frame = self.begin_frame(moves.iter().map(Move::size).sum())?;
+        let mut batch = Batch { upkeep: true, ..Batch::new(frame) };
         let mut count = 0;
         for moves in moves.chunk_by(|a, b| a.keyspace == b.keyspace) {
             let Some(keyspace) = self.head.keyspaces.get(&moves[0].keyspace).cloned() else {

@@ -1,0 +1,60 @@
+//! What a store does while it has nothing else to do is in nobody's way.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use strongroom_storage::{Class, Options, Store};
+use support::{keyspace, options};
+
+const KEYS: u32 = 12_000;
+/// A machine that is slower than this has other troubles.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn put(store: &Store, keys: impl Iterator<Item = u32>) {
+    let keys: Vec<u32> = keys.collect();
+    for keys in keys.chunks(100) {
+        let mut txn = store.begin();
+        for key in keys {
+            txn.put(keyspace(2), &key.to_be_bytes(), vec![7; 2_000]);
+        }
+        txn.commit_blocking().unwrap();
+    }
+}
+
+fn wait_until(store: &Store, what: &str, mut done: impl FnMut(&Store) -> bool) {
+    let began = Instant::now();
+    while !done(store) {
+        assert!(began.elapsed() < PATIENCE, "{what}: {:?}", store.stats());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// It went on to the end of its step once, up to 256 MiB, and without a rest after the first 64: a commit
+/// took ten times as long beside it.
+#[test]
+fn a_commit_ends_the_cleaning_of_an_idle_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let compact_after = Some(Duration::from_millis(100));
+    let options = Options { segment_size: 1 << 20, compact_after, ..options() };
+    let store = Store::open(dir.path(), options).unwrap();
+    let mut txn = store.begin();
+    txn.create_keyspace(keyspace(2), Class::Replicated);
+    txn.commit_blocking().unwrap();
+    put(&store, 0..KEYS);
+    // A quarter of each segment is dead: beside traffic it stays.
+    put(&store, (0..KEYS).step_by(4));
+    let moved = |store: &Store| store.stats().relocated_bytes;
+    wait_until(&store, "the idle store is not cleaned", |store| moved(store) > 0);
+    let (mut last, mut still) = (0, 0);
+    wait_until(&store, "the cleaner goes on beside commits", |store| {
+        put(store, 0..1);
+        let now = moved(store);
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+        still == 20
+    });
+    wait_until(&store, "the cleaner does not come back", |store| moved(store) > last);
+}
