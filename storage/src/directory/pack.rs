@@ -24,13 +24,8 @@ impl Leaf {
         let mut start = 0;
         let keys: Vec<&[u8]> =
             ends.iter().map(|end| &bytes[std::mem::replace(&mut start, *end)..*end]).collect();
-        let target = if full {
-            LEAF_MAX
-        } else {
-            let shared = common(keys[0], keys[keys.len() - 1]);
-            let total = 2 * keys.len() + bytes.len() - shared * keys.len();
-            total / (total / LEAF_MAX + 1)
-        };
+        let whole = packed(common(keys[0], keys[keys.len() - 1]), keys.len(), bytes.len());
+        let target = if full { LEAF_MAX } else { whole.div_ceil(whole.div_ceil(LEAF_MAX)) };
         let mut packer = Packer::new(target);
         let mut leaves: Vec<Self> = keys.into_iter().filter_map(|k| packer.push(k)).collect();
         leaves.extend(packer.finish());
