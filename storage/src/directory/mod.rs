@@ -24,7 +24,7 @@ use pack::Packer;
 use strongroom_merkle::{Join, Sequential};
 
 /// From this many edits on, two halves of a batch are worth two threads.
-const JOIN_FROM: usize = 32;
+const JOIN_FROM: usize = 256;
 
 /// A key, and whether it is inserted or removed.
 pub(crate) type Edit<'a> = (&'a [u8], bool);
