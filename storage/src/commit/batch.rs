@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use strongroom_merkle::KeyHash;
 use strongroom_wal::{FrameBuilder, Lsn};
 
+use super::flight::Flight;
 use super::job::{Answer, ReadSet};
-use super::land::Flight;
 use crate::error::CommitError;
 use crate::id::{Committed, KeyspaceId, Version};
 use crate::index::{Changes, Keyspaces, State, Touch};

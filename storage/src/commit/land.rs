@@ -1,189 +1,96 @@
-//! Frames in flight: submitted, their effect computed meanwhile or once they are durable, and
-//! published then.
+//! Frames that are durable: what they do becomes visible, and those who wait are answered.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use strongroom_merkle::KeyHash;
 use strongroom_wal::Lsn;
 
-use super::batch::{Batch, Waiter, fail};
-use super::job::Answer;
-use super::{Committer, unreadable};
-use crate::error::CommitError;
+use super::Committer;
+use super::batch::{Waiter, fail};
+use super::flight::{Effect, Flight};
+use super::job::{Answer, Job};
+use super::queue::Queue;
 use crate::id::Committed;
-use crate::index::{Changes, Keyspaces, State, Touch};
+use crate::index::{Changes, State};
 use crate::pages::PageError;
 use crate::shared::Counters;
 
-/// Frames that change so many entries change the published state in place. With fewer the copies
-/// are made while the device is busy anyway, with more readers would wait for too long.
-const IN_PLACE: RangeInclusive<usize> = 16..=8192;
+/// What weighs less is not worth a frame of its own while another one lands: it waits for company.
+const WORTH_BYTES: usize = 4 << 10;
 
-/// A frame that was submitted.
-pub(super) struct Flight {
-    end: Lsn,
-    effect: Effect,
+/// A frame whose effect is visible, and that is yet to be answered.
+struct Landed {
+    lsn: Lsn,
     bytes: u64,
     commits: Vec<Answer<Committed>>,
     waiters: Vec<Waiter>,
     upkeep: bool,
 }
 
-/// What a frame does.
-enum Effect {
-    /// Makes a state, and so many live bytes in it.
-    State(Arc<State>, u64),
-    /// Changes the state before it, in place, once it is durable.
-    Changes(BTreeMap<u32, Changes>),
-}
-
-impl Flight {
-    /// What this frame makes of an entry, if it touches it and that is still to come.
-    pub(super) fn change(&self, handle: u32, hash: &KeyHash) -> Option<&Touch> {
-        match &self.effect {
-            Effect::Changes(changes) => changes.get(&handle)?.get(hash),
-            Effect::State(..) => None,
-        }
-    }
-
-    /// Where the log ends with it.
-    pub(super) fn end(&self) -> Lsn {
-        self.end
-    }
-
-    /// Those who are told besides.
-    pub(super) fn waiters(&mut self) -> &mut Vec<Waiter> {
-        &mut self.waiters
-    }
-
-    fn is_to_come(&self) -> bool {
-        matches!(self.effect, Effect::Changes(_))
-    }
-}
-
 impl Committer {
-    /// Submits the frame and computes what it makes while it is being written. If that fails those
-    /// who wait for the frame are told.
-    pub(super) fn flush(&mut self) {
-        let _ = self.try_flush();
-    }
-
-    /// As [`Committer::flush`]; answers whether the frame went out. After `NoSpace` it did not, and
-    /// the store goes on.
-    pub(super) fn try_flush(&mut self) -> Result<(), CommitError> {
-        let Some(batch) = self.batch.take() else { return Ok(()) };
-        let Batch { frame, changes, pending, keyspaces, commits, waiters, upkeep } = batch;
-        if self.flights.len() >= self.log.depth() {
-            self.land_one();
-        }
-        let entries: usize = changes.values().map(Changes::len).sum();
-        self.retired.clear();
-        // While a checkpoint or a snapshot holds a state, copies are made beside the readers.
-        let in_place = keyspaces.is_none()
-            && pending.is_empty()
-            && IN_PLACE.contains(&entries)
-            && !self.shared.is_held();
-        if !in_place {
-            self.land_those_to_come();
-        }
-        let size = frame.payload_len();
-        let submitted = match self.log.submit(frame) {
-            Ok(submitted) => submitted,
-            Err(e) => {
-                let e = self.log_error(&e, size);
-                fail(commits, waiters, &e);
-                return Err(e);
-            }
-        };
-        let (end, bytes) = (submitted.end, submitted.end.0 - submitted.start.0);
-        let effect = if in_place {
-            Effect::Changes(changes)
-        } else if let Err(e) = self.advance(end, keyspaces, &changes, &pending) {
-            let e = self.lost(e);
-            fail(commits, waiters, &e);
-            return Err(e);
-        } else {
-            Effect::State(Arc::new(self.head.clone()), self.live.total())
-        };
-        self.flights.push_back(Flight { end, effect, bytes, commits, waiters, upkeep });
-        self.retired.clear();
-        Ok(())
-    }
-
-    /// The effect of a frame that may become durable, or is, is not known here: only a restart can
-    /// tell, from the log.
-    fn lost(&self, e: PageError) -> CommitError {
-        self.shared.fail(e.to_string());
-        CommitError::Failed(unreadable(e).to_string())
-    }
-
-    /// Whether the effect of a frame in flight on the head is still to come. If that of one is, so
-    /// is that of all behind it.
-    pub(super) fn is_behind(&self) -> bool {
-        self.flights.back().is_some_and(Flight::is_to_come)
-    }
-
-    pub(super) fn land_those_to_come(&mut self) {
-        while self.is_behind() {
-            self.land_one();
-        }
-    }
-
-    /// Submits what is gathered, and sees to it that the head has the effect of all that is.
-    pub(super) fn catch_up(&mut self) {
-        self.flush();
-        self.land_those_to_come();
-    }
-
-    /// Moves the head on by one frame.
-    fn advance(
-        &mut self,
-        end: Lsn,
-        keyspaces: Option<Keyspaces>,
-        changes: &BTreeMap<u32, Changes>,
-        pending: &BTreeMap<u32, Changes>,
-    ) -> Result<(), PageError> {
-        let shared = Arc::clone(&self.shared);
-        let pool = &*shared.pool;
-        if let Some(keyspaces) = keyspaces {
-            self.forget_dropped(&keyspaces)?;
-            self.head.keyspaces = keyspaces;
-        }
-        self.head.lsn = end;
-        self.head.apply(pool, &self.worker, changes, end, &mut self.live)?;
-        for (handle, changes) in pending {
-            self.head.apply_pending(pool, &self.worker, *handle, changes, end)?;
-        }
-        self.head.seal_roots();
-        Ok(())
-    }
-
-    /// The values of keyspaces that are not among `next` are dead.
-    fn forget_dropped(&mut self, next: &Keyspaces) -> Result<(), PageError> {
-        for (id, gone) in &self.head.keyspaces {
-            if next.get(id).is_some_and(|k| k.handle == gone.handle) {
-                continue;
-            }
-            gone.uncount(&self.shared.pool, &mut self.live)?;
-        }
-        Ok(())
-    }
-
     /// Waits for the oldest frame in flight, publishes what it made and answers.
     pub(super) fn land_one(&mut self) {
-        let Some(flight) = self.flights.pop_front() else { return };
-        let Flight { end: lsn, effect, bytes, commits, waiters, upkeep } = flight;
-        let landed = match self.log.reap() {
-            Ok(landed) => landed,
+        if self.await_one()
+            && let Some(landed) = self.publish_one()
+        {
+            self.answer(landed);
+        }
+    }
+
+    /// As [`land_one`](Self::land_one). What is handed in meanwhile goes out before the changes are made and
+    /// before they are answered, so that the device is busy beside the one and the other.
+    pub(super) fn land_one_beside(&mut self, queue: &Queue<Job>) {
+        if !self.await_one() {
+            return;
+        }
+        if !self.is_behind() {
+            return self.land_one();
+        }
+        self.work_ready(queue);
+        if let Some(landed) = self.publish_one() {
+            self.work_ready(queue);
+            self.answer(landed);
+        }
+    }
+
+    /// Works off what is handed in if it is worth a write of its own that need not be waited for.
+    fn work_ready(&mut self, queue: &Queue<Job>) {
+        if self.flights.len() < self.log.depth()
+            && let Some(jobs) = queue.take_ready(WORTH_BYTES)
+        {
+            self.work(jobs);
+        }
+    }
+
+    /// Waits until the oldest frame in flight is durable. If it fails those who wait for it are told.
+    fn await_one(&mut self) -> bool {
+        let Some(first) = self.flights.front_mut() else { return false };
+        if first.durable {
+            return true;
+        }
+        match self.log.reap() {
+            Ok(landed) => {
+                assert!(
+                    landed.is_some_and(|f| f.end == first.end),
+                    "frames land in the order of the log"
+                );
+                first.durable = true;
+            }
             Err(e) => {
                 let e = self.log_error(&e, 0);
-                return fail(commits, waiters, &e);
+                if let Some(Flight { commits, waiters, .. }) = self.flights.pop_front() {
+                    fail(commits, waiters, &e);
+                }
+                return false;
             }
-        };
-        assert!(landed.is_some_and(|f| f.end == lsn), "frames land in the order of the log");
+        }
+        true
+    }
+
+    /// Makes visible what the oldest frame, which is durable, does.
+    fn publish_one(&mut self) -> Option<Landed> {
+        let Flight { end: lsn, effect, bytes, commits, waiters, upkeep, .. } =
+            self.flights.pop_front_if(|flight| flight.durable)?;
         let live_bytes = match effect {
             Effect::State(state, live_bytes) => {
                 self.retired.extend(self.shared.publish(state));
@@ -192,17 +99,23 @@ impl Committer {
             Effect::Changes(changes) => {
                 if let Err(e) = self.change_in_place(lsn, &changes) {
                     let e = self.lost(e);
-                    return fail(commits, waiters, &e);
+                    fail(commits, waiters, &e);
+                    return None;
                 }
                 self.live.total()
             }
         };
         self.shared.pool.trim();
+        self.shared.counters.live_bytes.store(live_bytes, Ordering::Relaxed);
+        Some(Landed { lsn, bytes, commits, waiters, upkeep })
+    }
+
+    fn answer(&mut self, landed: Landed) {
+        let Landed { lsn, bytes, commits, waiters, upkeep } = landed;
         let counters = &self.shared.counters;
         Counters::add(&counters.frames, 1);
         Counters::add(&counters.commits, commits.len() as u64);
         Counters::add(&counters.log_bytes, bytes);
-        counters.live_bytes.store(live_bytes, Ordering::Relaxed);
         let since = counters.since_checkpoint.fetch_add(bytes, Ordering::Relaxed) + bytes;
         for done in commits {
             let _ = done.send(Ok(Committed { lsn }));
@@ -233,6 +146,12 @@ impl Committer {
         });
         self.head = State::clone(&self.shared.state());
         outcome
+    }
+
+    pub(super) fn land_those_to_come(&mut self) {
+        while self.is_behind() {
+            self.land_one();
+        }
     }
 
     /// Submits what is gathered and waits for all of it.

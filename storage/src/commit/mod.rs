@@ -9,10 +9,12 @@
 //! A large frame changes the published state in place, once it is durable, if nobody holds a state
 //! then: it would copy a page and a node for each of its records otherwise, because the published
 //! state has them too. Until then what it changes is looked up beside the state, and frames that
-//! follow promise no root.
+//! follow promise no root. What has arrived when it is durable goes out before its changes are made,
+//! so that the device is not idle beside that work.
 //!
 //! - [`batch`]: the frame being filled;
-//! - [`land`]: frames in flight, from submission to publication;
+//! - [`flight`]: frames on their way;
+//! - [`land`]: frames that are durable, published and answered;
 //! - [`encode`]: a transaction as records of a frame;
 //! - [`large`], [`undo`], [`active`]: transactions that are logged before they commit, their rollback,
 //!   and the table of them;
@@ -24,6 +26,7 @@ mod active;
 mod batch;
 mod desk;
 mod encode;
+mod flight;
 pub(crate) mod job;
 mod land;
 mod large;
@@ -41,8 +44,8 @@ use strongroom_wal::{FrameBuilder, Log, Lsn};
 pub(crate) use self::active::{Active, Streamed};
 use self::batch::{Ahead, Batch};
 pub(crate) use self::desk::Desk;
+use self::flight::Flight;
 use self::job::{Answer, Job, Prepared, RECORD_FRAMING_MAX, Submit};
-use self::land::Flight;
 use self::queue::Queue;
 use self::refuse::unreadable;
 use crate::error::CommitError;
@@ -127,7 +130,7 @@ impl Committer {
         while !self.flights.is_empty() {
             match queue.take_ready(PIPELINED_BYTES) {
                 Some(jobs) => self.work(jobs),
-                None => self.land_one(),
+                None => self.land_one_beside(queue),
             }
         }
         self.retired.clear();

@@ -3,8 +3,8 @@
 use strongroom_wal::LogError;
 
 use super::Committer;
+use super::flight::Flight;
 use super::job::Answer;
-use super::land::Flight;
 use crate::error::CommitError;
 use crate::pages::PageError;
 use crate::shared::Counters;
