@@ -1,5 +1,6 @@
 //! All that one caller may do: the policies of the token and of its identity, templates filled in.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -114,15 +115,24 @@ impl Acl {
         if self.root { Grant::ALL } else { merge(self.all(), path) }
     }
 
-    /// What is granted on a path for a verb. LIST and SCAN work on a folder, so the path is looked up with
-    /// its trailing slash and, failing that, without.
+    /// What is granted on a path for a verb.
     pub fn granted(&self, op: Operation, path: &str) -> Grant {
+        if self.root { Grant::ALL } else { self.on(&self.place(op, path)) }
+    }
+
+    /// The path whose rule counts. LIST and SCAN work on a folder: what a policy says of it by name,
+    /// with its slash or without, goes before what any pattern says.
+    fn place<'p>(&self, op: Operation, path: &'p str) -> Cow<'p, str> {
         if !matches!(op, Operation::List | Operation::Scan) {
-            return self.on(path);
+            return path.into();
         }
         let bare = path.strip_suffix('/').unwrap_or(path);
-        let folder = self.on(&format!("{bare}/"));
-        if folder.capabilities == Capabilities::NONE { self.on(bare) } else { folder }
+        let folder = format!("{bare}/");
+        let rule = |path: &str| strongest(self.all(), path).map(|found| found.is_exact(path));
+        match (rule(&folder), rule(bare)) {
+            (Some(false), Some(true)) | (None, _) => bare.into(),
+            _ => folder.into(),
+        }
     }
 
     /// Names of the policies that grant `needed` on a path for a verb, as [`Acl::granted`] looks it
@@ -131,12 +141,7 @@ impl Acl {
         if self.root {
             return vec![ROOT];
         }
-        if !matches!(op, Operation::List | Operation::Scan) {
-            return self.granting_on(path, needed);
-        }
-        let bare = path.strip_suffix('/').unwrap_or(path);
-        let folder = self.granting_on(&format!("{bare}/"), needed);
-        if folder.is_empty() { self.granting_on(bare, needed) } else { folder }
+        self.granting_on(&self.place(op, path), needed)
     }
 
     fn granting_on(&self, path: &str, needed: Capabilities) -> Vec<&str> {
@@ -175,6 +180,10 @@ impl Acl {
 
 /// The most specific rule of all policies, united with the same pattern of the others.
 pub(super) fn merge<'p>(policies: impl Iterator<Item = &'p Policy>, path: &str) -> Grant {
+    strongest(policies, path).map_or(Grant::NONE, |found| found.grant)
+}
+
+fn strongest<'p>(policies: impl Iterator<Item = &'p Policy>, path: &str) -> Option<Match<'p>> {
     let mut best: Option<Match<'p>> = None;
     for found in policies.filter_map(|p| p.find(path)) {
         match &mut best {
@@ -183,5 +192,5 @@ pub(super) fn merge<'p>(policies: impl Iterator<Item = &'p Policy>, path: &str) 
             _ => best = Some(found),
         }
     }
-    best.map_or(Grant::NONE, |b| b.grant)
+    best
 }

@@ -134,6 +134,11 @@ impl Match<'_> {
         by_priority((self.text, self.glob), (other.text, other.glob))
     }
 
+    /// Whether this is a rule for `path` alone.
+    pub fn is_exact(&self, path: &str) -> bool {
+        !self.glob && self.text == path
+    }
+
     /// Whether both come from the same pattern, of one policy or of two.
     pub fn same_pattern(&self, other: &Self) -> bool {
         self.text == other.text && self.glob == other.glob

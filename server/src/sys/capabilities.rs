@@ -105,7 +105,10 @@ fn answer(
         let names = if acl.is_root() {
             vec!["root"]
         } else {
-            acl.on(path.trim_start_matches('/')).capabilities.names()
+            let path = path.trim_start_matches('/');
+            // A folder is there to be listed.
+            let op = if path.ends_with('/') { Operation::List } else { Operation::Read };
+            acl.granted(op, path).capabilities.names()
         };
         data.insert(path.clone(), names.into());
     }

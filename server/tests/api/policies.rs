@@ -45,6 +45,41 @@ fn policies_are_written_read_listed_and_deleted() {
     assert_eq!(server.call("GET", "sys/policies/acl", ROOT, "").0, 405);
 }
 
+/// A folder has two names, with its slash and without; what a policy says of either goes before patterns.
+#[test]
+fn a_listing_is_denied_by_the_name_of_the_folder() {
+    let server = TestServer::dev();
+    server.root("POST", "sys/mounts/m", r#"{"type":"kv"}"#, 204);
+    server.root("POST", "m/x/y", r#"{"a":1}"#, 204);
+    for (first, second, status) in [
+        (("m/*", "list"), ("m/x", "deny"), 403),
+        (("m/*", "list"), ("m/x", "read"), 403),
+        (("m/x/*", "list"), ("m/x", "deny"), 403),
+        (("m/x/", "list"), ("m/x", "deny"), 200),
+        (("m/x/", "deny"), ("m/x", "list"), 403),
+        (("m/x/*", "deny"), ("m/x", "list"), 200),
+        (("m/x/*", "deny"), ("m/+", "list"), 403),
+        (("m/*", "list"), ("m/+", "deny"), 200),
+        (("m/*", "deny"), ("m/+", "list"), 403),
+        (("m/*", "list"), ("m/+/", "deny"), 403),
+        (("q", "read"), ("m/+", "list"), 200),
+        (("q", "read"), ("m/x", "list"), 200),
+    ] {
+        let rule =
+            |(path, can): (&str, &str)| format!("path {path:?} {{ capabilities = [{can:?}] }}\n");
+        write(&server, "p", &(rule(first) + &rule(second)));
+        let token = server.token(r#"{"policies":["p"],"no_default_policy":true}"#);
+        for (verb, path) in [("LIST", "m/x"), ("LIST", "m/x/"), ("GET", "m/x?list=true")] {
+            let found = server.call(verb, path, &token, "").0;
+            assert_eq!(found, status, "{first:?} {second:?} {verb} {path}");
+        }
+        let body = json!({ "token": token, "paths": ["m/x/"] }).to_string();
+        let can = server.root("POST", "sys/capabilities", &body, 200);
+        let lists = can["capabilities"].as_array().unwrap().contains(&json!("list"));
+        assert_eq!((lists, status), (status == 200, status), "{first:?} {second:?}: {can}");
+    }
+}
+
 #[test]
 fn requests_are_allowed_as_the_policy_says_and_as_it_is_now() {
     let server = TestServer::dev();
