@@ -42,9 +42,9 @@ impl<'a> Fields<'a> {
         self.raw(name).is_some_and(|raw| raw.get() == "null")
     }
 
-    /// An integer, or digits as text.
+    /// An integer, or digits as text; nothing is 0.
     pub(super) fn integer(&self, name: &str) -> ApiResult<Option<i64>> {
-        self.read(name, "an integer", |text| text.parse().ok())
+        self.read(name, "an integer", integer)
     }
 
     /// A flag; `"true"`, `1` and the like are taken too.
@@ -54,10 +54,13 @@ impl<'a> Fields<'a> {
 
     /// A duration in seconds.
     pub(super) fn seconds(&self, name: &str) -> ApiResult<Option<i64>> {
+        if self.raw(name).is_some_and(is_flag) {
+            return Err(invalid(name, "a duration"));
+        }
         self.read(name, "a duration such as 90, \"90s\" or \"1h30m\"", parse_seconds)
     }
 
-    /// Text; numbers and flags are taken as they are written.
+    /// Text; numbers are taken as they are written, flags as 1 and 0.
     pub(super) fn text(&self, name: &str) -> ApiResult<Option<String>> {
         self.read(name, "a string", |text| Some(text.to_owned()))
     }
@@ -88,12 +91,21 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A string's content, or a number or flag as it is written; `None` for null, lists and objects.
+/// A string's content, a number as it is written, 1 or 0 for a flag; `None` for null, lists and objects.
 pub(super) fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
     match serde_json::from_str::<Text<'_>>(raw.get()) {
         Ok(Text(text)) => Some(text),
         Err(_) => None,
     }
+}
+
+/// Whether this is `true` or `false`, not in quotes.
+pub(super) fn is_flag(raw: &RawValue) -> bool {
+    matches!(raw.get(), "true" | "false")
+}
+
+fn integer(text: &str) -> Option<i64> {
+    if text.is_empty() { Some(0) } else { text.parse().ok() }
 }
 
 /// 400 that names the field and what it should be.
@@ -173,7 +185,8 @@ pub(super) fn writable(path: &str) -> ApiResult<&str> {
     Ok(path)
 }
 
-/// Text, borrowed from the body unless it has escapes. Takes numbers and flags as they are written.
+/// Text, borrowed from the body unless it has escapes. Takes numbers as they are written, and flags
+/// as 1 and 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
@@ -213,18 +226,18 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 
     fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
-        Ok(Text(Cow::Owned(v.to_string())))
+        Ok(Text(Cow::Borrowed(if v { "1" } else { "0" })))
     }
 }
 
-/// An integer, or digits as text.
+/// An integer, or digits as text; nothing is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Integer(pub(super) i64);
 
 impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Text(text) = Text::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(|_| de::Error::custom("expected an integer"))
+        integer(&text).map(Self).ok_or_else(|| de::Error::custom("expected an integer"))
     }
 }
 
@@ -253,6 +266,10 @@ mod tests {
         assert_eq!(f.integers("k").unwrap(), Some(vec![3, 4]));
         assert_eq!(f.integers("n").unwrap(), Some(vec![7]));
         assert_eq!(f.integer("missing").unwrap(), None);
+        let odd = fields(r#"{"n":"","d":true,"t":false}"#);
+        assert_eq!(odd.integer("n").unwrap(), Some(0));
+        assert!(odd.seconds("d").is_err());
+        assert_eq!(odd.text("t").unwrap().as_deref(), Some("0"));
         let error = f.integer("d").unwrap_err();
         assert_eq!(error.status, 400);
         assert!(error.errors[0].contains("\"d\"") && !error.errors[0].contains("90m"));

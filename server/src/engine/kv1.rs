@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::duration::parse_seconds;
-use super::fields::{folder, list, scalar, scan, writable};
+use super::fields::{folder, is_flag, list, scalar, scan, writable};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, EngineRoute, Json, Method, Operation, Response};
 
@@ -42,7 +42,7 @@ fn advisory_lease(data: &Json) -> Option<u64> {
     let secret: Secret<'_> = serde_json::from_str(data.get()).ok()?;
     let field = secret.get("ttl").or_else(|| secret.get("lease"))?;
     // A flag is no duration; digits and text are.
-    let text = scalar(field).filter(|text| !text.is_empty())?;
+    let text = scalar(field).filter(|text| !text.is_empty() && !is_flag(field))?;
     u64::try_from(parse_seconds(&text)?).ok()
 }
 

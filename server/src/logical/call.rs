@@ -191,21 +191,28 @@ pub fn parse_body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiResult<T> {
     })
 }
 
-/// The same object with the last value alone of a name that it gives twice, and with `{}` where it
-/// has `[]` for a field that is an object, as PHP writes empty ones; `None` if it has neither. Only
-/// for calls that were refused: most bodies are never looked at so.
+/// The same object with the last value alone of a name that it gives twice, and with the empty value
+/// of a field's own kind where it has that of the other: PHP writes `[]` for an empty object, Lua `{}`
+/// for an empty list. `None` if it has neither. Only for calls that were refused: most bodies are
+/// never looked at so.
 pub(crate) fn mended(body: &[u8], takes: Takes) -> Option<Bytes> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let named = reader.deserialize_map(Named).ok()?;
-    let empty = RawValue::from_string("{}".to_owned()).ok()?;
-    let mut changed = false;
-    let mut last: BTreeMap<&str, &RawValue> = BTreeMap::new();
+    let mut last: BTreeMap<&str, Cow<'_, RawValue>> = BTreeMap::new();
     for (name, value) in &named {
-        let php = takes.is_object(name) && serde_json::from_str::<[(); 0]>(value.get()).is_ok();
-        changed |= php;
-        last.insert(name, if php { &empty } else { value });
+        last.insert(name, Cow::Borrowed(*value));
     }
-    let changed = changed || last.len() < named.len();
+    let mut changed = last.len() < named.len();
+    // Longer values are not empty, whatever white space is in them.
+    for (name, value) in last.iter_mut().filter(|(_, value)| value.get().len() < 32) {
+        let text: String = value.get().split_ascii_whitespace().collect();
+        if let Some(own) = takes.empty_of(name).filter(|own| *own != text)
+            && matches!(text.as_str(), "[]" | "{}")
+        {
+            *value = Cow::Owned(RawValue::from_string(own.to_owned()).ok()?);
+            changed = true;
+        }
+    }
     changed.then(|| serde_json::to_vec(&last).ok().map(Bytes::from)).flatten()
 }
 
@@ -234,7 +241,8 @@ fn field_error(body: &[u8], error: &serde_json::Error) -> ApiError {
     let expected = text
         .split_once(", expected ")
         .and_then(|(_, rest)| rest.rsplit_once(" at line "))
-        .map_or_else(|| "another type or form".to_owned(), |(what, _)| what.to_owned());
+        .map_or("another type or form", |(what, _)| what);
+    let expected = if expected.starts_with("struct ") { "an object" } else { expected };
     let place = match field_at(body, error) {
         Some(name) => format!("for field {name:?}"),
         None => format!("at line {} column {}", error.line(), error.column()),
@@ -290,8 +298,8 @@ mod tests {
         assert_eq!(parse_body::<Body>(&once).unwrap().ttl.0, 2);
         assert!(mended(b"{\"a\": 1}", any).is_none() && mended(b"[]", any).is_none());
         let takes = Takes::Only(FIELDS);
-        let php = mended(br#"{"o": [ ], "p": [], "w": [], "x": []}"#, takes).unwrap();
-        assert_eq!(&php[..], br#"{"o":{},"p":{},"w":[],"x":[]}"#);
+        let other = mended(br#"{"o": [ ], "p": [], "w": {}, "x": []}"#, takes).unwrap();
+        assert_eq!(&other[..], br#"{"o":{},"p":{},"w":[],"x":[]}"#);
         assert!(mended(br#"{"o": [1], "p": {}, "w": []}"#, takes).is_none());
         let error = parse_body::<Body>(b"{\"a\": s3cret}").unwrap_err().errors.join("");
         assert!(error.starts_with("failed to decode JSON input") && !error.contains("s3cret"));

@@ -112,7 +112,7 @@ impl Kind {
             _ if text == "null" => true,
             Self::Any => true,
             Self::Text => !is(b"[{"),
-            Self::Words => !is(b"{"),
+            Self::Words => !is(b"{") || reads::<Nothing>(text),
             Self::Object => is(b"{") || reads::<[(); 0]>(text),
             Self::Objects => is(b"["),
             Self::Integer => reads::<Integer>(text),
@@ -127,6 +127,11 @@ impl Kind {
 fn reads<'t, T: Deserialize<'t>>(text: &'t str) -> bool {
     serde_json::from_str::<T>(text).is_ok()
 }
+
+/// An object with nothing in it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
 /// Only to see whether it is one.
 struct Number;

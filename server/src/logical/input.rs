@@ -10,13 +10,14 @@ use zeroize::Zeroizing;
 
 use crate::engine::duration::parse_seconds;
 
-/// A duration in whole seconds; negative ones are refused.
+/// A duration in whole seconds; negative ones and flags are refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(pub u64);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = Scalar::deserialize(from)?.0;
+        let kinds = ListVisitor { lists: false, flags: false };
+        let text = from.deserialize_any(kinds)?.pop().unwrap_or_default();
         parse_seconds(&text)
             .and_then(|s| u64::try_from(s).ok())
             .map(Self)
@@ -64,7 +65,7 @@ pub struct Scalar(pub String);
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(ListVisitor { lists: false })
+        from.deserialize_any(ListVisitor { lists: false, flags: true })
             .map(|mut list| Self(list.pop().unwrap_or_default()))
     }
 }
@@ -85,7 +86,7 @@ pub struct Words(pub Vec<String>);
 
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let items = from.deserialize_any(ListVisitor { lists: true })?;
+        let items = from.deserialize_any(ListVisitor { lists: true, flags: true })?;
         let words = items.iter().flat_map(|item| item.split(','));
         Ok(Self(words.map(|w| w.trim().to_owned()).filter(|w| !w.is_empty()).collect()))
     }
@@ -97,7 +98,7 @@ pub struct Texts(pub Vec<String>);
 
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let items = from.deserialize_any(ListVisitor { lists: true })?;
+        let items = from.deserialize_any(ListVisitor { lists: true, flags: true })?;
         let texts = items.iter().map(|item| item.trim()).filter(|item| !item.is_empty());
         Ok(Self(texts.map(str::to_owned).collect()))
     }
@@ -130,6 +131,7 @@ impl<'de> Deserialize<'de> for Pairs {
 
 struct ListVisitor {
     lists: bool,
+    flags: bool,
 }
 
 impl<'de> Visitor<'de> for ListVisitor {
@@ -155,7 +157,10 @@ impl<'de> Visitor<'de> for ListVisitor {
         Ok(vec![v.to_string()])
     }
 
-    fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
+    fn visit_bool<E: de::Error>(self, v: bool) -> Result<Self::Value, E> {
+        if !self.flags {
+            return Err(E::invalid_type(de::Unexpected::Bool(v), &self));
+        }
         Ok(vec![u8::from(v).to_string()])
     }
 
@@ -198,6 +203,7 @@ mod tests {
         assert_eq!(body.w.0, ["a", "5"]);
         assert!(serde_json::from_str::<Seconds>("\"-5s\"").is_err());
         assert!(serde_json::from_str::<Seconds>("\"abc\"").is_err());
+        assert!(serde_json::from_str::<Seconds>("true").is_err());
         assert!(serde_json::from_str::<Flag>("\"maybe\"").is_err());
         assert!(serde_json::from_str::<Integer>("[1]").is_err());
         assert!(serde_json::from_str::<Words>("{}").is_err());

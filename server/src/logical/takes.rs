@@ -27,10 +27,14 @@ pub enum Takes {
 }
 
 impl Takes {
-    /// Whether this is the name of a field that is an object.
-    pub(super) fn is_object(self, name: &str) -> bool {
-        let Self::Only(fields) = self else { return false };
-        fields.iter().any(|f| f.name == name && matches!(f.kind, Kind::Object | Kind::Pairs))
+    /// The empty value of a field that is an object or a list of words.
+    pub(super) fn empty_of(self, name: &str) -> Option<&'static str> {
+        let Self::Only(fields) = self else { return None };
+        match fields.iter().find(|f| f.name == name)?.kind {
+            Kind::Object | Kind::Pairs => Some("{}"),
+            Kind::Words => Some("[]"),
+            _ => None,
+        }
     }
 
     /// Checks a call: what it gives must have the form of its field. What has no field, or has its

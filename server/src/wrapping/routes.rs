@@ -50,13 +50,13 @@ pub static ROUTES: &[CoreRoute] = &[
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Body {
-    token: Scalar,
+    token: Option<Scalar>,
 }
 
 /// The wrapping token of the body, or the client's own token.
 fn given(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<String> {
     let body: Body = core.call.parse()?;
-    let token = if body.token.0.is_empty() { core.token.to_owned() } else { body.token.0 };
+    let token = body.token.map_or_else(|| core.token.to_owned(), |token| token.0);
     if token.is_empty() {
         return Err(ApiError::new(403, "error validating wrapping token: token is empty"));
     }

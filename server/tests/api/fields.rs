@@ -71,7 +71,7 @@ fn forms_are_read_as_objects_of_text() {
     assert_eq!(server.root("GET", "cubbyhole/f", "", 200)["data"], json!({"a": {"b": 1}}));
 }
 
-/// PHP has one kind of empty value for lists and objects.
+/// PHP and Lua have one kind of empty value for lists and objects.
 #[test]
 fn an_empty_list_is_an_empty_object() {
     let server = TestServer::dev();
@@ -80,6 +80,8 @@ fn an_empty_list_is_an_empty_object() {
     server.root("POST", "secret/metadata/a", r#"{"custom_metadata":[]}"#, 204);
     server.root("POST", "sys/mounts/kv", r#"{"type":"kv","config":[],"options":[]}"#, 204);
     server.root("POST", "auth/token/create", r#"{"meta":[],"policies":[]}"#, 200);
+    // Lua has the same for the other of the two.
+    server.root("POST", "auth/token/roles/r", r#"{"allowed_policies":{},"orphan":true}"#, 204);
     let error = server.error("POST", "secret/data/a", ROOT, r#"{"data":[1]}"#, 400);
     assert!(error.contains("field \"data\""), "{error}");
 }

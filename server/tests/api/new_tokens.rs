@@ -19,7 +19,7 @@ fn wrong_wishes_are_refused() {
         (r#"{"ttl":"abc"}"#, ""),
         (r#"{"num_uses":-1}"#, "cannot be negative"),
         (r#"{"type":"odd"}"#, "token_type"),
-        (r#"{"policies":{}}"#, ""),
+        (r#"{"policies":{"a":1}}"#, ""),
         (r#"{"meta":"x"}"#, ""),
         (r#"{"entity_alias":"x"}"#, "token role"),
     ] {
@@ -211,7 +211,7 @@ fn token_roles_decide_what_their_tokens_are_like() {
         (r#"{"path_suffix":"a b"}"#, "invalid characters"),
         (r#"{"token_type":"batch"}"#, "non-orphan"),
         (r#"{"token_type":"odd"}"#, "token_type"),
-        (r#"{"allowed_policies":{}}"#, "allowed_policies"),
+        (r#"{"allowed_policies":{"a":1}}"#, "allowed_policies"),
     ] {
         let error = server.error("POST", "auth/token/roles/bad", ROOT, body, 400);
         assert!(error.contains(part), "{body}: {error}");

@@ -32,6 +32,7 @@ fn an_answer_is_handed_out_once() {
         assert_eq!(error, "wrapping token is not valid or does not exist");
     }
     server.error("POST", "sys/wrapping/unwrap", "", "", 403);
+    server.error("POST", "sys/wrapping/lookup", ROOT, r#"{"token":""}"#, 403);
     assert_eq!(server.call("GET", "auth/token/lookup-self", token, "").0, 403);
 }
 

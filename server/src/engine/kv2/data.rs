@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::super::fields::{Fields, invalid, scalar, writable};
+use super::super::fields::{Fields, invalid, is_flag, scalar, writable};
 use super::super::stamp::Stamp;
 use super::config::Config;
 use super::meta::{Meta, VersionInfo};
@@ -140,7 +140,8 @@ fn parse_cas(raw: &RawValue) -> ApiResult<u64> {
     if raw.get() == "null" {
         return Ok(0);
     }
-    let number: Option<i64> = scalar(raw).and_then(|text| text.parse().ok());
+    let number: Option<i64> =
+        scalar(raw).filter(|_| !is_flag(raw)).and_then(|text| text.parse().ok());
     let number =
         number.ok_or_else(|| ApiError::bad_request("error parsing check-and-set parameter"))?;
     // No version has a negative number.

@@ -194,7 +194,7 @@ fn create(
     if config::load(view)?.disable_upsert {
         return Err(ApiError::bad_request("encryption key not found"));
     }
-    let convergent = request.convergent_encryption.unwrap_or(false);
+    let convergent = request.convergent_encryption.unwrap_or_default().0;
     if convergent && !derived {
         return Err(ApiError::bad_request(
             "convergent encryption requires derivation to be enabled, so context is required",

@@ -7,7 +7,7 @@ use super::batch::items;
 use super::cipher::{HEAD_LEN, TAG_LEN};
 use super::kind::Kind;
 use super::wire::decode;
-use crate::logical::{ApiError, ApiResult};
+use crate::logical::{ApiError, ApiResult, Flag};
 
 /// One message of a request.
 #[derive(Deserialize, Default)]
@@ -33,7 +33,7 @@ pub(super) struct Request<'a> {
     pub(super) partial_failure_response_code: Option<Integer>,
     #[serde(borrow, rename = "type")]
     pub(super) kind: Option<Text<'a>>,
-    pub(super) convergent_encryption: Option<bool>,
+    pub(super) convergent_encryption: Option<Flag>,
     #[serde(borrow)]
     plaintext: Option<Text<'a>>,
     #[serde(borrow)]

@@ -209,6 +209,11 @@ fn encrypting_creates_the_key_that_is_missing() {
         "encrypt/b",
         json!({"plaintext": p, "context": p, "type": "chacha20-poly1305"}),
     );
+    // Command lines send every flag and number as text.
+    let body =
+        json!({"plaintext": p, "context": p, "convergent_encryption": "true", "key_version": ""});
+    transit.ok(Write, "encrypt/d", body);
+    assert_eq!(transit.ok(Read, "keys/d", json!({}))["convergent_encryption"], true);
     let info = transit.ok(Read, "keys/b", json!({}));
     assert_eq!((&info["derived"], &info["type"]), (&json!(true), &json!("chacha20-poly1305")));
     for body in [
