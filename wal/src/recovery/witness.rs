@@ -113,10 +113,10 @@ mod tests {
         let options =
             LogOptions { segment_size: 64 << 10, prepare_ahead: false, ..LogOptions::default() };
         let mut log = Log::create(Arc::new(disk.clone()), options, [1; 16]).unwrap();
-        let mut at = Vec::new();
+        let (record, mut at) = (vec![7; 40_000], Vec::new());
         for _ in 0..3 {
-            let mut frame = log.begin_frame(40_000).unwrap();
-            frame.push(&[7; 40_000]).unwrap();
+            let mut frame = log.begin_frame(record.len()).unwrap();
+            frame.push(&record).unwrap();
             at.push(log.append(frame).unwrap().start);
         }
         let folder = Folder::list(Arc::new(disk.clone())).unwrap();
