@@ -59,7 +59,7 @@ pub(super) fn authorise<'c>(
     // An attempt asks once, or twice the same.
     let _ = context.acl.set(acl);
     let fits = || {
-        granted.fits(request.op, &request.body, request.wrap_ttl)
+        granted.fits(request.op, &request.body, &request.query, request.wrap_ttl)
             && granted.fits_page(request.op, &request.query)
     };
     if granted.capabilities.allows(needed) && fits() {

@@ -32,18 +32,30 @@ impl Grant {
         Self { capabilities: self.capabilities.union(other.capabilities), limits }
     }
 
-    /// Whether a call is within the limits. `body` is the raw JSON of a write; `wrap_ttl` are the
-    /// seconds for which its answer will be wrapped.
-    pub fn fits(&self, op: Operation, body: &[u8], wrap_ttl: Option<u64>) -> bool {
+    /// Whether a call is within the limits. The parameters of a write are in `body`, raw JSON, those
+    /// of a read in its `query`; `wrap_ttl` are the seconds for which its answer will be wrapped.
+    pub fn fits(
+        &self,
+        op: Operation,
+        body: &[u8],
+        query: &[(String, String)],
+        wrap_ttl: Option<u64>,
+    ) -> bool {
         let Some(limits) = &self.limits else { return true };
         if !limits.allow_wrapping(wrap_ttl) {
             return false;
         }
-        if !matches!(op, Operation::Write | Operation::Patch) || !limits.about_parameters() {
+        if !limits.about_parameters() {
             return true;
         }
-        let given: Option<Map<String, Value>> =
-            if body.is_empty() { Some(Map::new()) } else { serde_json::from_slice(body).ok() };
+        let given: Option<Map<String, Value>> = match op {
+            Operation::Write | Operation::Patch if body.is_empty() => Some(Map::new()),
+            Operation::Write | Operation::Patch => serde_json::from_slice(body).ok(),
+            Operation::Read => {
+                Some(query.iter().map(|(n, v)| (n.clone(), v.clone().into())).collect())
+            }
+            _ => return true,
+        };
         given.is_some_and(|given| limits.allow_parameters(&given))
     }
 }

@@ -46,7 +46,7 @@ impl Limits {
         !(self.allowed.is_empty() && self.denied.is_empty() && self.required.is_empty())
     }
 
-    /// Whether a write with these parameters is within the limits.
+    /// Whether a write or a read with these parameters is within the limits.
     pub(super) fn allow_parameters(&self, given: &Map<String, Value>) -> bool {
         if !self.required.iter().all(|name| given.contains_key(name)) {
             return false;

@@ -80,6 +80,34 @@ fn a_listing_is_denied_by_the_name_of_the_folder() {
     }
 }
 
+/// The parameters of a read are those of its query.
+#[test]
+fn parameters_of_reads_are_limited_too() {
+    let server = TestServer::dev();
+    for value in [1, 2] {
+        let body = json!({"data": {"a": value}}).to_string();
+        server.root("POST", "secret/data/x", &body, 200);
+    }
+    let queries = ["", "?version=1", "?version=2", "?k=1"];
+    for (limit, good) in [
+        (r#"required_parameters = ["version"]"#, "?version=1 ?version=2"),
+        (r#"allowed_parameters = { "version" = ["1"] }"#, " ?version=1"),
+        (r#"denied_parameters = { "version" = ["2"] }"#, " ?version=1 ?k=1"),
+        (r#"denied_parameters = { "*" = [] }"#, ""),
+    ] {
+        let text =
+            format!("path \"secret/*\" {{\n capabilities = [\"read\", \"list\"]\n {limit}\n}}");
+        write(&server, "p", &text);
+        let token = server.token(r#"{"policies":["p"]}"#);
+        for query in queries {
+            let fits = good.split(' ').any(|one| one == query);
+            let status = server.call("GET", &format!("secret/data/x{query}"), &token, "").0;
+            assert_eq!(status, if fits { 200 } else { 403 }, "{limit} {query:?}");
+        }
+        assert_eq!(server.call("LIST", "secret/metadata/", &token, "").0, 200, "{limit}");
+    }
+}
+
 #[test]
 fn requests_are_allowed_as_the_policy_says_and_as_it_is_now() {
     let server = TestServer::dev();
@@ -181,7 +209,9 @@ fn parameters_and_wrapping_are_limited_as_the_policy_says() {
     ] {
         assert_eq!(server.call("POST", "kv/a", &token, body).0, want, "{body}");
     }
-    assert_eq!(server.call("GET", "kv/a", &token, "").0, 200, "reads have no parameters");
+    for (path, want) in [("kv/a", 403), ("kv/a?x=1", 200), ("kv/a?x=2", 403)] {
+        assert_eq!(server.call("GET", path, &token, "").0, want, "{path}");
+    }
     let token = server.token(r#"{"policies":["limited","more"]}"#);
     assert_eq!(server.call("POST", "kv/a", &token, r#"{"x":"1","z":"1"}"#).0, 204);
     let token = server.token(r#"{"policies":["wrapped"]}"#);
