@@ -3,11 +3,13 @@
 //! An index entry holds no value, only where it lies and the digest that it must have. All of it is
 //! persistent: a published [`State`] never changes, so readers and snapshots need no locks.
 
+mod keyspace;
 mod live;
 mod state;
 
+pub(crate) use keyspace::Keyspace;
 pub(crate) use live::LiveBytes;
-pub(crate) use state::{Keyspace, Keyspaces, State};
+pub(crate) use state::{Keyspaces, State};
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
