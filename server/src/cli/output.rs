@@ -2,12 +2,21 @@
 
 use std::io::{IsTerminal, Write};
 
+use clap::ValueEnum;
 use serde_json::Value;
 
 use super::client::Answer;
 use super::error::CliError;
-use super::session::Format;
 use super::table::{self, Rows};
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Two columns.
+    Table,
+    /// The server's JSON, indented.
+    Json,
+}
 
 /// Where and how answers are printed.
 pub(super) struct Output {

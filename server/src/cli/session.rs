@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use zeroize::Zeroizing;
 
 use super::client::Client;
 use super::data::Stdin;
 use super::error::CliError;
-use super::output::Output;
+use super::output::{Format, Output};
 use super::trust::Trust;
 use crate::config::Env;
 
@@ -47,15 +47,6 @@ pub(super) struct Global {
     /// Print this field only, bare
     #[arg(long, global = true, value_name = "NAME")]
     field: Option<String>,
-}
-
-/// How answers are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// Two columns.
-    Table,
-    /// The server's JSON, indented.
-    Json,
 }
 
 /// One run of a client command.

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use strongroom_storage::Store;
 use tokio::task::spawn_blocking;
 
-use super::gather::Operations;
 use super::ops::ClusterOps;
+use super::under_way::Operations;
 use super::{
     Cluster, FORMER_KEYS_KEY, IDENTITY_KEY, KEYRING_KEY, StartError, State, Unsealed, rotation,
 };

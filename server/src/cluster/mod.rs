@@ -21,6 +21,7 @@ mod root_token;
 mod rotation;
 mod seal_status;
 mod shares;
+mod under_way;
 mod unseal;
 mod unsealed;
 mod versions;

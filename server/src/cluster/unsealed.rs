@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use strongroom_storage::Store;
 
-use super::gather::Operations;
+use super::under_way::Operations;
 use crate::audit::Broker;
 use crate::auth::Lockout;
 use crate::barrier::{Barrier, DecodeCache, RootKey, Session, Turns};

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use super::LaunchError;
 use super::plan::Planned;
-use super::text::here;
+use super::program::here;
 
 /// Bytes of the end of a log that are shown when a process dies.
 const TAIL_BYTES: usize = 2_000;

@@ -4,16 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::member::Member;
-
-/// How this binary is called from here: its path, short if it is below the working folder.
-pub fn here() -> String {
-    let binary = std::env::current_exe().unwrap_or_else(|_| "strongroom".into());
-    let folder = std::env::current_dir().unwrap_or_default();
-    match binary.strip_prefix(&folder) {
-        Ok(below) if below.components().count() > 1 => below.display().to_string(),
-        _ => binary.display().to_string(),
-    }
-}
+use super::program::here;
 
 /// What a single development server prints when it is ready.
 pub fn banner(

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use strongroom_storage::KeyspaceId;
 
 use super::role::{self, Role};
-use super::secret::{self, SecretEntry, Secrets};
+use super::secret::{self, SecretEntry};
 use crate::auth::{self, Cidr, Login, Origin, Renewal, TokenParams, admit_address};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
@@ -91,7 +91,7 @@ fn spend(
     secret_id: &str,
 ) -> ApiResult<Option<SecretEntry>> {
     let now = Stamp::from(core.call.now);
-    let secrets = Secrets::of(core, role);
+    let secrets = role.secrets(core);
     let hash = secret::hash(core, session, secret_id)?;
     let Some(mut entry) = secrets.load(session, &hash)?.filter(|e| e.valid(now)) else {
         return Ok(None);

@@ -15,6 +15,7 @@ use crate::auth::named::Named;
 use crate::auth::{TokenFields, TokenParams, parse_cidrs};
 use crate::barrier::{Session, View, ViewError};
 use crate::handler::CoreCall;
+use crate::keyspace::LOCAL;
 use crate::logical::{ApiError, ApiResult, Call, Flag, Integer, Response, Scalar, Seconds, Words};
 
 use super::secret::{self, Secrets};
@@ -166,7 +167,7 @@ pub(super) fn write(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Res
 /// `role/<role>`.
 pub(super) fn delete(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     if let Some(role) = find(core, session)? {
-        Secrets::of(core, &role).remove_all(session, &role);
+        role.secrets(core).remove_all(session);
         let mut view = session.view(core.keyspace);
         view.delete(&id_key(&role.id));
         view.delete(&ROLES.key(core.call.param("role")));
@@ -228,6 +229,16 @@ pub(super) fn store(
 }
 
 impl Role {
+    /// Its secret ids, wherever they are.
+    pub(super) fn secrets(&self, core: &CoreCall<'_>) -> Secrets {
+        let uid = self.uid.clone();
+        if self.local_secret_ids {
+            let prefix = format!("approle/{}/", core.call.mount.accessor);
+            return Secrets::new(LOCAL, prefix, uid);
+        }
+        Secrets::new(core.keyspace, String::new(), uid)
+    }
+
     pub(super) fn new() -> Self {
         Self {
             uid: Uuid::new_v4().to_string(),

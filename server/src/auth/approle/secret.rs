@@ -15,12 +15,10 @@ use serde::{Deserialize, Serialize};
 use strongroom_storage::KeyspaceId;
 use zeroize::Zeroizing;
 
-use super::role::Role;
 use crate::auth::Cidr;
 use crate::barrier::{BarrierError, Session, ViewError};
 use crate::engine::stamp::Stamp;
 use crate::handler::CoreCall;
-use crate::keyspace::LOCAL;
 
 const SALT_KEY: &str = "salt";
 const SALT_LEN: usize = 32;
@@ -92,14 +90,9 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// Of a role.
-    pub(super) fn of(core: &CoreCall<'_>, role: &Role) -> Self {
-        let uid = role.uid.clone();
-        if role.local_secret_ids {
-            let prefix = format!("approle/{}/", core.call.mount.accessor);
-            return Self { keyspace: LOCAL, prefix, uid };
-        }
-        Self { keyspace: core.keyspace, prefix: String::new(), uid }
+    /// Of the role with this uid, in a keyspace, below a prefix.
+    pub(super) fn new(keyspace: KeyspaceId, prefix: String, uid: String) -> Self {
+        Self { keyspace, prefix, uid }
     }
 
     fn key(&self, hash: &str) -> String {
@@ -176,7 +169,7 @@ impl Secrets {
     }
 
     /// Removes the secret ids of a role that goes.
-    pub(super) fn remove_all(&self, session: &mut Session, _role: &Role) {
+    pub(super) fn remove_all(&self, session: &mut Session) {
         let mut view = session.view(self.keyspace);
         for prefix in [self.key(""), self.accessors()] {
             for key in view.scan_unvalidated(&prefix, None, REMOVE_MAX) {

@@ -107,7 +107,7 @@ fn add(
         token_bound_cidrs: parse_cidrs(&body.token_bound_cidrs)?,
         cidr_list: body.cidr_list.0,
     };
-    let secrets = Secrets::of(core, role);
+    let secrets = role.secrets(core);
     let hash = secret::hash(core, session, secret_id)?;
     if secrets.load(session, &hash)?.is_some() {
         return Err(ApiError::listed(
@@ -148,7 +148,7 @@ fn metadata(given: &str) -> ApiResult<BTreeMap<String, String>> {
 /// `role/<role>/secret-id`.
 pub(super) fn list(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
     let role = role::known(core, session).map_err(|e| ApiError { status: 400, ..e })?;
-    Response::list(&Secrets::of(core, &role).list(session, LIST_MAX))
+    Response::list(&role.secrets(core).list(session, LIST_MAX))
 }
 
 fn show(entry: &SecretEntry) -> ApiResult<Response> {
@@ -178,7 +178,7 @@ fn by_id(
     }
     let secret_id = body.secret_id()?;
     let role = role::known(core, session)?;
-    let secrets = Secrets::of(core, &role);
+    let secrets = role.secrets(core);
     let hash = secret::hash(core, session, &secret_id)?;
     let entry = secrets.load(session, &hash)?.filter(|e| e.valid(core.call.now.into()));
     Ok(entry.map(|entry| (secrets, hash, entry)))
@@ -198,7 +198,7 @@ fn by_accessor(
         return Err(ApiError::bad_request("missing secret_id_accessor"));
     }
     let role = role::known(core, session)?;
-    let secrets = Secrets::of(core, &role);
+    let secrets = role.secrets(core);
     if let Some(hash) = secrets.hash_of(session, &accessor)?
         && let Some(entry) = secrets.load(session, &hash)?
         && entry.valid(core.call.now.into())
@@ -246,7 +246,7 @@ pub(super) fn tidy(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Resp
     let mut role = Role::new();
     for local in [false, true] {
         role.local_secret_ids = local;
-        Secrets::of(core, &role).prune(session, now, TIDY_MAX)?;
+        role.secrets(core).prune(session, now, TIDY_MAX)?;
     }
     let started = "Tidy operation successfully started. Any information from the operation will \
                    be printed to the server's logs.";
