@@ -245,6 +245,30 @@ fn the_last_of_several_changes_of_a_key_counts() {
     assert!(view.is_empty());
 }
 
+// Real hashes hardly ever are the first or the last one under a prefix.
+#[test]
+fn both_ends_of_a_prefix_are_under_it() {
+    let hash = |fill: u8, last: u8| {
+        let mut hash = [fill; KeyHash::BYTES];
+        hash[KeyHash::BYTES - 1] = last;
+        KeyHash(hash)
+    };
+    let hashes: Vec<KeyHash> = [0, 5, 0xff]
+        .into_iter()
+        .flat_map(|fill| (0..=255).map(move |last| hash(fill, last)))
+        .collect();
+    let mut view = mem();
+    apply(&mut view, &hashes.iter().map(|hash| Edit::at(*hash, Some(1))).collect::<Vec<_>>());
+    for prefix in hashes
+        .iter()
+        .step_by(5)
+        .flat_map(|hash| [0, 8, 184, 187, 190, 191].map(|len| Prefix::of(hash, len)))
+    {
+        let found = view.iter_prefix(&prefix).map(|held| held.unwrap().key_hash());
+        assert!(found.eq(hashes.iter().copied().filter(|hash| prefix.contains(hash))), "{prefix}");
+    }
+}
+
 // A batch that only removes what is not there must not make a page anew: a checkpoint would write it.
 #[test]
 fn what_changes_nothing_keeps_its_pages() {
