@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use strongroom_storage::{Class, Options, Store};
-use support::{keyspace, options};
+use support::{check, contents, keyspace, options};
 
 const KEYS: u32 = 12_000;
 /// Bytes that are moved in one piece, at most.
@@ -60,4 +60,28 @@ fn a_commit_ends_the_cleaning_of_an_idle_store() {
     let more = moved(&store) - then;
     assert!(more <= 2 * PIECE, "{more} bytes were moved beside commits");
     wait_until(&store, "the cleaner does not come back", |store| moved(store) > then + 2 * PIECE);
+}
+
+/// Nobody asks for a checkpoint: the store's own thread makes what room there is, and nobody sees it.
+#[test]
+fn a_store_that_is_left_alone_gets_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { compact_after: Some(Duration::from_millis(20)), ..options() };
+    let store = Store::open(dir.path(), options).unwrap();
+    let mut txn = store.begin();
+    txn.create_keyspace(keyspace(2), Class::Replicated);
+    txn.commit_blocking().unwrap();
+    // Lone commits take a block each: most of the log is padding around small values.
+    for key in 0..600u32 {
+        let mut txn = store.begin();
+        txn.put(keyspace(2), &key.to_be_bytes(), format!("value of {key}").into_bytes());
+        txn.commit_blocking().unwrap();
+    }
+    let model = contents(&store);
+    wait_until(&store, "the log stays large", |store| store.stats().log_segments <= 3);
+    let stats = store.stats();
+    assert!(stats.relocated_bytes > 0 && stats.recycled_segments > 20, "{stats:?}");
+    check(&store, &[&model], "left alone");
+    drop(store);
+    check(&Store::open(dir.path(), options).unwrap(), &[&model], "reopened");
 }
