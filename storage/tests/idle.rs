@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use strongroom_storage::{Class, Options, Store};
@@ -14,6 +15,15 @@ const KEYS: u32 = 12_000;
 const PIECE: u64 = 128 << 10;
 /// A machine that is slower than this has other troubles.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A store with the keyspace that is written to.
+fn store(dir: &Path, options: Options) -> Store {
+    let store = Store::open(dir, options).unwrap();
+    let mut txn = store.begin();
+    txn.create_keyspace(keyspace(2), Class::Replicated);
+    txn.commit_blocking().unwrap();
+    store
+}
 
 fn put(store: &Store, keys: impl Iterator<Item = u32>) {
     let keys: Vec<u32> = keys.collect();
@@ -41,10 +51,7 @@ fn a_commit_ends_the_cleaning_of_an_idle_store() {
     let dir = tempfile::tempdir().unwrap();
     let compact_after = Some(Duration::from_secs(1));
     let options = Options { segment_size: 1 << 20, compact_after, ..options() };
-    let store = Store::open(dir.path(), options).unwrap();
-    let mut txn = store.begin();
-    txn.create_keyspace(keyspace(2), Class::Replicated);
-    txn.commit_blocking().unwrap();
+    let store = store(dir.path(), options);
     put(&store, 0..KEYS);
     // A quarter of each segment is dead: beside traffic it stays.
     put(&store, (0..KEYS).step_by(4));
@@ -67,10 +74,7 @@ fn a_commit_ends_the_cleaning_of_an_idle_store() {
 fn a_store_that_is_left_alone_gets_small() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { compact_after: Some(Duration::from_millis(20)), ..options() };
-    let store = Store::open(dir.path(), options).unwrap();
-    let mut txn = store.begin();
-    txn.create_keyspace(keyspace(2), Class::Replicated);
-    txn.commit_blocking().unwrap();
+    let store = store(dir.path(), options);
     // Lone commits take a block each: most of the log is padding around small values.
     for key in 0..600u32 {
         let mut txn = store.begin();
