@@ -1,8 +1,8 @@
 //! The budget of background work, and what was spent of it.
 //!
 //! The cleaner works in pieces. After each it rests for twice as long as it took, so that most of the
-//! time device and cores are there for those who wait for an answer; for half as long while nothing is
-//! committed, when only readers are in its way. It does not rest
+//! time device and cores are there for those who wait for an answer; for an eighth of it while nothing is
+//! committed: it ends with the first commit, and only readers are in its way. It does not rest
 //! while someone waits for a checkpoint, nor once the next one is due already: to fall behind costs
 //! more than it spares. A checkpoint does not rest while it writes pages: what it holds is copied
 //! when it is changed meanwhile, so that to be done soon is cheaper for all.
@@ -65,7 +65,7 @@ impl Budget {
         let (done, took) = self.timed(work);
         let rest = match effort {
             Effort::Busy => took * 2,
-            Effort::Idle => took / 2,
+            Effort::Idle { .. } => took / 8,
         };
         if !self.is_pressed() {
             let began = Instant::now();
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn an_idle_store_rests_as_well() {
         let budget = Budget::new(Arc::new(Signal::new(None)));
-        budget.piece(Effort::Idle, || std::thread::sleep(Duration::from_millis(1)));
+        budget.piece(Effort::Idle { commits: 0 }, || std::thread::sleep(Duration::from_millis(1)));
         assert!(budget.spent().1 > Duration::ZERO);
     }
 

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::block_on::block_on;
 use crate::budget::Budget;
-use crate::cleaner::{self, Effort};
+use crate::cleaner::{self, Effort, Living};
 use crate::commit::job::{Answer, Behind, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
 use crate::index::State;
@@ -34,6 +34,9 @@ const PAGE_LIVE_PERCENT_BUSY: u64 = 50;
 const PAGE_LIVE_PERCENT_IDLE: u64 = 90;
 /// What is written is made durable after so many bytes, and at the end.
 const SYNC_BYTES: u64 = 4 << 20;
+
+/// An answer of the committer that is to come.
+type Asked<T> = oneshot::Receiver<Result<T, CommitError>>;
 
 /// Writes checkpoints, one at a time.
 pub(crate) struct Checkpointer {
@@ -89,15 +92,16 @@ impl Checkpointer {
             return Ok(false);
         }
         let (before, commits) = (self.shared.log.segments_len(), self.commits());
-        self.run(Effort::Idle)?;
+        let effort = Effort::Idle { commits };
+        self.run(effort)?;
         if self.commits() != commits {
             return Ok(true);
         }
         // Values that were moved let their segments go behind the next checkpoint.
-        self.run(Effort::Idle)?;
+        self.run(effort)?;
         if self.commits() == commits && self.shared.log.segments_len() >= before {
             // What the last pages took the place of is rid of once more, as nobody will come by again.
-            self.write_all(Effort::Idle)?;
+            self.write_all(effort)?;
             self.settled_at = self.shared.state().lsn;
         }
         Ok(true)
@@ -141,7 +145,7 @@ impl Checkpointer {
         let files = &pool.files;
         let sparse = files.sparse(match effort {
             Effort::Busy => PAGE_LIVE_PERCENT_BUSY,
-            Effort::Idle => PAGE_LIVE_PERCENT_IDLE,
+            Effort::Idle { .. } => PAGE_LIVE_PERCENT_IDLE,
         });
         let sparse = sparse.into_iter().collect();
         let mut survey = Survey::of(&state, &sparse);
@@ -201,22 +205,45 @@ impl Checkpointer {
         Ok(())
     }
 
-    /// Moves what is live in segments, piece by piece. What is done for an idle store alone ends with the
-    /// first commit: it comes to more than pays beside traffic, and nobody who comes back is to wait for it.
+    /// Moves what is live in segments, piece by piece; the next one is gathered while one is logged. What is
+    /// done for an idle store alone ends with the first commit: it comes to more than pays beside traffic,
+    /// and nobody who comes back is to wait for it.
     fn move_out_of(&self, segments: &[u64], effort: Effort) -> Result<(), CheckpointError> {
-        let began = self.commits();
-        let goes_on =
-            || effort == Effort::Busy || (self.commits() == began && !self.budget.is_pressed());
+        let goes_on = || match effort {
+            Effort::Busy => true,
+            Effort::Idle { commits } => self.commits() == commits && !self.budget.is_pressed(),
+        };
+        let living = match effort {
+            Effort::Idle { .. } if !segments.is_empty() => self.living(segments, goes_on),
+            _ => None,
+        };
+        let mut under_way = None;
         for segment in segments {
-            let mut moves = cleaner::moves(&self.shared, *segment);
+            let mut moves = cleaner::moves(&self.shared, *segment, effort, living.as_ref());
             let mut move_some = || {
                 let Some(moves) = moves.next() else { return Ok(false) };
                 let bytes: usize = moves.iter().map(|m| m.value.len()).sum();
-                self.ask(|done| Job::Relocate { moves, done })?;
-                Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
+                self.moved(under_way.take())?;
+                under_way = Some((bytes, self.hand_in(|done| Job::Relocate { moves, done })));
                 Ok::<_, CheckpointError>(true)
             };
             while goes_on() && self.budget.piece(effort, &mut move_some)? {}
+        }
+        self.moved(under_way)
+    }
+
+    /// Where what is live in segments lies, if that is worth a walk.
+    fn living(&self, segments: &[u64], goes_on: impl Fn() -> bool) -> Option<Living> {
+        let Shared { log, pool, .. } = &*self.shared;
+        self.budget
+            .work(|| Living::of(&self.shared.state(), pool, log.segment_size(), segments, goes_on))
+    }
+
+    /// Waits for a frame of moves of so many bytes, if there is one.
+    fn moved(&self, under_way: Option<(usize, Asked<usize>)>) -> Result<(), CheckpointError> {
+        if let Some((bytes, asked)) = under_way {
+            block_on(asked).unwrap_or(Err(CommitError::Closed))?;
+            Counters::add(&self.shared.counters.relocated_bytes, bytes as u64);
         }
         Ok(())
     }
@@ -225,10 +252,14 @@ impl Checkpointer {
         Counters::get(&self.shared.counters.commits)
     }
 
-    fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, CommitError> {
+    fn hand_in<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Asked<T> {
         let (done, answer) = oneshot::channel();
         self.submit.send(job(done));
-        block_on(answer).unwrap_or(Err(CommitError::Closed))
+        answer
+    }
+
+    fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, CommitError> {
+        block_on(self.hand_in(job)).unwrap_or(Err(CommitError::Closed))
     }
 }
 

@@ -98,6 +98,11 @@ impl Pool {
         self.resident.load(Ordering::Relaxed)
     }
 
+    /// Whether there is no room for further pages without letting go of others.
+    pub(crate) fn is_full(&self) -> bool {
+        self.resident() >= self.capacity
+    }
+
     /// The page of a cell.
     pub(crate) fn load(&self, cell: &Handle) -> Result<Page<Slot>, PageError> {
         let image = match cell.look() {
