@@ -27,11 +27,15 @@ fn store(dir: &Path, options: Options) -> Store {
 }
 
 fn put(store: &Store, keys: impl Iterator<Item = u32>) {
+    put_values_of(2_000, store, keys);
+}
+
+fn put_values_of(len: usize, store: &Store, keys: impl Iterator<Item = u32>) {
     let keys: Vec<u32> = keys.collect();
     for keys in keys.chunks(100) {
         let mut txn = store.begin();
         for key in keys {
-            txn.put(keyspace(2), &key.to_be_bytes(), vec![7; 2_000]);
+            txn.put(keyspace(2), &key.to_be_bytes(), vec![7; len]);
         }
         txn.commit_blocking().unwrap();
     }
@@ -91,4 +95,27 @@ fn a_store_that_is_left_alone_gets_small() {
     check(&store, &[&model], "left alone");
     drop(store);
     check(&Store::open(dir.path(), options).unwrap(), &[&model], "reopened");
+}
+
+/// The page segment that was appended to was never written anew: a store that is small for good kept up to
+/// 16 MiB of images that nothing refers to.
+#[test]
+fn an_idle_store_keeps_the_pages_of_one_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { compact_after: Some(Duration::from_millis(50)), ..options() };
+    let store = store(dir.path(), options);
+    let pages = |_: &Store| -> u64 {
+        let files = std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap);
+        let pages = files.filter(|file| file.file_name().to_string_lossy().starts_with("pages-"));
+        // One may be removed meanwhile.
+        pages.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+    };
+    put_values_of(20, &store, 0..KEYS);
+    store.checkpoint().unwrap();
+    let once = pages(&store);
+    for _ in 0..4 {
+        put_values_of(20, &store, 0..KEYS);
+        store.checkpoint().unwrap();
+    }
+    wait_until(&store, "the pages stay large", |store| pages(store) < once + once / 2);
 }

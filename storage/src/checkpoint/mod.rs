@@ -143,10 +143,10 @@ impl Checkpointer {
         let io = CheckpointError::io;
         let pool = &self.shared.pool;
         let files = &pool.files;
-        let sparse = files.sparse(match effort {
-            Effort::Busy => PAGE_LIVE_PERCENT_BUSY,
-            Effort::Idle { .. } => PAGE_LIVE_PERCENT_IDLE,
-        });
+        let sparse = match effort {
+            Effort::Busy => files.sparse(PAGE_LIVE_PERCENT_BUSY, false),
+            Effort::Idle { .. } => files.sparse(PAGE_LIVE_PERCENT_IDLE, true),
+        };
         let sparse = sparse.into_iter().collect();
         let mut survey = Survey::of(&state, &sparse);
         let mut names = Names::of(&state, pool, &sparse);

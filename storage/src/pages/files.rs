@@ -213,15 +213,20 @@ impl PageFiles {
         synced
     }
 
-    /// Numbers of the full segments of which less than `percent` percent is live.
-    pub(crate) fn sparse(&self, percent: u64) -> Vec<u64> {
-        let state = lock(&self.state);
-        let current = state.current.as_ref().map(|s| s.no);
-        let sparse = |s: &&Arc<Segment>| {
+    /// Numbers of the segments of which less than `percent` percent is live. The one that is appended to
+    /// is among them if it is to be `ended`: another one takes its place then.
+    pub(crate) fn sparse(&self, percent: u64, ended: bool) -> Vec<u64> {
+        let mut state = lock(&self.state);
+        let sparse = |s: &Arc<Segment>| {
             let (live, len) = (s.live.load(Ordering::Relaxed), s.len.load(Ordering::Relaxed));
-            Some(s.no) != current && live * 100 < len * percent
+            live * 100 < len * percent
         };
-        state.segments.values().filter(sparse).map(|s| s.no).collect()
+        if ended && state.current.as_ref().is_some_and(sparse) {
+            state.current = None;
+        }
+        let current = state.current.as_ref().map(|s| s.no);
+        let written_anew = |s: &&Arc<Segment>| Some(s.no) != current && sparse(s);
+        state.segments.values().filter(written_anew).map(|s| s.no).collect()
     }
 
     /// Removes segments that nothing refers to, and files that no segment stands for.
