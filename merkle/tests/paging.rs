@@ -28,6 +28,7 @@ fn page((prefix, leaves): &Image) -> Page<u64> {
 struct Disk {
     images: RefCell<BTreeMap<u64, Image>>,
     loads: Cell<usize>,
+    edits: Cell<usize>,
     fails_at: Cell<usize>,
 }
 
@@ -59,6 +60,7 @@ impl PagesMut for &Disk {
     }
 
     fn edit(&self, handle: &mut u64, edit: impl FnOnce(&mut Page<u64>)) -> Result<(), Lost> {
+        self.edits.set(self.edits.get() + 1);
         let mut page = self.load(handle)?;
         edit(&mut page);
         *handle = self.store(page);
@@ -214,4 +216,33 @@ fn iteration_names_a_lost_page_and_goes_on() {
     assert!(outcome[first].is_err());
     assert_eq!(outcome.iter().filter(|leaf| leaf.is_err()).count(), 1);
     assert_eq!(outcome.len() - 1, 200 - usize::try_from(lens[2]).unwrap());
+}
+
+// A batch costs what it changes, not what stands around it.
+#[test]
+fn a_batch_reads_no_page_but_those_that_it_changes() {
+    let disk = Disk::default();
+    let mut view = View::new(Trie::new(), &disk);
+    // All of them on one side of the first forks: there is room for more beside them.
+    let under = |nibble: u8, number: u64, put| {
+        let mut hash = common::spread_hash(number);
+        hash.0[0] = nibble << 4 | hash.0[0] & 0x0f;
+        Edit::at(hash, put)
+    };
+    apply(&mut view, &(0..500).map(|key| under(0, key, Some(key))).collect::<Vec<_>>());
+    let mut counts = |batch: &[Edit]| {
+        disk.loads.set(0);
+        disk.edits.set(0);
+        let stored = disk.images.borrow().len();
+        apply(&mut view, batch);
+        (disk.loads.get(), disk.edits.get(), disk.images.borrow().len() - stored)
+    };
+    // Looked at, then changed where it is.
+    assert_eq!(counts(&[under(0, 7, Some(1))]), (2, 1, 1));
+    // The same for a page that has room for another leaf.
+    assert_eq!(counts(&[under(0, 1000, Some(1))]), (2, 1, 1));
+    // Nothing there is to change.
+    assert_eq!(counts(&[under(0, 1003, None)]), (1, 0, 0));
+    // A new page, for which the node around it is drawn anew.
+    assert_eq!(counts(&[under(15, 1001, Some(1))]), (0, 0, 1));
 }

@@ -285,3 +285,24 @@ fn what_changes_nothing_keeps_its_pages() {
         kept.filter(|(a, b)| !Page::ptr_eq(a.handle, b.handle)).map(|(_, b)| b.prefix).collect();
     assert_eq!(new, [view.trie.page_of(&changed.hash).unwrap().prefix()]);
 }
+
+// A subtree with many changes is finished while the one around it is still drafted.
+#[test]
+fn a_large_part_of_a_subtree_that_is_drawn_anew_is_finished_first() {
+    let under = |nibble: u8, number: u64, put| {
+        let mut hash = spread_hash(number);
+        hash.0[0] = nibble << 4 | hash.0[0] & 0x0f;
+        Edit::at(hash, put)
+    };
+    let (mut view, mut model) = (mem(), Model::new());
+    let first: Vec<Edit> = (0..200).map(|number| under(0, number, Some(number))).collect();
+    // Something comes where nothing was in the first node, which changes its shape.
+    let other = (200..400).map(|number| under(0, number, Some(number)));
+    let second: Vec<Edit> = other.chain([under(15, 400, Some(400))]).collect();
+    for batch in [first, second] {
+        apply_to_model(&mut model, &batch);
+        apply(&mut view, &batch);
+        assert_eq!(view.root(), reference_root(&model));
+        assert_eq!(content(&view), model.clone().into_iter().collect::<Vec<_>>());
+    }
+}

@@ -34,3 +34,13 @@ pub(super) fn share(head: u64, bits: usize, of: u32) -> u32 {
     let share = u32::try_from(bits).ok().and_then(|bits| head.checked_shl(bits)).unwrap_or(0) >> 32;
     u32::try_from((share * u64::from(of)) >> 32).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn among_no_entries_a_key_would_be_the_first() {
+        assert_eq!(find(&[], 0, &KeyHash([7; KeyHash::BYTES])), Err(0));
+    }
+}

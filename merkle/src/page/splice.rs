@@ -25,10 +25,11 @@ impl<V: PageValue> Page<V> {
         let count = len - gone.len() + usize::from(new.is_some());
         let taken = self.key_start(&old, gone.end) - self.key_start(&old, gone.start);
         let keys = self.bytes.len() - old.keys() - taken + new.map_or(0, |leaf| leaf.key.len());
-        let at = At::<V>::of(count, keys > 0);
+        let keyed = keys > 0;
+        let at = At::<V>::of(count, keyed);
         let mut bytes = Vec::with_capacity(at.keys() + keys);
         bytes.extend_from_slice(&self.bytes[..ENTRIES_AT]);
-        bytes[LEN_AT] = head(count, keys > 0);
+        bytes[LEN_AT] = head(count, keyed);
         bytes.extend_from_slice(self.entries()[..gone.start].as_flattened());
         if let Some(leaf) = new {
             bytes.extend_from_slice(&entry(&leaf.hash, &leaf.digest));
@@ -43,7 +44,7 @@ impl<V: PageValue> Page<V> {
             leaf.value.put(&mut bytes[here..]);
         }
         bytes.extend_from_slice(&values[V::BYTES * gone.end..]);
-        if keys > 0 {
+        if keyed {
             self.splice_keys(&mut bytes, gone, new.map(|leaf| leaf.key));
         }
         self.bytes = Arc::from(bytes);

@@ -43,3 +43,21 @@ impl PageValue for u64 {
         bytes.first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comes_back<V: PageValue + PartialEq + std::fmt::Debug>(value: V) {
+        let mut bytes = vec![0xee; V::BYTES];
+        value.put(&mut bytes);
+        assert_eq!(V::get(&bytes), value);
+    }
+
+    #[test]
+    fn what_is_kept_with_a_leaf_comes_back() {
+        comes_back(());
+        comes_back([1, 2, 3]);
+        comes_back(0x0102_0304_0506_0708u64);
+    }
+}

@@ -229,4 +229,28 @@ mod tests {
         assert!(Base::new(1 << 60, 4).is_some());
         assert_eq!(Base::new(0, 57), None);
     }
+
+    /// Pages that are in no memory.
+    struct Unread;
+
+    impl Pages for Unread {
+        type Handle = Page<()>;
+        type Value = ();
+        type Error = ();
+
+        fn load(&self, _: &Page<()>) -> Result<Page<()>, ()> {
+            Err(())
+        }
+    }
+
+    // The digest of a whole page is in the spine: to compare buckets no page is read that does not
+    // lie across their border.
+    #[test]
+    fn a_page_is_loaded_only_for_a_part_of_it() {
+        let hashes: Vec<KeyHash> = (0..20u8).map(|at| KeyHash([at << 3; KeyHash::BYTES])).collect();
+        let view = View::new(trie_of(&hashes).trie, Unread);
+        let of = |len| Bucket::of(&view, Base::new(0, len).unwrap()).map(|bucket| bucket.count());
+        assert_eq!([0, 1].map(of), [Ok(20), Ok(16)]);
+        assert_eq!(of(2), Err(ReconcileError::Unreadable));
+    }
 }

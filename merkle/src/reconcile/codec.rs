@@ -143,6 +143,22 @@ mod tests {
         }
     }
 
+    // One content has one encoding, or what is signed or compared could be said in two ways.
+    #[test]
+    fn numbers_that_are_too_long_or_too_large_are_refused() {
+        let number = |bytes: &[u8]| Reader::new(bytes).number();
+        assert_eq!(number(&[0]), Ok(0));
+        assert_eq!(number(&[0xff, 0xff, 0xff, 0xff, 0x0f]), Ok(u32::MAX));
+        for bytes in [
+            &[0x80, 0][..],
+            &[0xff, 0x80, 0],
+            &[0xff, 0xff, 0xff, 0xff, 0x10],
+            &[0xff, 0xff, 0xff, 0xff, 0x8f, 0],
+        ] {
+            assert_eq!(number(bytes), Err(ReconcileError::Malformed), "{bytes:?}");
+        }
+    }
+
     #[test]
     fn counts_beyond_the_message_are_refused() {
         assert_eq!(Reader::new(&[3, 0, 0]).count(1), Err(ReconcileError::Malformed));

@@ -170,3 +170,22 @@ fn inner<H>(
     items[own] = Item::Inner(Sum { digest, count });
     Ok(digest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // No list so long fits into memory; what it is refused by is seen at a few sizes that are no
+    // page's.
+    #[test]
+    fn more_leaves_than_a_trie_counts_are_refused() {
+        let outcome = |lens: [u32; 2]| {
+            let page =
+                |len| Some((Prefix::ROOT, PageEnd { digest: Digest::ZERO, len, handle: () }));
+            check_fork(Prefix::ROOT, &lens.map(page))
+        };
+        assert_eq!(outcome([u32::MAX - 9, 8]), Ok(u32::MAX - 1));
+        assert_eq!(outcome([u32::MAX - 9, 9]), Err(MalformedPages::TooMany));
+        assert_eq!(outcome([u32::MAX - 9, 99]), Err(MalformedPages::TooMany));
+    }
+}

@@ -101,3 +101,41 @@ impl Map {
 pub(super) fn count(bits: u32) -> usize {
     usize::try_from(bits.count_ones()).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All places at and below one, from it on.
+    fn below(at: At) -> Vec<At> {
+        let sides = if at.level < LEVELS { vec![at.side(0), at.side(1)] } else { Vec::new() };
+        std::iter::once(at).chain(sides.into_iter().flat_map(below)).collect()
+    }
+
+    #[test]
+    fn a_node_has_four_levels_of_forks_and_a_bit_for_each_place() {
+        let all = below(At::TOP);
+        assert_eq!(all.len(), PLACES + 1);
+        for (number, at) in all.into_iter().enumerate() {
+            let own = below(at);
+            assert_eq!((at.bit(), at.is_inner()), (1 << number, own.len() > 1), "{at:?}");
+            assert_eq!(own[1..].iter().fold(0, |bits, at| bits | at.bit()), at.below(), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_map_says_nothing_of_the_rest() {
+        let [left, right] = [0, 1].map(|bit| At::TOP.side(bit));
+        let mut map = Map::default();
+        for (fork, end) in [(left, left.side(1)), (right, right.side(0))] {
+            map.put_inner(fork);
+            map.put(end);
+        }
+        let part = map.only(right);
+        for at in below(At::TOP) {
+            let within = below(right).contains(&at);
+            assert_eq!(!part.is_empty(at), within && !map.is_empty(at), "{at:?}");
+            assert_eq!(part.is_inner(at), within && map.is_inner(at), "{at:?}");
+        }
+    }
+}

@@ -238,4 +238,17 @@ mod tests {
         assert_eq!(initiator.note(1), Ok(()));
         assert_eq!(initiator.note(1), Err(ReconcileError::TooManyDifferences));
     }
+
+    // Whoever names other keyspaces than were asked for would have them created here.
+    #[test]
+    fn a_census_names_keyspaces_of_its_own_range() {
+        let id = |byte| [byte; 16];
+        for (named, within) in [(1, false), (2, false), (3, true), (6, true), (7, false)] {
+            let mut initiator = Initiator::<MemPages<()>>::new(BTreeMap::new());
+            let tells = [(0, Tell::Missing(vec![id(named)]))];
+            let absorbed = initiator.absorb_census(Some(id(2)), Some(id(6)), &tells);
+            assert_eq!(absorbed.is_ok(), within, "{named}");
+            assert_eq!(initiator.missing_here.contains(&id(named)), within, "{named}");
+        }
+    }
 }

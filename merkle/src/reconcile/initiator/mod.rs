@@ -200,3 +200,63 @@ impl<P: Pages> Initiator<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::pages::MemPages;
+    use crate::reconcile::bucket::Base;
+    use crate::trie::{Change, Trie};
+
+    const KEYSPACE: KeyspaceId = [5; 16];
+
+    /// An initiator of so many keys that has nothing to ask.
+    fn initiator(keys: u16) -> Initiator<MemPages<()>> {
+        let keys: Vec<[u8; 2]> = (0..keys).map(u16::to_le_bytes).collect();
+        let mut changes: Vec<_> =
+            keys.iter().map(|key| Change::new(key, Some((Digest([1; 32]), ())))).collect();
+        let mut view = View::new(Trie::new(), MemPages::new());
+        view.trie.apply(&view.pages, &mut changes).unwrap();
+        let mut initiator = Initiator::new(BTreeMap::from([(KEYSPACE, view)]));
+        initiator.queue.clear();
+        initiator
+    }
+
+    // What does not fit waits; a question about nothing would be asked for ever.
+    #[test]
+    fn a_probe_takes_as_many_buckets_as_there_is_room_for() {
+        let task =
+            |first, end| Task::Probe { keyspace: KEYSPACE, base: Base::ALL, width: 4, first, end };
+        for (buckets, asked) in [(0, 0), (1, 1), (9, 9), (13, 13), (14, 13)] {
+            let mut initiator = initiator(400);
+            // Not enough for another.
+            let room = Ask::MAX_FIXED_BYTES + DIGEST_BYTES * buckets + DIGEST_BYTES - 1;
+            let end = 3 + u32::try_from(asked).unwrap();
+            match initiator.ask(task(3, 16), room).unwrap() {
+                None => assert!(asked == 0),
+                Some((Ask::Probe { first: 3, width: 4, digests, .. }, now)) => {
+                    assert_eq!(digests.len(), asked);
+                    assert_eq!(format!("{now:?}"), format!("{:?}", task(3, end)));
+                }
+                Some((ask, _)) => panic!("{ask:?}"),
+            }
+            let left = initiator.queue.pop_front().map(|task| format!("{task:?}"));
+            let rest = (0 < asked && asked < 13).then(|| format!("{:?}", task(end, 16)));
+            assert_eq!(left, rest, "{buckets}");
+        }
+    }
+
+    // A list is asked for whole: the answer says what is absent by its place in it.
+    #[test]
+    fn a_list_is_asked_for_whole_or_not_at_all() {
+        let task = Task::List { keyspace: KEYSPACE, base: Base::ALL, after: None };
+        let ask = |room| match initiator(400).ask(task, room).unwrap() {
+            Some((Ask::List { fingerprints, .. }, _)) => Some(fingerprints.len()),
+            None => None,
+            Some((ask, _)) => panic!("{ask:?}"),
+        };
+        assert_eq!(ask(400 * FINGERPRINT_BYTES), Some(400));
+        assert_eq!(ask(400 * FINGERPRINT_BYTES - 1), None);
+    }
+}

@@ -94,6 +94,9 @@ pub(super) fn first_probes<P: Pages>(local: &BTreeMap<KeyspaceId, View<P>>) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
+    use crate::pages::MemPages;
+    use crate::trie::{Change, Trie};
 
     // An answer that stops where the question began, or behind its end, would be asked for for ever,
     // or name what another question is about.
@@ -126,5 +129,32 @@ mod tests {
             list.beyond(Resume::Probe(3)).is_none()
                 && probe.beyond(Resume::Census(id(3))).is_none()
         );
+    }
+
+    // The first request is as fine as its bytes allow: 64 KiB of digests, whatever the number of
+    // keyspaces.
+    #[test]
+    fn the_first_probes_take_what_they_may_and_no_more() {
+        let keys: Vec<[u8; 2]> = (0..10_000u16).map(u16::to_le_bytes).collect();
+        let mut changes: Vec<_> =
+            keys.iter().map(|key| Change::new(key, Some((Digest([1; 32]), ())))).collect();
+        let mut view = View::new(Trie::new(), MemPages::new());
+        view.trie.apply(&view.pages, &mut changes).unwrap();
+        let widths = |keyspaces: u16| {
+            let id = |no: u16| u128::from(no).to_be_bytes();
+            let local: BTreeMap<_, _> = (0..keyspaces).map(|no| (id(no), view.clone())).collect();
+            let probes = first_probes(&local).into_iter();
+            let width = |task| match task {
+                Task::Probe { base: Base::ALL, width, first: 0, end, .. } if end == 1 << width => {
+                    width
+                }
+                other => panic!("{other:?}"),
+            };
+            probes.map(width).collect::<Vec<_>>()
+        };
+        // Of 2^7 buckets a keyspace 64 keyspaces take exactly what there is.
+        for (keyspaces, width) in [(1, 7), (64, 7), (65, 6), (128, 6), (8192, 0), (9000, 0)] {
+            assert_eq!(widths(keyspaces), vec![width; keyspaces.into()], "{keyspaces} keyspaces");
+        }
     }
 }

@@ -76,6 +76,43 @@ fn a_census_names_ids_between_its_ends() {
     }
 }
 
+// Buckets that there cannot be would be shifted out of a number where the question is answered.
+#[test]
+fn a_probe_is_about_buckets_that_there_are() {
+    let decoded = |len: u8, width: u8, first: u32, count: usize| {
+        let (base, digests) = (Base::new(0, len).unwrap(), vec![0; count]);
+        let ask = Ask::Probe { keyspace: [1; 16], base, width, first, digests };
+        Request::decode(&Request { salt: [0; 16], asks: vec![ask] }.encode()).map(drop)
+    };
+    for (len, width, first, count) in [(0, 4, 0, 16), (0, 15, 32_767, 1), (52, 4, 15, 1)] {
+        assert_eq!(decoded(len, width, first, count), Ok(()), "{len} {width} {first} {count}");
+    }
+    for (len, width, first, count) in [
+        (0, 16, 0, 1),
+        (53, 4, 0, 1),
+        (56, 15, 0, 1),
+        (0, 4, 0, 17),
+        (0, 4, 15, 2),
+        (0, 4, 16, 1),
+        (0, 4, 3, 0),
+        (0, 4, u32::MAX, 1),
+    ] {
+        let outcome = decoded(len, width, first, count);
+        assert_eq!(outcome, Err(ReconcileError::Malformed), "{len} {width} {first} {count}");
+    }
+}
+
+#[test]
+fn a_census_is_of_no_keyspace() {
+    let ask = Ask::Census { after: None, upto: None, ids: vec![] };
+    let mut bytes = Request { salt: [0; 16], asks: vec![ask] }.encode();
+    let tag = bytes.len() - 4;
+    assert!(Request::decode(&bytes).is_ok() && bytes[tag] == 1);
+    // As of a question about the keyspace of the one before it.
+    bytes[tag] |= 0x80;
+    assert_eq!(Request::decode(&bytes), Err(ReconcileError::Malformed));
+}
+
 #[test]
 fn a_request_takes_what_fits_and_no_more() {
     let ask = Ask::Census { after: None, upto: None, ids: vec![] };
@@ -93,6 +130,9 @@ fn a_request_takes_what_fits_and_no_more() {
     }
     let room = request.room();
     assert!(room < 6 * 999 + Ask::MAX_FIXED_BYTES);
+    let fingerprints = vec![7; room / 6 + 1];
+    let over = Ask::List { keyspace: [3; 16], base: Base::ALL, after: None, fingerprints };
+    assert!(!request.push(&over) && request.room() == room, "a few bytes more are too many");
     let bytes = request.finish(&[0; 16]);
     assert!(
         bytes.len() + room <= MAX_MESSAGE_BYTES,

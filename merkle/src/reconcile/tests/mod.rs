@@ -2,6 +2,7 @@
 
 mod content;
 mod encoding;
+mod full;
 mod peers;
 
 use std::collections::BTreeMap;

@@ -101,6 +101,11 @@ fn answers_that_do_not_get_on_end_it() {
             ReconcileError::Unasked,
         ),
         (
+            "an id beyond its end",
+            answer(0, Some(Resume::Census([3; 16])), vec![(0, Tell::Missing(vec![[4; 16]]))]),
+            ReconcileError::Unasked,
+        ),
+        (
             "an id twice",
             answer(2, None, vec![(0, Tell::Missing(vec![[6; 16]; 2]))]),
             ReconcileError::Malformed,
@@ -199,6 +204,10 @@ fn too_long_messages_are_not_read() {
     let error = ReconcileError::TooLong(long.len());
     assert_eq!(Responder::new(side([])).answer(&long), Err(error));
     assert_eq!(asked().on_response(&long), Err(error));
+    // The longest one is read, and here found to be of another version.
+    let longest = &long[1..];
+    assert_eq!(Responder::new(side([])).answer(longest), Err(ReconcileError::Version(1)));
+    assert_eq!(asked().on_response(longest), Err(ReconcileError::Version(1)));
 }
 
 // Without seeking past `after`, each of these questions would scan all of the keyspace.
