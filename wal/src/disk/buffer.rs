@@ -165,6 +165,7 @@ mod tests {
                 }
                 prop_assert_eq!(&buf[..], &model[..]);
                 prop_assert!(buf.capacity() >= buf.len());
+                prop_assert_eq!(buf.is_empty(), model.is_empty());
                 prop_assert_eq!(buf.as_ptr().addr() % BUFFER_ALIGN, 0);
             }
         }
@@ -198,5 +199,17 @@ mod tests {
         assert!(buf.registration.is_some());
         buf.push(1);
         assert!(buf.registration.is_none());
+    }
+
+    // Or a frame that grows record by record would be copied at every block.
+    #[test]
+    fn memory_is_doubled_when_it_grows() {
+        let mut buf = BlockBuf::new();
+        let mut blocks = Vec::new();
+        for len in 1..=9 {
+            buf.resize(len * BUFFER_ALIGN);
+            blocks.push(buf.capacity() / BUFFER_ALIGN);
+        }
+        assert_eq!(blocks, [1, 2, 4, 4, 8, 8, 8, 8, 16]);
     }
 }

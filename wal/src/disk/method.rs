@@ -108,4 +108,12 @@ mod tests {
         assert_eq!(DurableReport::given(Uring).buffered(), Fdatasync);
         assert_eq!(DurableReport::given(Dsync).buffered(), Dsync);
     }
+
+    // Whoever reads a status answer has to know which it is.
+    #[test]
+    fn every_method_has_a_name_of_its_own() {
+        let names = DurableMethod::ALL.map(DurableMethod::name);
+        let different: std::collections::BTreeSet<_> = names.into_iter().collect();
+        assert_eq!(different.len(), names.len());
+    }
 }

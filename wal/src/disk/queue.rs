@@ -91,3 +91,27 @@ impl WriteQueue for DirectQueue {
         self.done.take()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk as _;
+    use crate::disk::sim::SimDisk;
+
+    // Without io_uring, too, a write is in flight until someone has taken its completion.
+    #[test]
+    fn a_write_is_in_flight_until_it_is_reaped_or_polled() {
+        let file = SimDisk::new(1).create("a").unwrap();
+        let mut queue = DirectQueue::default();
+        for (tag, poll) in [(1, false), (2, true)] {
+            assert!(queue.poll().is_none() && queue.reap().is_none());
+            assert_eq!((queue.depth(), queue.in_flight()), (1, 0));
+            let mut data = BlockBuf::new();
+            data.push(7);
+            queue.submit(Submission { file: Arc::clone(&file), offset: tag, data, tag });
+            assert_eq!(queue.in_flight(), 1);
+            let done = if poll { queue.poll() } else { queue.reap() }.unwrap();
+            assert_eq!((done.tag, &done.data[..], done.result.is_ok()), (tag, &[7][..], true));
+        }
+    }
+}

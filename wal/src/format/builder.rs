@@ -206,3 +206,20 @@ pub(crate) struct Finished {
     pub(crate) bytes: BlockBuf,
     pub(crate) table: Vec<u8>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Long frames are summed up while their bytes are still in the processor's cache.
+    #[test]
+    fn what_makes_a_part_is_summed_up_at_once() {
+        let mut frame = FrameBuilder::new(Lsn::ZERO, 50_000, BlockBuf::new(), Vec::new());
+        frame.push(&[1; SUM_BYTES - 1]).unwrap();
+        assert_eq!(frame.summed, FRAME_HEADER_BYTES);
+        frame.push(&[1]).unwrap();
+        assert_eq!(frame.summed, FRAME_HEADER_BYTES + SUM_BYTES);
+        frame.push(&[1]).unwrap();
+        assert_eq!(frame.summed, FRAME_HEADER_BYTES + SUM_BYTES);
+    }
+}

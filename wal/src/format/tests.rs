@@ -77,7 +77,8 @@ proptest! {
 fn a_record_in_parts_is_the_same_record() {
     let mut frame = FrameBuilder::new(AT, 100, BlockBuf::new(), Vec::new());
     frame.push_parts(&[b"ab", b"", b"c"]).unwrap();
-    assert_eq!(frame.push_parts(&[&[0; 60], &[0; 60]]).unwrap_err().len, 120);
+    // Three bytes and their length are in it.
+    assert_eq!(frame.push_parts(&[&[0; 60], &[0; 60]]), Err(FrameFull { len: 120, room: 96 }));
     let seal = FrameSeal { kind: FrameKind::Data, generation: 9, durable_lsn: AT, prev_crc: 7 };
     assert!(*frame.finish(&seal, TAG).bytes == *built(&[b"abc".to_vec()]).bytes);
 }
@@ -110,7 +111,7 @@ fn forged(data: &[u8], table: &[u8], records: u32) -> Vec<u8> {
 #[test]
 fn lengths_that_do_not_add_up_are_refused() {
     assert!(read(&forged(b"abcd", &[3, 1], 2)).is_some());
-    for table in [&[3u8, 0][..], &[1, 1], &[3], &[0x83, 0x00], &[4, 255]] {
+    for table in [&[3u8, 0][..], &[4, 0], &[0, 4], &[1, 1], &[3], &[0x83, 0x00], &[4, 255]] {
         assert!(read(&forged(b"abcd", table, 2)).is_none(), "{table:?}");
     }
 }
@@ -187,5 +188,45 @@ fn a_frame_header_of_impossible_numbers_is_refused() {
         FrameHeader { table_len: 1, ..empty.clone() },
     ] {
         assert_eq!(decode(&bad), Err(HeaderFault::Garbage), "{bad:?}");
+    }
+}
+
+/// A header block whose bytes from `at` on are others, with the checksum of the first `summed` bytes set
+/// right behind them.
+fn altered(block: &[u8], summed: usize, at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut block = block.to_vec();
+    block[at..at + bytes.len()].copy_from_slice(bytes);
+    let sum = crc32fast::hash(&block[..summed]);
+    block[summed..summed + 4].copy_from_slice(&sum.to_le_bytes());
+    block
+}
+
+/// Another kind of file may have a version, too: only behind the magic it is this format's.
+#[test]
+fn a_later_version_is_one_of_the_same_format() {
+    let header = SegmentHeader {
+        log_id: [5; 16],
+        segment: 0,
+        segment_bytes: 65536,
+        generation: 1,
+        durable_lsn: Lsn::ZERO,
+        prev_crc: 0,
+        recycled: false,
+    };
+    let later = altered(&header.encode(), 76, 8, &[9]);
+    assert_eq!(SegmentHeader::decode(&later, 0), Err(SegmentFault::Newer(9)));
+    let other = altered(&later, 76, 0, b"X");
+    assert_eq!(SegmentHeader::decode(&other, 0), Err(SegmentFault::Garbage));
+}
+
+/// Bytes that say nothing are fixed, so that a later version can use them.
+#[test]
+fn a_frame_header_whose_fixed_bytes_are_others_is_refused() {
+    let bytes = built(&[b"a".to_vec()]).bytes;
+    let decode = |block: &[u8]| FrameHeader::decode(block, AT, TAG, geometry()).map(drop);
+    assert_eq!(decode(&altered(&bytes, 72, 6, &[80, 0])), Ok(()));
+    for (at, other) in [(6, 81), (7, 1), (68, 1), (71, 1)] {
+        let outcome = decode(&altered(&bytes, 72, at, &[other]));
+        assert_eq!(outcome, Err(HeaderFault::Garbage), "{at}");
     }
 }

@@ -180,3 +180,31 @@ impl Flight {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::queue::DirectQueue;
+
+    // A buffer that was registered is worth more than its memory; too large ones, or too many, would
+    // be held for nothing.
+    #[test]
+    fn buffers_are_used_again_up_to_a_size_and_a_number() {
+        let mut flight = Flight::new(Box::new(DirectQueue::default()), Lsn::ZERO, Lsn::ZERO);
+        let sized = |bytes| {
+            let mut buf = BlockBuf::new();
+            buf.grow_to(bytes);
+            buf
+        };
+        flight.give_back(sized(KEPT_BUFFER_BYTES_MAX));
+        flight.give_back(sized(KEPT_BUFFER_BYTES_MAX + 1));
+        let kept = |flight: &Flight| flight.buffers.iter().map(BlockBuf::capacity).max();
+        assert_eq!(kept(&flight), Some(KEPT_BUFFER_BYTES_MAX));
+        assert_eq!(flight.buffer(100).capacity(), KEPT_BUFFER_BYTES_MAX);
+        assert_eq!(kept(&flight), None);
+        for _ in 0..5 {
+            flight.give_back(sized(4096));
+        }
+        assert_eq!(flight.buffers.len(), flight.depth() + 1);
+    }
+}

@@ -242,3 +242,24 @@ fn look_at(disk: &dyn Disk, number: u64) -> io::Result<Spare> {
     let fresh = bytes == 0 || read_existing(&*file, 0, &mut block)? && block == [0; BLOCK];
     Ok(Spare { bytes, fresh })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::sim::SimDisk;
+
+    // A full disk may leave a file behind that was to be a segment: the next one to make the segment
+    // must not stumble over it for ever.
+    #[test]
+    fn a_file_that_was_left_behind_makes_way() {
+        let disk = SimDisk::new(1);
+        disk.create(&segment_name(3)).unwrap().write_at(0, &[7; 100]).unwrap();
+        let mut pool = Pool::new(Arc::new(disk.clone()), BTreeSet::new(), 2).unwrap();
+        let made = pool.make(3, 2 * BLOCK_BYTES).unwrap();
+        assert_eq!((made.bytes, made.recycled), (2 * BLOCK_BYTES, false));
+        assert_eq!(disk.contents(&segment_name(3)).unwrap(), [0; 2 * BLOCK]);
+        disk.fail_after(0, io::ErrorKind::PermissionDenied, false);
+        let refused = pool.make(4, BLOCK_BYTES).err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+    }
+}

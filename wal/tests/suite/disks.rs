@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use strongroom_wal::disk::sim::SimDisk;
-use strongroom_wal::disk::{Disk, SysDisk};
+use strongroom_wal::disk::{Disk, DurableMethod, SysDisk, SysOptions};
 
 /// What every implementation of the seam does alike.
 fn keeps_the_contract(disk: &dyn Disk) {
@@ -23,7 +23,7 @@ fn keeps_the_contract(disk: &dyn Disk) {
     assert_eq!(file.read_at(1, &mut buf).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     file.reserve(5000).unwrap();
     file.reserve(10).unwrap();
-    assert_eq!(file.len().unwrap(), 5000);
+    assert_eq!((file.len().unwrap(), file.is_empty().unwrap()), (5000, false));
     let mut tail = [1; 4994];
     file.read_at(6, &mut tail).unwrap();
     assert!(tail.iter().all(|b| *b == 0));
@@ -104,6 +104,10 @@ fn a_real_directory_keeps_the_contract_and_is_private() {
     disk.create("secret").unwrap();
     assert_eq!(mode(&path.join("secret")), 0o600);
     assert!(!disk.durable_method().name().is_empty());
+    for name in ["", ".", "..", "a/b", "/a"] {
+        let opened = std::panic::catch_unwind(|| disk.open(name).map(drop));
+        assert!(opened.is_err(), "{name} is not in the directory");
+    }
     let nowhere = SysDisk::open_existing(&path.join("none")).err().unwrap();
     assert_eq!(nowhere.kind(), ErrorKind::NotFound);
     let file = SysDisk::open_existing(&path.join("secret")).err().unwrap();
@@ -220,6 +224,9 @@ fn a_full_disk_refuses_growth_and_takes_overwrites() {
     assert_eq!(file.write_at(500, &[1; 501]).unwrap_err().kind(), ErrorKind::StorageFull);
     assert_eq!((file.len().unwrap(), disk.used()), (800, 800));
     file.write_durable_at(0, &[1; 800]).unwrap();
+    // As on a disk of which someone else has taken the rest.
+    disk.set_capacity(Some(100));
+    file.write_at(0, &[1; 800]).unwrap();
     disk.set_capacity(None);
     file.reserve(2000).unwrap();
 }
@@ -269,4 +276,85 @@ fn a_durable_write_settles_its_own_sectors_only() {
         behind += usize::from(after[1024..] != [2; 512]);
     }
     assert!(before > 10 && behind > 10, "{before} {behind}");
+}
+
+// Tests that send a write astray have to know whether it went, and which file it damaged.
+#[test]
+fn a_file_that_a_write_missed_is_known_by_its_name_of_now() {
+    let disk = SimDisk::new(1);
+    let files = ["a", "b"].map(|name| disk.create(name).unwrap());
+    files[1].write_at(0, &[1; 8]).unwrap();
+    assert_eq!((disk.misdirects(), disk.misdirected()), (false, None));
+    disk.misdirect_after(1, 6);
+    files[0].write_at(0, &[2; 4]).unwrap();
+    assert_eq!((disk.misdirects(), disk.misdirected()), (true, None));
+    files[1].write_at(0, &[3; 4]).unwrap();
+    assert_eq!((disk.misdirects(), disk.misdirected()), (false, Some("b".to_owned())));
+    assert_eq!(disk.contents("b").unwrap(), [1, 1, 1, 1, 1, 1, 3, 3]);
+    disk.rename("b", "c").unwrap();
+    assert_eq!(disk.misdirected(), Some("c".to_owned()));
+    disk.remove("c").unwrap();
+    assert_eq!(disk.misdirected(), None);
+}
+
+// What has rotted is rotten for good: neither a look past the cache nor power loss repairs it.
+#[test]
+fn rot_is_noise_on_the_medium_and_leaves_the_rest() {
+    let disk = SimDisk::new(1);
+    let file = disk.create("a").unwrap();
+    disk.sync_dir().unwrap();
+    file.write_durable_at(0, &[0; 64]).unwrap();
+    disk.rot("a", 16..48, 5);
+    let rotten = disk.contents("a").unwrap();
+    assert!(rotten[..16] == [0; 16] && rotten[48..] == [0; 16], "{rotten:?}");
+    let values: std::collections::BTreeSet<u8> = rotten[16..48].iter().copied().collect();
+    assert!(values.len() > 16, "{rotten:?}");
+    assert_eq!(disk.crash().contents("a").unwrap(), rotten);
+    file.drop_cache().unwrap();
+    assert_eq!(disk.contents("a").unwrap(), rotten);
+}
+
+/// As file systems do: what a write left dirty when it failed is clean, and the next sync says it is fine.
+#[test]
+fn a_sync_after_a_failed_write_proves_nothing() {
+    for durable in [false, true] {
+        let (mut lost, mut kept) = (0, 0);
+        for seed in 0..30 {
+            let disk = SimDisk::new(seed);
+            let file = disk.create("f").unwrap();
+            disk.sync_dir().unwrap();
+            file.write_durable_at(0, &[1; 512]).unwrap();
+            disk.fail_after(0, ErrorKind::Other, false);
+            let write = if durable {
+                file.write_durable_at(0, &[2; 512])
+            } else {
+                file.write_at(0, &[2; 512])
+            };
+            write.unwrap_err();
+            file.sync().unwrap();
+            assert_eq!(disk.contents("f").unwrap(), [2; 512], "the cache shows it still");
+            let after = disk.crash().contents("f").unwrap();
+            lost += usize::from(after != [2; 512]);
+            kept += usize::from(after == [2; 512]);
+        }
+        assert!(lost > 5 && kept > 2, "{lost} {kept}");
+    }
+}
+
+#[test]
+fn files_that_are_written_past_the_cache_have_a_second_descriptor() {
+    use std::os::unix::fs::OpenOptionsExt;
+    for (method, direct) in [(DurableMethod::DirectDsync, true), (DurableMethod::Dsync, false)] {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let options = SysOptions { method: Some(method), ..SysOptions::default() };
+        let disk = SysDisk::open_with(dir.path(), options).unwrap();
+        let file = disk.create("f").unwrap();
+        // Not every file system has it.
+        let possible = std::fs::File::options()
+            .write(true)
+            .custom_flags(libc::O_DIRECT)
+            .open(dir.path().join("f"))
+            .is_ok();
+        assert_eq!(file.direct_fd().is_some(), direct && possible);
+    }
 }

@@ -62,6 +62,8 @@ fn a_real_directory_holds_a_log() {
     let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(&path).unwrap());
     let options = LogOptions::default();
     let mut log = Log::create(Arc::clone(&disk), options.clone(), ID).unwrap();
+    assert!(log.durable_report().is_some());
+    assert_eq!(log.durable_report(), disk.durable_report());
     let big = record(3, 10 * 1024 * 1024);
     append(&mut log, &[record(1, 100)]).unwrap();
     append(&mut log, std::slice::from_ref(&big)).unwrap();
@@ -262,7 +264,7 @@ fn a_frame_counts_its_records() {
     let mut log = create(&disk);
     let mut frame = log.begin_frame(100).unwrap();
     for n in 0..3 {
-        assert_eq!(frame.len(), n);
+        assert_eq!((frame.len(), frame.is_empty()), (n, n == 0));
         frame.push(b"a record").unwrap();
     }
     assert_eq!(frame.len(), 3);

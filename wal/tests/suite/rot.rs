@@ -158,6 +158,24 @@ fn append_until_full(disk: &SimDisk) -> LogError {
     open(&moved, Lsn::ZERO).err().unwrap()
 }
 
+// Nothing is known of such a log but that: it is neither rotten nor one that was never begun.
+#[test]
+fn a_log_of_which_every_header_is_newer_is_refused_as_newer() {
+    let (disk, log, _) = three_frames();
+    drop(log);
+    let mut header = disk.contents(&name(0)).unwrap()[..80].to_vec();
+    header[8] += 1;
+    let sum = crc32fast::hash(&header[..76]);
+    header[76..].copy_from_slice(&sum.to_le_bytes());
+    disk.open(&name(0)).unwrap().write_at(0, &header).unwrap();
+    let newer = |opened: Result<(), LogError>| match opened {
+        Err(LogError::Newer { segment, version }) => (segment, version) == (0, header[8]),
+        _ => false,
+    };
+    assert!(newer(open(&disk, Lsn::ZERO).map(drop)));
+    assert!(newer(LogReader::open(Arc::new(disk), OpenHint::default()).map(drop)));
+}
+
 /// Also when the walk does not come by: what lies before its start was acknowledged.
 #[test]
 fn another_logs_segment_before_the_scan_is_refused() {

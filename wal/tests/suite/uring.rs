@@ -48,6 +48,7 @@ fn every_method_writes_the_same_log() {
         let options = SysOptions { method: Some(method), ..SysOptions::default() };
         let disk: Arc<dyn Disk> = Arc::new(SysDisk::open_with(dir.path(), options).unwrap());
         assert_eq!(disk.durable_report().unwrap().method, method);
+        assert!(method == DurableMethod::Uring || disk.write_queue(4).depth() == 1);
         work(disk, &deep());
     }
 }

@@ -157,3 +157,33 @@ fn write_dsync(file: &File, mut offset: u64, mut data: &[u8]) -> io::Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn over(file: File) -> SysFile {
+        SysFile::new(file, None, &DurableReport::given(DurableMethod::Fdatasync))
+    }
+
+    // What a file system takes from its free blocks reads as zeros and is written twice: once more,
+    // with its state, by the first write.
+    #[test]
+    fn zeros_are_written_where_they_are_asked_for() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&vec![7; 300_000], 0).unwrap();
+        over(file.try_clone().unwrap()).fill_zeros(4096, 290_000).unwrap();
+        let mut bytes = vec![0; 300_000];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert!(bytes[..4096].iter().chain(&bytes[290_000..]).all(|byte| *byte == 7));
+        assert!(bytes[4096..290_000].iter().all(|byte| *byte == 0));
+        assert_eq!(file.metadata().unwrap().len(), 300_000);
+    }
+
+    // A device that knows no sync says so, and so does the disk.
+    #[test]
+    fn what_is_not_synced_is_not_said_to_be() {
+        let null = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+        over(null).sync().unwrap_err();
+    }
+}

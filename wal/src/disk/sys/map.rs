@@ -96,3 +96,102 @@ impl<F: DiskFile> DiskFile for MappedFile<F> {
         self.file.read_ahead();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A file that notes what is asked of it.
+    struct Noted {
+        raw: File,
+        calls: Mutex<Vec<(&'static str, u64)>>,
+    }
+
+    impl Noted {
+        fn note(&self, call: &'static str, with: u64) {
+            self.calls.lock().unwrap().push((call, with));
+        }
+    }
+
+    impl DiskFile for Noted {
+        fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+            self.note("read", offset);
+            buf.fill(9);
+            Ok(())
+        }
+
+        fn write_at(&self, offset: u64, _: &[u8]) -> io::Result<()> {
+            self.note("write", offset);
+            Ok(())
+        }
+
+        fn write_durable_at(&self, offset: u64, _: &[u8]) -> io::Result<()> {
+            self.note("write durably", offset);
+            Ok(())
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            self.note("sync", 0);
+            Ok(())
+        }
+
+        fn reserve(&self, len: u64) -> io::Result<()> {
+            self.note("reserve", len);
+            Ok(())
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            Ok(5)
+        }
+
+        fn direct_fd(&self) -> Option<BorrowedFd<'_>> {
+            Some(self.raw.as_fd())
+        }
+
+        fn drop_cache(&self) -> io::Result<()> {
+            self.note("drop the cache", 0);
+            Ok(())
+        }
+
+        fn read_ahead(&self) {
+            self.note("read ahead", 0);
+        }
+    }
+
+    // A map changes nothing but how bytes are read that it has: all else reaches the file, and a
+    // sync of a range, which it does not know, becomes one of the whole.
+    #[test]
+    fn all_but_reading_is_passed_on() {
+        let raw = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut &raw, b"bytes").unwrap();
+        let calls = Mutex::default();
+        let file = MappedFile::new(Noted { raw: raw.try_clone().unwrap(), calls }, &raw).unwrap();
+        let mut buf = [0; 3];
+        file.read_at(2, &mut buf).unwrap();
+        assert_eq!(&buf, b"tes");
+        file.read_at(3, &mut buf).unwrap();
+        assert_eq!(buf, [9; 3]);
+        file.write_at(1, b"x").unwrap();
+        file.write_durable_at(2, b"x").unwrap();
+        file.sync().unwrap();
+        file.sync_range(1, 1).unwrap();
+        file.reserve(7).unwrap();
+        file.drop_cache().unwrap();
+        file.read_ahead();
+        assert_eq!((file.len().unwrap(), file.direct_fd().is_some()), (5, true));
+        let calls = [
+            ("read", 3),
+            ("write", 1),
+            ("write durably", 2),
+            ("sync", 0),
+            ("sync", 0),
+            ("reserve", 7),
+            ("drop the cache", 0),
+            ("read ahead", 0),
+        ];
+        assert_eq!(*file.file.calls.lock().unwrap(), calls);
+    }
+}

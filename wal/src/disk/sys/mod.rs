@@ -192,3 +192,18 @@ fn sync_parent(dir: &Path) -> io::Result<()> {
         _ => File::open(".")?.sync_all(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A directory without a parent in its path has one all the same.
+    #[test]
+    fn the_entry_of_a_new_directory_is_synced_where_it_stands() {
+        let dir = tempfile::tempdir().unwrap();
+        sync_parent(&dir.path().join("new")).unwrap();
+        sync_parent(Path::new("new")).unwrap();
+        let nowhere = sync_parent(&dir.path().join("none/new")).unwrap_err();
+        assert_eq!(nowhere.kind(), io::ErrorKind::NotFound);
+    }
+}

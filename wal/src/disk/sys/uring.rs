@@ -306,4 +306,25 @@ mod tests {
         let failed = Err(ErrorKind::PermissionDenied);
         assert_eq!(run(&[signal, failed, Ok(1)]), (Err(ErrorKind::PermissionDenied), 1));
     }
+
+    // Registered memory is pinned, so large buffers are not; those that are keep their place until
+    // they move.
+    #[test]
+    fn small_buffers_are_registered_once_and_large_ones_not_at_all() {
+        let Ok(mut queue) = UringQueue::new(2) else { return };
+        let mut sized = |bytes| {
+            let mut buf = BlockBuf::new();
+            buf.grow_to(bytes);
+            let index = queue.register(&mut buf);
+            (index, queue.register(&mut buf), queue.registered.usable)
+        };
+        let (first, again, usable) = sized(REGISTERED_BYTES_MAX);
+        assert_eq!((first.is_some(), again), (usable, first));
+        let (large, again, _) = sized(REGISTERED_BYTES_MAX + 1);
+        assert_eq!((large, again), (None, None));
+        queue.registered.usable = false;
+        let mut buf = BlockBuf::new();
+        buf.grow_to(1);
+        assert_eq!(queue.register(&mut buf), None);
+    }
 }
