@@ -100,3 +100,24 @@ pub(crate) fn read_existing(file: &dyn DiskFile, at: u64, buf: &mut [u8]) -> io:
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+    use crate::disk::Disk as _;
+    use crate::disk::sim::SimDisk;
+
+    #[test]
+    fn a_short_read_of_what_is_there_is_no_end() {
+        let disk = SimDisk::new(1);
+        let file = disk.create("f").unwrap();
+        file.write_at(0, &[1; 100]).unwrap();
+        assert!(read_existing(&*file, 60, &mut [0; 40]).unwrap());
+        assert!(!read_existing(&*file, 61, &mut [0; 40]).unwrap());
+        disk.fail_after(0, ErrorKind::UnexpectedEof, false);
+        let error = read_existing(&*file, 60, &mut [0; 40]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    }
+}

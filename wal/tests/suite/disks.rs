@@ -108,6 +108,11 @@ fn a_real_directory_keeps_the_contract_and_is_private() {
         let opened = std::panic::catch_unwind(|| disk.open(name).map(drop));
         assert!(opened.is_err(), "{name} is not in the directory");
     }
+    assert!(disk.in_background() && !SimDisk::new(1).in_background());
+    let gone = SysDisk::open(&dir.path().join("gone")).unwrap();
+    gone.sync_dir().unwrap();
+    std::fs::remove_dir(gone.dir()).unwrap();
+    assert_eq!(gone.sync_dir().unwrap_err().kind(), ErrorKind::NotFound);
     let nowhere = SysDisk::open_existing(&path.join("none")).err().unwrap();
     assert_eq!(nowhere.kind(), ErrorKind::NotFound);
     let file = SysDisk::open_existing(&path.join("secret")).err().unwrap();
@@ -240,6 +245,7 @@ fn images_go_their_own_way_and_power_stays_off() {
     assert_eq!(image.contents("f").unwrap(), b"old");
     disk.crash_at_call(1);
     disk.list().unwrap();
+    assert!(!disk.is_dead());
     assert!(disk.list().is_err() && disk.is_dead());
     assert!(disk.open("f").is_err() && disk.lock("l").is_err());
     let again: Arc<dyn Disk> = Arc::new(disk.crash());

@@ -61,6 +61,11 @@ fn a_sound_log_is_counted_to_its_end() {
     assert_eq!((summary.end, summary.frames, summary.bytes), (end, 7, bytes));
     assert!(summary.findings.is_empty() && !summary.cut_short);
     assert_eq!(passed, [4, 7]);
+    // A file that waits to be used again is counted, and is no segment.
+    let recycled = disk.clone_image();
+    crate::support::reopen(&recycled).recycle(&[0]).unwrap();
+    let inspector = Inspector::open(Arc::new(recycled)).unwrap();
+    assert_eq!((inspector.spares(), inspector.segments().unwrap().len()), (1, 3));
     // What is written afterwards is seen from there on.
     append(&mut crate::support::reopen(&disk), &[record(5, 10)]).unwrap();
     let (since, passed) = look(&disk, Some(end), Lsn::ZERO);

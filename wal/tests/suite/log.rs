@@ -346,3 +346,67 @@ fn bytes_that_a_file_has_no_more_are_rot() {
     disk.fail_after(0, std::io::ErrorKind::Other, true);
     assert!(matches!(read(), Err(ReadError::Io { .. })));
 }
+
+// The next opening knows by the marker that nothing of the log is missing, so it is written wherever
+// there is a block for it.
+#[test]
+fn a_log_is_closed_with_a_marker_up_to_the_last_block() {
+    for (blocks, marked) in [(13, true), (14, true), (15, false)] {
+        let disk = SimDisk::new(1);
+        let mut log = create(&disk);
+        let records = [record(0, blocks * 4096 - 80 - 3)];
+        let at = append(&mut log, &records).unwrap();
+        assert_eq!(at.end.0, (1 + u64::try_from(blocks).unwrap()) * 4096);
+        log.close().unwrap();
+        // With nothing after it one marker is enough.
+        for _ in 0..2 {
+            let options = LogOptions { segment_size: 64 * 1024, ..small() };
+            let (log, report) =
+                Log::open(Arc::new(disk.clone()), options, OpenHint::default()).unwrap();
+            assert_eq!((report.frames, report.tail), (1 + u64::from(marked), Tail::Clean));
+            assert_eq!(contents(&log)[0], records);
+            log.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn bytes_are_read_up_to_the_end_and_no_further() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    let end = append(&mut log, &[record(0, 10)]).unwrap().end;
+    let reader = log.reader();
+    reader.read_bytes(Lsn(end.0 - 4), &mut [0; 4]).unwrap();
+    let beyond = reader.read_bytes(Lsn(end.0 - 4), &mut [0; 5]).unwrap_err();
+    assert!(matches!(beyond, ReadError::Beyond { durable, .. } if durable == end));
+}
+
+// Opening a file costs more than the read itself.
+#[test]
+fn a_segment_that_was_read_stays_open() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    for n in 0..3 {
+        append(&mut log, &[record(n, 40_000)]).unwrap();
+    }
+    let reader = log.reader();
+    let calls = || {
+        let before = disk.calls();
+        reader.read_bytes(Lsn(5000), &mut [0; 10]).unwrap();
+        disk.calls() - before
+    };
+    calls();
+    assert_eq!(calls(), 1);
+}
+
+#[test]
+fn what_was_recycled_cannot_be_recycled_again() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    for n in 0..3 {
+        append(&mut log, &[record(n, 40_000)]).unwrap();
+    }
+    log.recycle(&[0]).unwrap();
+    assert!(matches!(log.recycle(&[0]), Err(LogError::NotSealed { segment: 0 })));
+    assert!(matches!(log.recycle(&[2]), Err(LogError::NotSealed { segment: 2 })));
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use strongroom_wal::disk::buffer::BlockBuf;
 use strongroom_wal::disk::queue::{Submission, WriteQueue};
 use strongroom_wal::disk::{Disk, DurableMethod, SysDisk, SysOptions};
-use strongroom_wal::{Log, LogOptions, OpenHint};
+use strongroom_wal::{Log, LogOptions, LogReader, OpenHint};
 
 use crate::support::{ID, append, contents, deep, record};
 
@@ -61,6 +61,10 @@ fn without_io_uring_one_write_is_in_flight() {
     let report = disk.durable_report().unwrap();
     assert_ne!(report.method, DurableMethod::Uring);
     assert!(report.timings.iter().all(|(method, _)| *method != DurableMethod::Uring));
+    // Two of them are there wherever there is a file.
+    for method in [DurableMethod::Fdatasync, DurableMethod::Dsync] {
+        assert!(report.timings.iter().any(|(timed, _)| *timed == method), "{method:?}");
+    }
     work(disk, &deep());
 
     let other = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -182,6 +186,15 @@ fn maps_and_plain_reads_agree() {
         disk.open_sealed(name).unwrap().read_at(0, &mut whole).unwrap();
         assert_eq!(whole, std::fs::read(dir.path().join(name)).unwrap()[..60_000]);
         assert_eq!(contents(&log).len(), 30);
+        // Of a log that others may write, and cut, nothing is mapped.
+        let folder = dir.path().canonicalize().unwrap().display().to_string();
+        let maps = || std::fs::read_to_string("/proc/self/maps").unwrap().matches(&folder).count();
+        let before = maps();
+        let other = LogReader::open(Arc::clone(&disk), OpenHint::default()).unwrap();
+        for (lsn, bytes) in &at {
+            other.read_bytes(*lsn, &mut vec![0; bytes.len()]).unwrap();
+        }
+        assert_eq!(maps(), before);
         log.recycle(&[0]).unwrap();
         assert!(log.reader().read_bytes(at[0].0, &mut [0]).is_err());
     }
