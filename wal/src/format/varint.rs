@@ -90,4 +90,13 @@ mod tests {
             assert_eq!(decode(&mut &bad[..]), None, "{bad:?}");
         }
     }
+
+    #[test]
+    fn the_smallest_and_the_largest_numbers_come_back() {
+        for value in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, u32::MAX] {
+            let mut bytes = Vec::new();
+            encode(value, &mut bytes);
+            assert_eq!(decode(&mut bytes.as_slice()), Some(value));
+        }
+    }
 }

@@ -184,7 +184,9 @@ impl Flight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Disk as _;
     use crate::disk::queue::DirectQueue;
+    use crate::disk::sim::SimDisk;
 
     // A buffer that was registered is worth more than its memory; too large ones, or too many, would
     // be held for nothing.
@@ -206,5 +208,62 @@ mod tests {
             flight.give_back(sized(4096));
         }
         assert_eq!(flight.buffers.len(), flight.depth() + 1);
+    }
+
+    #[test]
+    fn a_buffer_is_the_smallest_that_fits_or_the_largest_that_grows() {
+        let mut flight = Flight::new(Box::new(Hasty::default()), Lsn::ZERO, Lsn::ZERO);
+        for blocks in [4, 1, 2] {
+            let mut buf = BlockBuf::new();
+            buf.grow_to(blocks * 4096);
+            flight.give_back(buf);
+        }
+        let mut taken = |bytes| flight.buffer(bytes).capacity() / 4096;
+        assert_eq!([taken(5000), taken(30_000), taken(10), taken(10)], [2, 8, 1, 1]);
+    }
+
+    /// Finishes the youngest write first.
+    #[derive(Default)]
+    struct Hasty(Vec<Submission>);
+
+    impl WriteQueue for Hasty {
+        fn depth(&self) -> usize {
+            3
+        }
+
+        fn in_flight(&self) -> usize {
+            self.0.len()
+        }
+
+        fn submit(&mut self, write: Submission) {
+            self.0.push(write);
+        }
+
+        fn reap(&mut self) -> Option<Completion> {
+            self.0.pop().map(|Submission { data, tag, .. }| Completion {
+                tag,
+                data,
+                result: Ok(()),
+            })
+        }
+
+        fn poll(&mut self) -> Option<Completion> {
+            None
+        }
+    }
+
+    // One slow write lets others pass, but not without end: what is behind it is not durable yet.
+    #[test]
+    fn the_log_runs_ahead_of_a_slow_write_by_twice_the_depth() {
+        let file = SimDisk::new(1).create("f").unwrap();
+        let mut flight = Flight::new(Box::new(Hasty::default()), Lsn::ZERO, Lsn::ZERO);
+        let mut under_way = Vec::new();
+        for block in 1..10 {
+            flight.make_room().unwrap();
+            let (file, mark) = (Arc::clone(&file), Lsn(block * 4096));
+            flight.start(Write { file, offset: 0, data: BlockBuf::new(), mark, appended: None });
+            under_way.push(flight.entries.len());
+        }
+        assert_eq!(under_way, [1, 2, 3, 4, 5, 6, 1, 2, 3]);
     }
 }

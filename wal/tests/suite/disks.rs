@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use strongroom_wal::disk::buffer::BlockBuf;
+use strongroom_wal::disk::queue::Submission;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::disk::{Disk, DurableMethod, SysDisk, SysOptions};
 
@@ -362,5 +364,33 @@ fn files_that_are_written_past_the_cache_have_a_second_descriptor() {
             .open(dir.path().join("f"))
             .is_ok();
         assert_eq!(file.direct_fd().is_some(), direct && possible);
+        if let Some(fd) = file.direct_fd() {
+            let flags = rustix::fs::fcntl_getfl(fd).unwrap();
+            assert!(flags.contains(rustix::fs::OFlags::DIRECT));
+        }
     }
+}
+
+#[test]
+fn a_write_for_which_there_is_no_room_changes_nothing() {
+    let disk = SimDisk::new(1);
+    let file = disk.create("f").unwrap();
+    file.write_durable_at(0, &[1; 512]).unwrap();
+    disk.fail_after(0, ErrorKind::StorageFull, false);
+    assert_eq!(file.write_at(0, &[2; 512]).unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!(disk.contents("f").unwrap(), [1; 512]);
+}
+
+// Both are what a device does, so both have to come.
+#[test]
+fn a_write_in_flight_may_be_finished_when_it_is_asked_for_or_not() {
+    let mut finished = 0;
+    for seed in 0..64 {
+        let disk = SimDisk::new(seed);
+        let mut queue = disk.write_queue(2);
+        let (file, data) = (disk.create("f").unwrap(), BlockBuf::new());
+        queue.submit(Submission { file, offset: 0, data, tag: 1 });
+        finished += u32::from(queue.poll().is_some());
+    }
+    assert!((10..54).contains(&finished), "{finished}");
 }

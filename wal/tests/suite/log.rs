@@ -371,6 +371,14 @@ fn a_log_is_closed_with_a_marker_up_to_the_last_block() {
 }
 
 #[test]
+fn a_log_of_no_frames_is_closed_without_a_marker() {
+    let disk = SimDisk::new(1);
+    create(&disk).close().unwrap();
+    let opened = Log::open(Arc::new(disk), small(), OpenHint::default()).unwrap();
+    assert_eq!((opened.1.frames, opened.0.next_lsn()), (0, Lsn(4096)));
+}
+
+#[test]
 fn bytes_are_read_up_to_the_end_and_no_further() {
     let disk = SimDisk::new(1);
     let mut log = create(&disk);

@@ -184,6 +184,29 @@ mod tests {
     #[test]
     fn what_is_not_synced_is_not_said_to_be() {
         let null = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
-        over(null).sync().unwrap_err();
+        let null = over(null);
+        null.sync().unwrap_err();
+        null.allocate(0, 4096).unwrap_err();
+        let (_, pipe) = io::pipe().unwrap();
+        over(File::from(std::os::fd::OwnedFd::from(pipe))).drop_cache().unwrap_err();
+    }
+
+    // Two files stand in for the two ways to one.
+    #[test]
+    fn whole_blocks_go_past_the_cache_and_all_else_through_it() {
+        let [cached, direct] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        let len = |file: &File| file.metadata().unwrap().len();
+        let (cached_too, direct_too) = (cached.try_clone().unwrap(), direct.try_clone().unwrap());
+        let report = DurableReport::given(DurableMethod::DirectDsync);
+        let file = SysFile::new(cached_too, Some(direct_too), &report);
+        assert!(file.direct_fd().is_some());
+        let mut blocks = BlockBuf::new();
+        blocks.resize(2 * BUFFER_ALIGN);
+        file.write_durable_at(4096, &blocks).unwrap();
+        assert_eq!((len(&cached), len(&direct)), (0, 12_288));
+        file.write_durable_at(0, &blocks[..100]).unwrap();
+        file.write_durable_at(0, &blocks[1..=BUFFER_ALIGN]).unwrap();
+        file.write_durable_at(4000, &blocks[..BUFFER_ALIGN]).unwrap();
+        assert_eq!((len(&cached), len(&direct)), (8096, 12_288));
     }
 }

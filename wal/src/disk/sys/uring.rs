@@ -327,4 +327,24 @@ mod tests {
         buf.grow_to(1);
         assert_eq!(queue.register(&mut buf), None);
     }
+
+    // The places are taken in turns, so that as many buffers are registered as are in use.
+    #[test]
+    fn each_buffer_has_a_place_of_its_own_until_all_are_taken() {
+        let Ok(mut queue) = UringQueue::new(2) else { return };
+        let mut bufs: Vec<BlockBuf> = (0..7).map(|_| BlockBuf::new()).collect();
+        for buf in &mut bufs {
+            buf.grow_to(1);
+        }
+        let mut register = |buf: &mut BlockBuf| queue.register(buf);
+        let places: Vec<_> = bufs.iter_mut().map(&mut register).collect();
+        // Where locked memory is scarce there are fewer, or none.
+        let got = places.iter().flatten().count();
+        let turns: Vec<Option<u16>> = (0..6).chain([0]).map(Some).collect();
+        assert_eq!(places[..got], turns[..got]);
+        if got == 7 {
+            assert_eq!(register(&mut bufs[1]), Some(1));
+            assert_eq!(register(&mut bufs[0]), Some(1), "its place is another's");
+        }
+    }
 }
