@@ -108,6 +108,7 @@ impl AtWork {
         let written = file.write_all(batch);
         journal.landed()?;
         written?;
+        self.syncer.appended(file, batch.len() as u64)?;
         self.syncer.order(file, journal.waiting(), journal.end())?;
         if journal.waiting() > WAITING_MAX
             && let Some(synced) = self.syncer.wait()?

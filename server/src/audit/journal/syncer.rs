@@ -1,10 +1,16 @@
 //! Syncs the file now and then, beside the device's thread, so that no batch waits for it.
+//!
+//! A disk that has much to write at once keeps a journal's write waiting behind it, for tens of
+//! milliseconds. So what is in the file is on its way to the disk soon, a piece at a time, and a sync
+//! finds little left to do.
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Advice, fadvise};
 use strongroom_wal::Lsn;
 
 /// Bytes of lines after which the file is synced.
@@ -12,12 +18,24 @@ const BYTES: u64 = 16 << 20;
 /// Time after which it is, if there were any.
 const AGE: Duration = Duration::from_secs(5);
 
+/// Bytes of lines that are sent on their way to the disk together.
+const PIECE: u64 = 256 << 10;
+
 /// A thread that syncs one file at a time.
 pub(in crate::audit) struct Syncer {
-    orders: Sender<(File, Lsn)>,
+    orders: Sender<(File, Order)>,
     done: Receiver<io::Result<Lsn>>,
     under_way: bool,
     last: Instant,
+    /// Bytes of lines that were not sent on their way.
+    behind: u64,
+}
+
+enum Order {
+    /// Send so many bytes from this offset on their way.
+    Start(u64, NonZeroU64),
+    /// Sync all; lines in front of this position are in it.
+    Sync(Lsn),
 }
 
 impl Syncer {
@@ -26,17 +44,47 @@ impl Syncer {
     /// # Errors
     /// There are no more threads.
     pub(in crate::audit) fn start() -> io::Result<Self> {
-        let (orders, ordered) = channel::<(File, Lsn)>();
+        let (orders, ordered) = channel::<(File, Order)>();
         let (answers, done) = channel();
         std::thread::Builder::new().name("audit-sync".to_owned()).spawn(move || {
-            for (file, lsn) in ordered {
-                let synced = file.sync_data().map(|()| lsn);
-                if answers.send(synced).is_err() {
-                    return;
+            for (file, order) in ordered {
+                match order {
+                    // Pages that change are not dropped but written, which nobody waits for. Where
+                    // that does nothing, the sync has more to do.
+                    Order::Start(from, bytes) => {
+                        let _ = fadvise(&file, from, Some(bytes), Advice::DontNeed);
+                    }
+                    Order::Sync(lsn) => {
+                        let synced = file.sync_data().map(|()| lsn);
+                        if answers.send(synced).is_err() {
+                            return;
+                        }
+                    }
                 }
             }
         })?;
-        Ok(Self { orders, done, under_way: false, last: Instant::now() })
+        Ok(Self { orders, done, under_way: false, last: Instant::now(), behind: 0 })
+    }
+
+    /// So many bytes were appended to the file.
+    ///
+    /// # Errors
+    /// The file has no second descriptor.
+    pub(in crate::audit) fn appended(&mut self, file: &File, bytes: u64) -> io::Result<()> {
+        self.behind += bytes;
+        if self.behind < PIECE {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.behind);
+        let from = file.metadata()?.len().saturating_sub(bytes);
+        match NonZeroU64::new(bytes) {
+            Some(bytes) => self.send(file, Order::Start(from, bytes)),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&self, file: &File, order: Order) -> io::Result<()> {
+        self.orders.send((file.try_clone()?, order)).map_err(|_| gone())
     }
 
     /// Begins a sync when it is time for one: of `waiting` bytes of lines, all those in front of
@@ -54,8 +102,7 @@ impl Syncer {
         if self.under_way || !due {
             return Ok(());
         }
-        let order = (file.try_clone()?, end);
-        self.orders.send(order).map_err(|_| gone())?;
+        self.send(file, Order::Sync(end))?;
         self.under_way = true;
         Ok(())
     }
