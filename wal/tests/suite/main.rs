@@ -9,6 +9,7 @@ mod hostile;
 mod inspect;
 mod killed;
 mod log;
+mod look_again;
 mod pipeline;
 mod pipeline_crash;
 mod recent;

@@ -176,3 +176,15 @@ fn a_prepared_spare_is_no_recycled_segment() {
         assert!(!recycled(&disk, 2) && recycled(&disk, 3), "reopened: {reopened}");
     }
 }
+
+/// However much recovery was promised: a log of small segments would otherwise fill a disk by it.
+#[test]
+fn the_reserve_is_no_more_than_an_eighth_of_a_segment() {
+    let disk = SimDisk::new(1);
+    disk.set_capacity(Some(80 * 1024));
+    let options = LogOptions { recovery_reserve: 1 << 30, ..small() };
+    let mut log = Log::create(Arc::new(disk.clone()), options, crate::support::ID).unwrap();
+    append(&mut log, &[record(0, 100)]).unwrap();
+    // A header, the frame, an eighth of the segment, and the block of a seal, in steps of 16 KiB.
+    assert_eq!(disk.used(), 32 * 1024);
+}
