@@ -113,6 +113,6 @@ fn compact(
 ) -> Result<(), CheckpointError> {
     let commits = || Counters::get(&shared.counters.commits);
     let began = commits();
-    while commits() == began && !signal.is_pressing() && lock(checkpointer).compact()? {}
+    while commits() == began && !signal.is_pressing() && lock(checkpointer).compact(began)? {}
     Ok(())
 }

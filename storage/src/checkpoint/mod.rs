@@ -84,14 +84,15 @@ impl Checkpointer {
         Ok(behind)
     }
 
-    /// One step towards the least room that the store can take, if there is something to gain.
+    /// One step towards the least room that the store can take, if there is something to gain; of no
+    /// more use once there are more commits than `commits`, those when the store was seen idle.
     /// Answers whether it did anything.
-    pub(crate) fn compact(&mut self) -> Result<bool, CheckpointError> {
+    pub(crate) fn compact(&mut self, commits: u64) -> Result<bool, CheckpointError> {
         let now = self.shared.state().lsn;
         if now == self.settled_at || !self.has_garbage() {
             return Ok(false);
         }
-        let (before, commits) = (self.shared.log.segments_len(), self.commits());
+        let before = self.shared.log.segments_len();
         let effort = Effort::Idle { commits };
         self.run(effort)?;
         if self.commits() != commits {
