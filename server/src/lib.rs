@@ -1,5 +1,6 @@
 //! Strongroom: a secrets and encryption server that speaks the Vault HTTP API and replicates.
 
+mod allocator;
 pub mod audit;
 pub mod auth;
 pub mod barrier;

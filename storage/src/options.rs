@@ -22,6 +22,9 @@ pub struct Options {
     pub warm_pages: bool,
     /// A store that had nothing to do for so long makes room on the disk. `None`: never.
     pub compact_after: Option<Duration>,
+    /// Called by each of the store's two threads when it has made what room there is, once until
+    /// something is committed again: the process may tell its allocator to give back what is free.
+    pub at_rest: Option<fn()>,
 }
 
 impl Default for Options {
@@ -33,6 +36,7 @@ impl Default for Options {
             pool_pages: 4 << 20,
             warm_pages: true,
             compact_after: Some(Duration::from_secs(2)),
+            at_rest: None,
         }
     }
 }

@@ -104,8 +104,8 @@ pub(crate) fn listener(
     })
 }
 
-/// As many steps as bring something, while nothing is committed and nothing else is to be done. Between two
-/// the lock is let go of: somebody may want a checkpoint.
+/// As many steps as bring something, while nothing is committed and nothing else is to be done, and then
+/// rest. Between two the lock is let go of: somebody may want a checkpoint.
 fn compact(
     checkpointer: &Mutex<Checkpointer>,
     shared: &Shared,
@@ -113,6 +113,7 @@ fn compact(
 ) -> Result<(), CheckpointError> {
     let commits = || Counters::get(&shared.counters.commits);
     let began = commits();
-    while commits() == began && !signal.is_pressing() && lock(checkpointer).compact(began)? {}
-    Ok(())
+    let alone = || commits() == began && !signal.is_pressing();
+    while alone() && lock(checkpointer).compact(began)? {}
+    if alone() { lock(checkpointer).rest() } else { Ok(()) }
 }

@@ -5,6 +5,7 @@
 mod support;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use strongroom_storage::{Class, Options, Store};
@@ -95,6 +96,25 @@ fn a_store_that_is_left_alone_gets_small() {
     check(&store, &[&model], "left alone");
     drop(store);
     check(&Store::open(dir.path(), options).unwrap(), &[&model], "reopened");
+}
+
+/// Each of its threads says so. What was free in the process stayed its own, and so did 30 MB of memory for large frames.
+#[test]
+fn a_store_says_once_that_it_is_at_rest() {
+    static RESTED: AtomicUsize = AtomicUsize::new(0);
+    let dir = tempfile::tempdir().unwrap();
+    let compact_after = Some(Duration::from_millis(20));
+    let at_rest: Option<fn()> = Some(|| {
+        RESTED.fetch_add(1, Ordering::Relaxed);
+    });
+    let store = store(dir.path(), Options { compact_after, at_rest, ..options() });
+    let rested = || RESTED.load(Ordering::Relaxed);
+    for key in 0..2 {
+        wait_until(&store, "the store does not rest", |_| rested() == 2 * (key + 1));
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(rested(), 2 * (key + 1), "nothing was committed since");
+        put(&store, 0..1);
+    }
 }
 
 /// The page segment that was appended to was never written anew: a store that is small for good kept up to

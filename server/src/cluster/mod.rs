@@ -34,6 +34,7 @@ use strongroom_storage::{Options, Store};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::allocator;
 use crate::config::Config;
 use crate::dispatch::Flights;
 use crate::keyspace::NODE;
@@ -240,5 +241,6 @@ impl Sealed {
 }
 
 fn store_options(config: &Config) -> Options {
-    Options { retention_bytes: config.log_retention_bytes, ..Options::default() }
+    let retention_bytes = config.log_retention_bytes;
+    Options { retention_bytes, at_rest: Some(allocator::give_back), ..Options::default() }
 }

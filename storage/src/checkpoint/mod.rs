@@ -23,6 +23,7 @@ use crate::commit::job::{Answer, Behind, Job, Pinned, Submit};
 use crate::error::{CheckpointError, CommitError};
 use crate::index::State;
 use crate::master::{self, Master};
+use crate::options::Options;
 use crate::pages::{Image, MapKeyspace, PageMap, Pool};
 use crate::shared::{Counters, Shared};
 use names::Names;
@@ -50,6 +51,9 @@ pub(crate) struct Checkpointer {
     retention_bytes: u64,
     /// End of the log when this store had last nothing more to gain from cleaning.
     settled_at: Lsn,
+    at_rest: Option<fn()>,
+    /// End of the log when it was last at rest.
+    rested_at: Lsn,
 }
 
 impl Checkpointer {
@@ -60,10 +64,22 @@ impl Checkpointer {
         budget: Arc<Budget>,
         master: Master,
         durable: Vec<Arc<Image>>,
-        retention_bytes: u64,
+        options: &Options,
     ) -> Self {
-        let settled_at = Lsn::ZERO;
-        Self { disk, shared, submit, budget, master, durable, retention_bytes, settled_at }
+        let Options { retention_bytes, at_rest, .. } = *options;
+        let (settled_at, rested_at) = (Lsn::ZERO, Lsn::ZERO);
+        Self {
+            disk,
+            shared,
+            submit,
+            budget,
+            master,
+            durable,
+            retention_bytes,
+            settled_at,
+            at_rest,
+            rested_at,
+        }
     }
 
     /// Makes a checkpoint of the state published now. Blocks until it is durable.
@@ -106,6 +122,22 @@ impl Checkpointer {
             self.settled_at = self.shared.state().lsn;
         }
         Ok(true)
+    }
+
+    /// Lets go of memory that is there for much to do, once until something is committed again.
+    pub(crate) fn rest(&mut self) -> Result<(), CheckpointError> {
+        let now = self.shared.state().lsn;
+        if now == self.rested_at {
+            return Ok(());
+        }
+        let at_rest = self.at_rest;
+        self.ask(|done| Job::Rest { at_rest, done })?;
+        self.rested_at = now;
+        // Here too: what an allocator keeps for a thread only that thread can give back.
+        if let Some(at_rest) = at_rest {
+            at_rest();
+        }
+        Ok(())
     }
 
     /// Whether log and pages take notably more room than what is live in them.

@@ -38,6 +38,8 @@ pub(crate) enum Job {
     Relocate { moves: Vec<Move>, done: Answer<usize> },
     /// Give back log segments that nothing needs, and answer which are gone.
     Recycle { needed_from: Lsn, live: LiveBytes, done: Answer<Vec<u64>> },
+    /// Let go of memory that is there for much to do, and call this.
+    Rest { at_rest: Option<fn()>, done: Answer<()> },
 }
 
 /// Names a transaction once it has logged something. It is shared with the committer, so that the
@@ -128,7 +130,8 @@ impl Job {
             Job::RollBack { .. }
             | Job::BeginCheckpoint { .. }
             | Job::EndCheckpoint { .. }
-            | Job::Recycle { .. } => 0,
+            | Job::Recycle { .. }
+            | Job::Rest { .. } => 0,
         }
     }
 }

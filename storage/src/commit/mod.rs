@@ -163,6 +163,14 @@ impl Committer {
                 Job::Recycle { needed_from, live, done } => {
                     let _ = done.send(self.recycle(needed_from, &live));
                 }
+                Job::Rest { at_rest, done } => {
+                    self.scratch = Vec::new();
+                    self.log.trim();
+                    if let Some(at_rest) = at_rest {
+                        at_rest();
+                    }
+                    let _ = done.send(Ok(()));
+                }
             }
         }
         self.flush();

@@ -113,7 +113,7 @@ impl Store {
             Arc::clone(&budget),
             master,
             restart.durable(),
-            options.retention_bytes,
+            &options,
         )));
         let recovering = Recovering {
             restart,

@@ -46,6 +46,7 @@ pub fn options() -> Options {
         // Its reads would fall among those that a test counts.
         warm_pages: false,
         compact_after: None,
+        at_rest: None,
     }
 }
 

@@ -16,6 +16,9 @@ use crate::lsn::Lsn;
 /// Largest buffer that is kept for another frame, in bytes.
 const KEPT_BUFFER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Largest buffer that is kept while nothing is written, in bytes: those that may be registered.
+const RESTING_BUFFER_BYTES_MAX: usize = 1024 * 1024;
+
 /// Writes that may have been started and not be durable in log order, as a multiple of those in
 /// flight: one slow write must not make the others wait at once, nor let the log run away from it.
 const WINDOW_PER_DEPTH: usize = 2;
@@ -156,6 +159,11 @@ impl Flight {
         }
     }
 
+    /// Lets go of large buffers.
+    pub(super) fn trim(&mut self) {
+        self.buffers.retain(|buf| buf.capacity() <= RESTING_BUFFER_BYTES_MAX);
+    }
+
     fn wait(&mut self) -> io::Result<()> {
         let Some(completion) = self.queue.reap() else { panic!("a submitted write completes") };
         self.note(completion)
@@ -208,6 +216,20 @@ mod tests {
             flight.give_back(sized(4096));
         }
         assert_eq!(flight.buffers.len(), flight.depth() + 1);
+    }
+
+    // Thirty megabytes were held for the next large frames, for as long as the process lived.
+    #[test]
+    fn a_log_at_rest_keeps_small_buffers() {
+        let mut flight = Flight::new(Box::new(Hasty::default()), Lsn::ZERO, Lsn::ZERO);
+        for bytes in [RESTING_BUFFER_BYTES_MAX, RESTING_BUFFER_BYTES_MAX + 1] {
+            let mut buf = BlockBuf::new();
+            buf.grow_to(bytes);
+            flight.give_back(buf);
+        }
+        flight.trim();
+        let kept: Vec<_> = flight.buffers.iter().map(BlockBuf::capacity).collect();
+        assert_eq!(kept, [RESTING_BUFFER_BYTES_MAX]);
     }
 
     #[test]

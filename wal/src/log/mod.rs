@@ -125,6 +125,11 @@ impl Log {
         self.flight.frames()
     }
 
+    /// Lets go of memory that large frames were written from: nothing is expected to be written soon.
+    pub fn trim(&mut self) {
+        self.flight.trim();
+    }
+
     /// How durable writes are done and what was measured at the start; `None` on a disk that has no
     /// choice.
     pub fn durable_report(&self) -> Option<DurableReport> {

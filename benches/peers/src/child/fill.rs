@@ -11,8 +11,8 @@ use crate::record::{Record, shuffled};
 
 /// Records of a commit.
 const BATCH: usize = 5_000;
-/// Until what was begun in the background is done, or well under way.
-const REST: Duration = Duration::from_secs(1);
+/// Until what was begun in the background is done, for all alike.
+const REST: Duration = Duration::from_secs(5);
 
 /// What the process saw.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -14,9 +14,18 @@ const KEYSPACE: KeyspaceId = KeyspaceId([1; 16]);
 /// Names asked for by the first LIST.
 const LIST_LIMIT: usize = 1_000;
 
-/// The options that are compared: the defaults.
+/// The options that are compared: the defaults, and an allocator that is told when the store is at rest,
+/// as in the server.
 pub fn tuned() -> Options {
-    Options::default()
+    Options { at_rest: Some(give_back), ..Options::default() }
+}
+
+fn give_back() {
+    #[expect(unsafe_code, reason = "the allocator is a C library")]
+    // SAFETY: it may be called at any time by any thread.
+    unsafe {
+        libmimalloc_sys::mi_collect(true);
+    }
 }
 
 /// A store with one keyspace. Values are verified against their digests as they are read.
