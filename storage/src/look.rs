@@ -10,7 +10,7 @@ use crate::error::OpenError;
 use crate::folder::{LOCK, take_lock};
 use crate::master::{self, Master};
 use crate::pages::{PageFiles, Pool};
-use crate::recovery::{RecoveryReport, Restart};
+use crate::recovery::{Loaded, RecoveryReport, Restart};
 use crate::snapshot::Snapshot;
 use crate::values::Values;
 
@@ -61,8 +61,10 @@ pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
     let log = LogReader::open(Arc::clone(disk), hint)?;
     let files = PageFiles::new(Arc::clone(disk)).map_err(OpenError::io("list the folder"))?;
     // Nothing is written while pages are not evicted.
-    let pool = Arc::new(Pool::new(files, log.clone(), usize::MAX));
-    let recovered = Restart::begin(&pool, &log, &master)?.finish(None)?;
+    let pool = Arc::new(Pool::new(files, usize::MAX));
+    pool.attach(log.clone());
+    let loaded = Loaded::of(&pool, &master)?;
+    let recovered = Restart::begin(&pool, &log, &master, loaded)?.finish(None)?;
     Ok(Look {
         losers: if recovered.losers.is_empty() { 0 } else { recovered.losers.count() },
         recovery: recovered.report,

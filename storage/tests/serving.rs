@@ -78,6 +78,38 @@ fn reads_say_the_same_before_and_after_the_recovery() {
     assert_eq!(store.get(KS, b"key-7").unwrap(), None);
 }
 
+/// A key that the log speaks of often is worth what is said last.
+#[test]
+fn the_last_of_many_segments_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { segment_size: 64 << 10, ..options() };
+    let store = Store::open(dir.path(), options).unwrap();
+    let mut txn = store.begin();
+    txn.create_keyspace(KS, Class::Replicated);
+    txn.commit_blocking().unwrap();
+    put(&store, 0, 1000, "old");
+    store.checkpoint().unwrap();
+    for round in 0..20u32 {
+        put(&store, 0, 1000, &format!("round {round}"));
+        let mut txn = store.begin();
+        // Each round takes what the one before left.
+        txn.delete(KS, format!("key-{round}").as_bytes());
+        txn.commit_blocking().unwrap();
+    }
+    assert!(store.stats().log_segments > 10);
+    drop(store);
+    let store = Store::open_serving(dir.path(), options).unwrap();
+    for _ in 0..2 {
+        for i in 0..1000 {
+            let found = store.get(KS, format!("key-{i}").as_bytes()).unwrap();
+            let want = (i != 19).then(|| format!("round 19 {i}").into_bytes());
+            assert_eq!(found.map(|entry| entry.value), want, "key-{i}");
+        }
+        assert_eq!(store.scan(KS, b"", None, usize::MAX).len(), 999);
+        store.wait_recovered().unwrap();
+    }
+}
+
 #[test]
 fn a_write_waits_for_the_recovery_and_is_kept() {
     let dir = tempfile::tempdir().unwrap();

@@ -68,7 +68,8 @@ impl<H: Clone> Trie<H> {
     pub fn from_pages(
         pages: impl IntoIterator<Item = (Prefix, Digest, u32, H)>,
     ) -> Result<Self, MalformedPages> {
-        let mut list = Vec::new();
+        let pages = pages.into_iter();
+        let mut list = Vec::with_capacity(pages.size_hint().0);
         for (prefix, digest, len, handle) in pages {
             check(list.last(), &prefix, len)?;
             list.push(Some((prefix, PageEnd { digest, len, handle })));

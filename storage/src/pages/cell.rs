@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use strongroom_aries::PageId;
 use strongroom_merkle::prefetch::prefetch;
-use strongroom_merkle::{Digest, Guess, Page, Prefix};
+use strongroom_merkle::{Digest, Guess, KeyHash, Page, Prefix};
 use strongroom_wal::Lsn;
 
 use super::files::Image;
@@ -247,6 +247,7 @@ pub(crate) fn page_id(tree: TreeId, prefix: &Prefix) -> PageId {
 
 /// The subtree of a page.
 pub(crate) fn prefix_of(page: PageId) -> Prefix {
-    let bit = |i: u8| usize::from(page.path >> (63 - i) & 1 == 1);
-    (0..page.depth).fold(Prefix::ROOT, |prefix, i| prefix.child(bit(i)))
+    let mut hash = KeyHash([0; KeyHash::BYTES]);
+    hash.0[..8].copy_from_slice(&page.path.to_be_bytes());
+    Prefix::of(&hash, usize::from(page.depth))
 }

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use strongroom_merkle::{Digest, Guess, Page, Pages, PagesMut, Prefix};
 use strongroom_wal::{LogReader, Lsn};
@@ -48,7 +48,8 @@ pub enum PageError {
 pub(crate) struct Pool {
     pub(crate) files: PageFiles,
     pub(crate) blocks: Blocks,
-    log: LogReader,
+    /// Nothing is known to be durable before it is there.
+    log: OnceLock<LogReader>,
     capacity: usize,
     resident: Arc<AtomicUsize>,
     clock: Mutex<VecDeque<Weak<Cell>>>,
@@ -71,17 +72,29 @@ pub(crate) struct Figures {
 }
 
 impl Pool {
-    /// A pool of at most `capacity` pages in memory, but for those whose log is not durable yet.
-    pub(crate) fn new(files: PageFiles, log: LogReader, capacity: usize) -> Self {
+    /// A pool of at most `capacity` pages in memory, but for those whose log is not durable yet. It
+    /// writes none before it has a [log](Pool::attach).
+    pub(crate) fn new(files: PageFiles, capacity: usize) -> Self {
         Self {
             files,
             blocks: Blocks::default(),
-            log,
+            log: OnceLock::new(),
             capacity: capacity.max(1),
             resident: Arc::default(),
             clock: Mutex::default(),
             figures: Figures::default(),
         }
+    }
+
+    /// Gives it the log that its pages come from, once.
+    pub(crate) fn attach(&self, log: LogReader) {
+        let first = self.log.set(log).is_ok();
+        assert!(first, "the pages of a store have one log");
+    }
+
+    /// Whether the log is durable up to here.
+    fn is_durable(&self, lsn: Lsn) -> bool {
+        self.log.get().is_some_and(|log| lsn <= log.durable_lsn())
     }
 
     pub(crate) fn figures(&self) -> &Figures {
@@ -158,7 +171,7 @@ impl Pool {
             for cell in run {
                 let Version { page_lsn, edits, .. } = cell.version();
                 assert!(
-                    page_lsn <= self.log.durable_lsn(),
+                    self.is_durable(page_lsn),
                     "a page goes to disk after the log that made it"
                 );
                 let page = self.load(cell).map_err(io::Error::other)?;
@@ -212,7 +225,7 @@ impl Pool {
             // page that is being changed.
             let Version { page_lsn, sealed, .. } = cell.version();
             if !sealed
-                || page_lsn > self.log.durable_lsn()
+                || !self.is_durable(page_lsn)
                 || self.write(std::slice::from_ref(cell)).is_err()
             {
                 return false;

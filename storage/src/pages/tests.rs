@@ -9,6 +9,7 @@ use strongroom_wal::disk::Disk;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{Log, LogOptions, Lsn};
 
+use super::cell::{page_id, prefix_of};
 use super::codec::{decode_names, decode_page, encode_names, encode_page};
 use super::map::{Listed, ListedNames, MapKeyspace, PageMap};
 use super::{PageError, PageFiles, Pool, Preload, TreeId, TreePages};
@@ -108,6 +109,15 @@ fn a_map_finds_the_pages_of_a_tree() {
 }
 
 #[test]
+fn a_page_is_called_by_its_prefix_at_every_depth() {
+    let hash = KeyHash::of(b"any key");
+    for depth in 0..=64 {
+        let prefix = Prefix::of(&hash, depth);
+        assert_eq!(prefix_of(page_id(TREE, &prefix)), prefix);
+    }
+}
+
+#[test]
 fn a_map_out_of_order_is_refused() {
     let mut map = sample_map();
     map.pages.swap(0, 1);
@@ -183,7 +193,8 @@ fn pool(capacity: usize) -> (SimDisk, Log, Arc<Pool>) {
     let disk = SimDisk::new(1);
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let log = Log::create(Arc::clone(&shared), LogOptions::default(), [1; 16]).unwrap();
-    let pool = Pool::new(PageFiles::new(shared).unwrap(), log.reader(), capacity);
+    let pool = Pool::new(PageFiles::new(shared).unwrap(), capacity);
+    pool.attach(log.reader());
     (disk, log, Arc::new(pool))
 }
 
@@ -279,7 +290,7 @@ fn segments_are_removed_when_nothing_refers_to_them() {
 
 #[test]
 fn pages_are_loaded_ahead_by_all_threads_that_take_part() {
-    let (disk, log, pool) = pool(usize::MAX);
+    let (disk, _log, pool) = pool(usize::MAX);
     let pages = TreePages { pool: &pool, tree: TREE, lsn: Lsn::ZERO };
     let trie = fill(&pages, 3_000);
     let cells: Vec<_> = trie.pages().map(|page| page.handle.clone()).collect();
@@ -298,8 +309,7 @@ fn pages_are_loaded_ahead_by_all_threads_that_take_part() {
     let read = || pool.figures().read.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(read(), cells.len() as u64);
     drop_all();
-    let small =
-        Pool::new(PageFiles::new(Arc::new(disk.clone())).unwrap(), log.reader(), cells.len() - 1);
+    let small = Pool::new(PageFiles::new(Arc::new(disk.clone())).unwrap(), cells.len() - 1);
     Preload::new(&small, cells.iter()).work().unwrap();
     assert_eq!(pool.resident(), 0);
     // The device's failure is told.

@@ -15,7 +15,7 @@ use crate::pages::{Handle, Image, Listed, ListedNames, PageMap, Pool, TreeId, se
 use crate::shared::Catalog;
 
 /// See the module's text.
-pub(super) struct Loaded {
+pub(crate) struct Loaded {
     /// Keyspaces without their directories.
     pub(super) state: State,
     pub(super) catalog: Catalog,
@@ -33,6 +33,13 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// What the last checkpoint's map lists; `None` when no checkpoint was ever made. The log is not
+    /// asked.
+    pub(crate) fn of(pool: &Pool, master: &Master) -> Result<Option<Self>, OpenError> {
+        let checkpointed = master.checkpoint > Lsn::ZERO;
+        checkpointed.then(|| Self::from_map(pool, master)).transpose()
+    }
+
     /// No checkpoint was ever made.
     pub(super) fn empty(at: Lsn, segment_size: u64) -> Self {
         Self {
@@ -47,7 +54,7 @@ impl Loaded {
         }
     }
 
-    pub(super) fn from_map(pool: &Pool, master: &Master) -> Result<Self, OpenError> {
+    fn from_map(pool: &Pool, master: &Master) -> Result<Self, OpenError> {
         let at = master.map;
         let damaged = |why| OpenError::Damaged { file: segment_name(at.segment), why };
         let len = u32::try_from(at.len).map_err(|_| damaged("the page map is too long"))?;
@@ -90,13 +97,16 @@ impl Loaded {
         map: &PageMap,
         tree: TreeId,
     ) -> Result<Trie<Handle>, OpenError> {
-        let mut pages = Vec::new();
-        for listed in map.of_tree(tree) {
+        let all = map.of_tree(tree);
+        let mut pages = Vec::with_capacity(all.len());
+        self.images.reserve(all.len());
+        for listed in all {
             let Listed { segment, offset, len, crc, entries, page_lsn, digest, .. } = *listed;
             let image = adopt(pool, segment, offset, len, crc)?;
             self.images.push(Arc::clone(&image));
-            let handle = pool.adopt(tree, listed.prefix(), page_lsn, image);
-            pages.push((listed.prefix(), digest, entries, handle));
+            let prefix = listed.prefix();
+            let handle = pool.adopt(tree, prefix, page_lsn, image);
+            pages.push((prefix, digest, entries, handle));
         }
         let made = Trie::from_pages(pages).map_err(|_| OpenError::Damaged {
             file: "page map".to_owned(),

@@ -22,8 +22,8 @@ use strongroom_aries::{Analysis, Record};
 use strongroom_merkle::KeyHash;
 use strongroom_wal::{Log, LogReader, Lsn};
 
-use self::load::Loaded;
-use self::names::Moved;
+pub(crate) use self::load::Loaded;
+pub(crate) use self::names::Moved;
 use self::redo::{Redo, Redone, unreadable};
 pub(crate) use self::tail::Tail;
 pub(crate) use self::undo::Losers;
@@ -80,18 +80,14 @@ impl Restart {
         pool: &Arc<Pool>,
         log: &LogReader,
         master: &Master,
+        loaded: Option<Loaded>,
     ) -> Result<Self, OpenError> {
         if master.segment_size != log.segment_size() {
             let why = "the size of segments is not that of the log";
             return Err(OpenError::Damaged { file: master::NAME.to_owned(), why });
         }
-        let checkpointed = master.checkpoint > Lsn::ZERO;
-        let start = if checkpointed { master.checkpoint } else { log.oldest() };
-        let loaded = if checkpointed {
-            Loaded::from_map(pool, master)?
-        } else {
-            Loaded::empty(start, log.segment_size())
-        };
+        let start = start(log, master);
+        let loaded = loaded.unwrap_or_else(|| Loaded::empty(start, log.segment_size()));
         Ok(Self { pool: Arc::clone(pool), log: log.clone(), start, loaded, serving: None })
     }
 
@@ -105,19 +101,11 @@ impl Restart {
         (self.loaded.state.clone(), self.loaded.catalog.clone())
     }
 
-    /// As [`Restart::begin`], with what the log says of keys since the checkpoint; see [`Tail`].
-    pub(crate) fn begin_serving(
-        pool: &Arc<Pool>,
-        log: &LogReader,
-        master: &Master,
-    ) -> Result<(Self, Option<Arc<Tail>>), OpenError> {
-        let start = master.checkpoint.max(log.oldest());
-        let (restart, tail) =
-            rayon::join(|| Self::begin(pool, log, master), || Tail::read(log, start));
-        let mut restart = restart?;
-        restart.serving = tail?.map(|(tail, moved)| (Arc::new(tail), moved));
-        let tail = restart.serving.as_ref().map(|(tail, _)| Arc::clone(tail));
-        Ok((restart, tail))
+    /// Lets readers have what the log says of keys since the checkpoint meanwhile.
+    pub(crate) fn serve(&mut self, (tail, moved): (Tail, Moved)) -> Arc<Tail> {
+        let tail = Arc::new(tail);
+        self.serving = Some((Arc::clone(&tail), moved));
+        tail
     }
 
     /// Repeats history to the end of the log. The room for taking back losers is secured first, if
@@ -154,6 +142,11 @@ impl Restart {
         report.undone = losers.count();
         Ok(Recovered { state, catalog, live, losers, streamed, report })
     }
+}
+
+/// Where analysis and redo begin.
+fn start(log: &LogReader, master: &Master) -> Lsn {
+    if master.checkpoint > Lsn::ZERO { master.checkpoint } else { log.oldest() }
 }
 
 /// What a look at the log finds.

@@ -57,7 +57,7 @@ fn damaged(why: &'static str) -> OpenError {
 /// Names that came and went while history was repeated, in the order of the log, by number of the
 /// keyspace.
 #[derive(Default)]
-pub(super) struct Moved(BTreeMap<u32, Vec<Named>>);
+pub(crate) struct Moved(BTreeMap<u32, Vec<Named>>);
 
 /// A name, and whether it was there afterwards.
 type Named = (Box<[u8]>, bool);

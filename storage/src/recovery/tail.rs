@@ -14,11 +14,12 @@ use strongroom_aries::{After, Record};
 use strongroom_merkle::KeyHash;
 use strongroom_wal::{LogReader, Lsn};
 
-use super::decode;
 use super::names::{Directories, Moved};
+use super::{decode, start};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::index::{Prehashed, Slot};
+use crate::master::Master;
 
 /// What the log says last of a key: where its value lies, or that it is gone.
 type Said = HashMap<KeyHash, Option<Slot>, BuildHasherDefault<Prehashed>>;
@@ -32,11 +33,14 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Reads the log from `start`, and the names that it speaks of; `None` when it holds more than plain
-    /// updates.
-    pub(super) fn read(log: &LogReader, start: Lsn) -> Result<Option<(Self, Moved)>, OpenError> {
+    /// Reads the log since the checkpoint, and the names that it speaks of; `None` when it holds more than
+    /// plain updates.
+    pub(crate) fn read(
+        log: &LogReader,
+        master: &Master,
+    ) -> Result<Option<(Self, Moved)>, OpenError> {
         let (mut tail, mut moved) = (Self::default(), Moved::default());
-        for frame in log.frames(start) {
+        for frame in log.frames(start(log, master)) {
             for (lsn, bytes) in frame?.records() {
                 match decode(lsn, bytes)? {
                     Record::Update(u) if u.txn.is_none() => {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use strongroom_wal::Log;
 use strongroom_wal::disk::{Disk, SysDisk};
 
 use super::{Inner, Store};
@@ -13,12 +14,12 @@ use crate::commit::Desk;
 use crate::commit::job::Submit;
 use crate::error::OpenError;
 use crate::folder;
-use crate::master;
+use crate::master::{self, Master};
 use crate::opening::Opening;
 use crate::options::Options;
 use crate::pages::{PageFiles, Pool};
 use crate::recovering::Recovering;
-use crate::recovery::Restart;
+use crate::recovery::{Loaded, Moved, Restart, Tail};
 use crate::shared::Shared;
 use crate::signal::Signal;
 use crate::threads::{self, Threads};
@@ -84,18 +85,10 @@ impl Store {
         lock: Box<dyn Send + Sync>,
         serving: bool,
     ) -> Result<Self, OpenError> {
-        let (log, master) = match master::read(disk)? {
-            Some(master) => (folder::open_log(disk, &master)?, master),
-            None => folder::create(disk, options)?,
-        };
+        let Begun { log, master, pool, loaded, tail } = begin(disk, options, serving)?;
         let reader = log.reader();
-        let files = PageFiles::new(Arc::clone(disk)).map_err(OpenError::io("list the folder"))?;
-        let pool = Arc::new(Pool::new(files, reader.clone(), options.pool_pages));
-        let (restart, tail) = if serving {
-            Restart::begin_serving(&pool, &reader, &master)?
-        } else {
-            (Restart::begin(&pool, &reader, &master)?, None)
-        };
+        let mut restart = Restart::begin(&pool, &reader, &master, loaded)?;
+        let tail = tail.map(|tail| restart.serve(tail));
         let readable = tail.is_some();
         let (state, catalog) = restart.checkpointed();
         let shared = Shared::new(Arc::new(state), catalog, reader.clone(), Arc::clone(&pool));
@@ -148,6 +141,51 @@ impl Store {
         }
         Ok(store)
     }
+}
+
+/// What is there before history is repeated.
+struct Begun {
+    log: Log,
+    master: Master,
+    pool: Arc<Pool>,
+    loaded: Option<Loaded>,
+    /// For readers; `None` too when the log cannot be read so.
+    tail: Option<(Tail, Moved)>,
+}
+
+/// The log to its end, and beside that, where calls to the disk may come in any order, the last
+/// checkpoint's map: each takes about as long as the other.
+fn begin(disk: &Arc<dyn Disk>, options: Options, serving: bool) -> Result<Begun, OpenError> {
+    let pool = || -> Result<_, OpenError> {
+        let files = PageFiles::new(Arc::clone(disk)).map_err(OpenError::io("list the folder"))?;
+        Ok(Arc::new(Pool::new(files, options.pool_pages)))
+    };
+    let Some(master) = master::read(disk)? else {
+        let (log, master) = folder::create(disk, options)?;
+        let pool = pool()?;
+        pool.attach(log.reader());
+        return Ok(Begun { log, master, pool, loaded: None, tail: None });
+    };
+    let open_log = || -> Result<_, OpenError> {
+        let log = folder::open_log(disk, &master)?;
+        let tail = if serving { Tail::read(&log.reader(), &master)? } else { None };
+        Ok((log, tail))
+    };
+    let load = || -> Result<_, OpenError> {
+        let pool = pool()?;
+        let loaded = Loaded::of(&pool, &master)?;
+        Ok((pool, loaded))
+    };
+    let (opened, loaded) = if disk.in_background() {
+        rayon::join(open_log, load)
+    } else {
+        let opened = open_log();
+        // A log that does not open is no reason to look further.
+        (Ok(opened?), load())
+    };
+    let ((log, tail), (pool, loaded)) = (opened?, loaded?);
+    pool.attach(log.reader());
+    Ok(Begun { log, master, pool, loaded, tail })
 }
 
 fn disk_at(dir: &Path) -> Result<Arc<dyn Disk>, OpenError> {
