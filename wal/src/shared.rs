@@ -160,9 +160,81 @@ fn close_surplus(kept: &mut BTreeMap<u64, Kept>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+    use std::sync::OnceLock;
+
     use super::*;
     use crate::disk::sim::SimDisk;
     use crate::lsn::Geometry;
+
+    /// A disk from which nothing can be opened for reading, because a segment is recycled just then
+    /// or for another reason.
+    struct Vanishing {
+        inner: SimDisk,
+        error: ErrorKind,
+        recycled: bool,
+        shared: OnceLock<Arc<Shared>>,
+    }
+
+    impl Disk for Vanishing {
+        fn open_read(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+            if let Some(shared) = self.shared.get().filter(|_| self.recycled) {
+                assert_eq!(name, segment_name(7));
+                assert!(shared.forget(7));
+            }
+            Err(self.error.into())
+        }
+
+        fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+            self.inner.create(name)
+        }
+
+        fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+            self.inner.open(name)
+        }
+
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.inner.remove(name)
+        }
+
+        fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+            self.inner.rename(from, to)
+        }
+
+        fn list(&self) -> io::Result<Vec<String>> {
+            self.inner.list()
+        }
+
+        fn sync_dir(&self) -> io::Result<()> {
+            self.inner.sync_dir()
+        }
+
+        fn lock(&self, name: &str) -> io::Result<Box<dyn Send + Sync>> {
+            self.inner.lock(name)
+        }
+    }
+
+    // A reader that comes too late for a recycled segment finds none; a segment that is kept and
+    // cannot be opened is damage, whatever the reason.
+    #[test]
+    fn a_segment_that_is_recycled_while_it_is_opened_is_not_kept() {
+        let format = Format::new(Geometry::new(65536).unwrap(), [5; 16]);
+        let file = |error, recycled| {
+            let inner = SimDisk::new(1);
+            let disk = Arc::new(Vanishing { inner, error, recycled, shared: OnceLock::new() });
+            let options = LogOptions::default();
+            let shared = Arc::new(Shared::new(disk.clone(), format, Lsn::ZERO, &options));
+            shared.keep(7, None, 0);
+            assert!(disk.shared.set(shared.clone()).is_ok());
+            shared.file(7).map(|file| file.is_some()).map_err(|error| error.kind())
+        };
+        assert_eq!(file(ErrorKind::NotFound, true), Ok(false));
+        assert_eq!(file(ErrorKind::NotFound, false), Err(ErrorKind::NotFound));
+        for recycled in [true, false] {
+            let denied = ErrorKind::PermissionDenied;
+            assert_eq!(file(denied, recycled), Err(denied));
+        }
+    }
 
     /// Whoever reads a long log through must not run out of file handles.
     #[test]

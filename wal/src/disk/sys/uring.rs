@@ -241,12 +241,20 @@ fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<
 
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
+    use std::fs::File;
+    use std::io::{ErrorKind, Read as _, Write as _};
+    use std::os::fd::OwnedFd;
     use std::sync::Arc;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+    use std::time::Duration;
+
+    use rustix::fs::{OFlags, fcntl_setfl};
 
     use super::*;
-    use crate::disk::Disk as _;
     use crate::disk::sim::SimDisk;
+    use crate::disk::sys::file::SysFile;
+    use crate::disk::{Disk as _, DurableMethod, DurableReport};
 
     // What the kernel had when it failed is in doubt, and nothing may be promised after it.
     #[test]
@@ -346,5 +354,33 @@ mod tests {
             assert_eq!(register(&mut bufs[1]), Some(1));
             assert_eq!(register(&mut bufs[0]), Some(1), "its place is another's");
         }
+    }
+
+    // The kernel reads the memory of a write until it is done with it. A full pipe is a file that
+    // takes its time.
+    #[test]
+    fn a_queue_that_is_dropped_waits_for_what_is_in_flight() {
+        let Ok(mut queue) = UringQueue::new(2) else { return };
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+        let room: usize = std::iter::from_fn(|| writer.write(&[1; 4096]).ok()).sum();
+        fcntl_setfl(&writer, OFlags::empty()).unwrap();
+        let null = File::options().read(true).write(true).open("/dev/null").unwrap();
+        let pipe = File::from(OwnedFd::from(writer));
+        let report = DurableReport::given(DurableMethod::Uring);
+        let file = Arc::new(SysFile::new(null, Some(pipe), &report));
+        let mut data = BlockBuf::new();
+        data.extend_from_slice(&[2; 4096]);
+        queue.submit(Submission { file, offset: 0, data, tag: 1 });
+        let (tell, told) = channel();
+        let dropping = thread::spawn(move || {
+            drop(queue);
+            tell.send(()).unwrap();
+        });
+        assert_eq!(told.recv_timeout(Duration::from_millis(100)), Err(RecvTimeoutError::Timeout));
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        assert_eq!((&read[..room], &read[room..]), (&vec![1; room][..], &[2; 4096][..]));
+        dropping.join().unwrap();
     }
 }
