@@ -107,4 +107,19 @@ mod tests {
         let largest = Geometry::new(SEGMENT_BYTES_MAX).unwrap();
         assert!(largest.valid_segment(beyond - 1));
     }
+
+    // What is taken for unfinished is begun anew: nothing that was written may be in it.
+    #[test]
+    fn one_byte_behind_the_lost_header_makes_it_a_log() {
+        let disk = SimDisk::new(1);
+        let file = disk.create(&segment_name(0)).unwrap();
+        file.write_at(0, &[0; 4 * BLOCK]).unwrap();
+        let unfinished = || Folder::list(Arc::new(disk.clone())).unwrap().is_unfinished().unwrap();
+        for at in (BLOCK_BYTES..4 * BLOCK_BYTES).step_by(127) {
+            disk.flip(&segment_name(0), at, 1);
+            assert!(!unfinished(), "{at}");
+            disk.flip(&segment_name(0), at, 1);
+        }
+        assert!(unfinished());
+    }
 }

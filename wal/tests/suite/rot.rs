@@ -9,7 +9,7 @@ use strongroom_wal::{
     Appended, Log, LogError, LogOptions, LogReader, Lsn, OpenHint, OpenReport, ReadError, Tail,
 };
 
-use crate::support::{append, contents, create, record, small};
+use crate::support::{ID, append, contents, create, record, small};
 
 const SEGMENT: u64 = 64 * 1024;
 
@@ -92,6 +92,29 @@ fn a_live_reader_refuses_a_whole_frame_that_followed_another() {
     assert_eq!((read.len(), whole), (2, 1));
     let rotten = ReadError::Rotten { lsn: second.start, segment: 0, offset: second.start.0 };
     assert_eq!(refused.map(ToString::to_string), Some(rotten.to_string()));
+}
+
+// A segment is searched in pieces. What proves a frame to have been acknowledged may stand several of
+// them behind it.
+#[test]
+fn what_follows_a_long_frame_proves_that_it_was_whole() {
+    let disk = SimDisk::new(3);
+    let options = LogOptions { segment_size: 1 << 20, ..small() };
+    let mut log = Log::create(Arc::new(disk.clone()), options.clone(), ID).unwrap();
+    let [_, damaged, last] =
+        [300, 600_000, 300].map(|len| append(&mut log, &[record(len, len)]).unwrap());
+    drop(log);
+    disk.flip(&name(0), damaged.start.0 + 5000, 1);
+    let open =
+        |disk: &SimDisk| Log::open(Arc::new(disk.clone()), options.clone(), OpenHint::default());
+    let refused = open(&disk).err().unwrap();
+    assert!(matches!(refused, LogError::Rotten { lsn, .. } if lsn == damaged.start), "{refused}");
+    // Without the last it was never promised.
+    disk.flip(&name(0), last.start.0, 1);
+    let (log, report) = open(&disk).unwrap();
+    let at = damaged.start;
+    assert_eq!(report.tail, Tail::Torn { lsn: at, segment: 0, offset: at.0 });
+    assert_eq!(contents(&log).len(), 1);
 }
 
 #[test]
