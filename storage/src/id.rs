@@ -1,7 +1,17 @@
-//! Names: keyspaces, their classes, versions of entries.
+//! Names: keyspaces, their classes, versions of entries; and how long keys and values may be.
+
+use std::collections::HashMap;
 
 use strongroom_merkle::Digest;
 use strongroom_wal::Lsn;
+
+/// Longest key, bytes.
+pub const KEY_MAX: usize = 32 << 10;
+/// Longest value, bytes.
+pub const VALUE_MAX: usize = 12 << 20;
+
+/// Keyspaces by their number in the log, dropped ones included: the log still speaks of them.
+pub(crate) type Catalog = HashMap<u32, (KeyspaceId, Class)>;
 
 /// Name of a keyspace; the same on every cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -61,7 +61,7 @@ pub use backup::{
 };
 pub use changes::{Change, ChangeOp, ChangeReader};
 pub use error::{ChangesError, CheckpointError, CommitError, OpenError, ReadError};
-pub use id::{Class, Committed, Entry, KeyspaceId, Published, Version};
+pub use id::{Class, Committed, Entry, KEY_MAX, KeyspaceId, Published, VALUE_MAX, Version};
 pub use index::Slot;
 pub use look::{Look, log_hint, look, look_at};
 pub use options::Options;
@@ -73,4 +73,4 @@ pub use store::Store;
 pub use strongroom_merkle::Digest;
 pub use strongroom_wal::Lsn;
 pub use tree::{Index, IndexPages};
-pub use txn::{KEY_MAX, ReadMark, Savepoint, Sighting, Txn, VALUE_MAX};
+pub use txn::{ReadMark, Savepoint, Sighting, Txn};

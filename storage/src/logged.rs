@@ -9,6 +9,15 @@ use strongroom_wal::{LogReader, Lsn, ReadError};
 
 use crate::index::{Indexed, Slot};
 
+/// A committed transaction, as change streams need it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streamed {
+    /// Its first record.
+    pub(crate) first: Lsn,
+    /// A position behind its commit's beginning.
+    pub(crate) committed: Lsn,
+}
+
 /// What undo needs of an update.
 #[derive(Debug)]
 pub(crate) struct LoggedUpdate {

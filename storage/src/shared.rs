@@ -1,6 +1,5 @@
 //! What the threads of a store share: the published state and the store's health.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -8,15 +7,12 @@ use arc_swap::ArcSwapOption;
 use strongroom_wal::{LogReader, Lsn};
 use tokio::sync::watch;
 
-use crate::id::{Class, KeyspaceId, Published};
+use crate::id::{Catalog, Class, KeyspaceId, Published};
 use crate::index::State;
 use crate::pages::Pool;
 use crate::published;
 use crate::recovery::Tail;
-pub(crate) use crate::sync::lock;
-
-/// Keyspaces by their number in the log, dropped ones included: the log still speaks of them.
-pub(crate) type Catalog = HashMap<u32, (KeyspaceId, Class)>;
+use crate::sync::lock;
 
 /// See the module's text.
 pub(crate) struct Shared {

@@ -10,8 +10,9 @@ use crate::commit::job::Submit;
 use crate::error::CheckpointError;
 use crate::opening::Opening;
 use crate::pages::{self, Pool};
-use crate::shared::{Counters, Shared, lock};
+use crate::shared::{Counters, Shared};
 use crate::signal::{Signal, Woken};
+use crate::sync::lock;
 
 /// The running threads.
 pub(crate) struct Threads {

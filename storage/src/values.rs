@@ -7,10 +7,10 @@ use strongroom_wal::{LogReader, Lsn};
 
 use crate::error::ReadError;
 use crate::id::KeyspaceId;
+use crate::id::VALUE_MAX;
 use crate::index::{Indexed, Slot, State};
 use crate::pages::{PageError, Pool};
 use crate::snapshot::KeyValue;
-use crate::txn::VALUE_MAX;
 
 /// Reads what index entries point to.
 #[derive(Clone)]

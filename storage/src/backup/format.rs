@@ -4,8 +4,8 @@ use strongroom_merkle::Digest;
 
 use super::error::VerifyError;
 use crate::id::{Class, KeyspaceId};
+use crate::id::{KEY_MAX, VALUE_MAX};
 use crate::snapshot::KeyValue;
-use crate::txn::{KEY_MAX, VALUE_MAX};
 
 /// What a backup begins with: magic and version.
 pub(super) const PREAMBLE: [u8; 8] = *b"SRBK\x01\0\0\0";

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use strongroom_aries::{Transaction, TransactionTable, TxnId};
 use strongroom_wal::Lsn;
 
+use crate::logged::Streamed;
+
 /// Transactions that have logged something and not ended.
 #[derive(Debug, Default)]
 pub(crate) struct Active {
@@ -13,15 +15,6 @@ pub(crate) struct Active {
     pub(super) doomed: BTreeSet<TxnId>,
     /// Those that were committed: a change stream that has yet to pass the commit reads their records.
     pub(super) streamed: Vec<Streamed>,
-}
-
-/// A committed transaction, as change streams need it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Streamed {
-    /// Its first record.
-    pub(crate) first: Lsn,
-    /// A position behind its commit's beginning.
-    pub(crate) committed: Lsn,
 }
 
 /// A transaction's records.

@@ -8,11 +8,11 @@ use strongroom_merkle::{Digest, KeyHash};
 use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
-use super::active::Streamed;
 use super::desk::Desk;
 use crate::error::CommitError;
 use crate::id::{Class, Committed, KeyspaceId, Version};
 use crate::index::{Indexed, LiveBytes, State};
+use crate::logged::Streamed;
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, CommitError>>;
 pub(crate) type Submit = Arc<Desk>;

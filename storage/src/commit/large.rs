@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use strongroom_aries::{After, Before, Record, TxnId, Update};
 use strongroom_wal::Lsn;
 
-use super::active::{Chain, Streamed};
+use super::active::Chain;
 use super::batch::Batch;
 use super::job::{Answer, Made, Owner, Prepared, RECORD_FRAMING_MAX, Spilled, Write};
 use super::{Committer, FRAME_TARGET, unreadable};
 use crate::error::CommitError;
 use crate::id::Committed;
 use crate::index::{DELETED, Indexed, Slot, Touch};
+use crate::logged::Streamed;
 
 /// Bytes that an update with its chain and its before-image takes beside key and value, at most.
 pub(super) const LOGGED_OVERHEAD: usize = 100 + RECORD_FRAMING_MAX;

@@ -41,7 +41,7 @@ use std::sync::Arc;
 use strongroom_aries::{Record, RootMark};
 use strongroom_wal::{FrameBuilder, Log, Lsn};
 
-pub(crate) use self::active::{Active, Streamed};
+pub(crate) use self::active::Active;
 use self::batch::{Ahead, Batch};
 pub(crate) use self::desk::Desk;
 use self::flight::Flight;

@@ -50,11 +50,11 @@ impl Committer {
         let failed = Arc::new(std::sync::Mutex::new(None));
         let seen = Arc::clone(&failed);
         batch.waiters.push(Box::new(move |landed| {
-            *crate::shared::lock(&seen) = Some(landed);
+            *crate::sync::lock(&seen) = Some(landed);
         }));
         self.batch = Some(batch);
         self.settle();
-        let landed = crate::shared::lock(&failed).take();
+        let landed = crate::sync::lock(&failed).take();
         landed.unwrap_or(Err(CommitError::Closed)).map(|end| (start, end))
     }
 

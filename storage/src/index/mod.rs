@@ -18,8 +18,7 @@ use strongroom_aries::TxnId;
 use strongroom_merkle::{Digest, KeyHash, PageValue};
 use strongroom_wal::Lsn;
 
-use crate::id::Version;
-use crate::txn::KEY_MAX;
+use crate::id::{KEY_MAX, Version};
 
 /// Where an entry's value lies and which write it is from. Opaque.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

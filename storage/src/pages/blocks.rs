@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::files::Image;
-use crate::shared::lock;
+use crate::sync::lock;
 
 /// See the module's text.
 #[derive(Default)]

@@ -15,7 +15,7 @@ use strongroom_wal::Lsn;
 
 use super::files::Image;
 use crate::index::Slot;
-use crate::shared::lock;
+use crate::sync::lock;
 
 /// A tree of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,7 +14,7 @@ use strongroom_wal::disk::{Disk, DiskFile, is_no_space};
 
 use super::pool::PageError;
 use crate::sealed::{Damaged, crc_of};
-use crate::shared::lock;
+use crate::sync::lock;
 
 /// A segment takes no further image beyond this many bytes.
 pub(crate) const PAGE_SEGMENT_BYTES: u64 = 16 << 20;

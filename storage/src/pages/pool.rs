@@ -18,7 +18,7 @@ use super::cell::{Cell, Found, Handle, TreeId, Version};
 use super::codec::{decode_page, encode_page};
 use super::files::{Image, PageFiles};
 use crate::index::Slot;
-use crate::shared::lock;
+use crate::sync::lock;
 
 /// Images that are written with one call at most.
 pub(crate) const WRITE_RUN: usize = 128;

@@ -7,12 +7,12 @@ use strongroom_aries::PageId;
 use strongroom_merkle::{KeyHash, Trie};
 use strongroom_wal::Lsn;
 
-use crate::commit::Streamed;
 use crate::error::OpenError;
+use crate::id::Catalog;
 use crate::index::{Keyspace, LiveBytes, State};
+use crate::logged::Streamed;
 use crate::master::Master;
 use crate::pages::{Handle, Image, Listed, ListedNames, PageMap, Pool, TreeId, segment_name};
-use crate::shared::Catalog;
 
 /// See the module's text.
 pub(crate) struct Loaded {

@@ -27,12 +27,12 @@ pub(crate) use self::names::Moved;
 use self::redo::{Redo, Redone, unreadable};
 pub(crate) use self::tail::Tail;
 pub(crate) use self::undo::Losers;
-use crate::commit::Streamed;
 use crate::error::OpenError;
+use crate::id::Catalog;
 use crate::index::{LiveBytes, State};
+use crate::logged::Streamed;
 use crate::master::{self, Master};
 use crate::pages::{Image, Pool, Preload};
-use crate::shared::Catalog;
 
 /// What restart arrives at.
 pub(crate) struct Recovered {

@@ -13,11 +13,10 @@ use super::load::Loaded;
 use super::names::{self, Directories, Moved};
 use super::{RecoveryReport, decode};
 use crate::error::OpenError;
-use crate::id::{Class, KeyspaceId};
+use crate::id::{Catalog, Class, KeyspaceId};
 use crate::index::{Changes, Indexed, Keyspace, LiveBytes, Slot, State, Touch};
 use crate::logged::restored;
 use crate::pages::{PageError, Pool};
-use crate::shared::Catalog;
 use crate::worker::Worker;
 
 /// Changes that are gathered before they are applied, and a promised root is looked at.

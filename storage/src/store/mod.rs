@@ -17,9 +17,10 @@ use crate::error::{ChangesError, CheckpointError, ReadError};
 use crate::id::{Class, Entry, KeyspaceId, Published, Version};
 use crate::index::Slot;
 use crate::opening::Opening;
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
+use crate::sync::lock;
 use crate::threads::Threads;
 use crate::txn::{Access, Txn};
 

@@ -7,12 +7,12 @@ use strongroom_merkle::{Join, KeyHash, leaf_digest};
 use strongroom_wal::Lsn;
 use tokio::sync::oneshot;
 
-use super::{KEY_MAX, Txn, VALUE_MAX, Writes};
+use super::{Txn, Writes};
 use crate::block_on::block_on;
 use crate::commit::Desk;
 use crate::commit::job::{Answer, Job, Made, Owner, Prepared, ReadSet, Write};
 use crate::error::CommitError;
-use crate::id::{Committed, KeyspaceId};
+use crate::id::{Committed, KEY_MAX, KeyspaceId, VALUE_MAX};
 use crate::worker::Worker;
 
 /// Writes of more bytes than this are logged before the transaction commits.

@@ -35,10 +35,6 @@ use crate::index::{DELETED, Keyspace, State};
 use crate::shared::Shared;
 use crate::values::Values;
 
-/// Longest key, bytes.
-pub const KEY_MAX: usize = 32 << 10;
-/// Longest value, bytes.
-pub const VALUE_MAX: usize = 12 << 20;
 /// Reads that most transactions have room for from the start.
 const READS: usize = 12;
 
