@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::params::plain_names;
 use super::{Origin, TokenParams};
 use crate::barrier::Session;
 use crate::engine::stamp::Stamp;
@@ -77,15 +78,14 @@ pub fn issue(
     let mount = call.mount;
     let params = login.params;
     let batch = params.is_batch(&mount.token_type);
-    let mut policies = params.policies;
+    let mut policies = plain_names(params.policies);
     if policies.iter().any(|p| p == policy::ROOT) {
         return Err(ApiError::bad_request("auth methods cannot create root tokens"));
     }
     if !params.no_default_policy {
         policies.push(policy::DEFAULT.to_owned());
     }
-    policies.sort_unstable();
-    policies.dedup();
+    let policies = plain_names(policies);
     if batch && (params.num_uses != 0 || params.period != 0) {
         return Err(ApiError::bad_request(
             "batch tokens cannot be periodic or have a limited number of uses",

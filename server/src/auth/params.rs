@@ -41,7 +41,7 @@ pub struct TokenParams {
     pub explicit_max_ttl: u64,
     /// Each renewal gives this much, without an end.
     pub period: u64,
-    /// As they were given.
+    /// As they were given by their new name; see [`plain_names`] for the old one.
     pub policies: Vec<String>,
     /// Without the policy `default`.
     pub no_default_policy: bool,
@@ -79,11 +79,11 @@ pub struct TokenFields {
 }
 
 impl TokenFields {
-    /// What is said of policies, and nothing else.
+    /// What is said of policies, and nothing else; under a path of their own they are plain names.
     #[must_use]
     pub fn only_policies(self) -> Self {
-        let Self { token_policies, policies, .. } = self;
-        Self { token_policies, policies, ..Self::default() }
+        let token_policies = self.token_policies.map(|Words(names)| Words(plain_names(names)));
+        Self { token_policies, policies: self.policies, ..Self::default() }
     }
 
     /// Takes a `token_type` that leaves the choice to the mount for the one that it begins with, for
@@ -159,8 +159,10 @@ impl TokenFields {
         set(&mut params.max_ttl, self.token_max_ttl, self.max_ttl);
         set(&mut params.explicit_max_ttl, self.token_explicit_max_ttl, None);
         set(&mut params.period, self.token_period, self.period);
-        if let Some(Words(policies)) = self.token_policies.or(self.policies) {
-            params.policies = policies.into_iter().map(|p| p.to_lowercase()).collect();
+        if let Some(Words(policies)) = self.token_policies {
+            params.policies = policies;
+        } else if let Some(Words(policies)) = self.policies {
+            params.policies = plain_names(policies);
         }
         if let Some(Flag(without)) = self.token_no_default_policy {
             params.no_default_policy = without;
@@ -179,6 +181,14 @@ impl TokenFields {
         }
         params.check()
     }
+}
+
+/// Names of policies as tokens have them: in lower case, sorted, each once.
+pub(super) fn plain_names(names: Vec<String>) -> Vec<String> {
+    let mut names: Vec<String> = names.into_iter().map(|name| name.to_lowercase()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// What a client is told that gives a field by both its names.
@@ -257,7 +267,10 @@ impl TokenParams {
         }
         for old in &self.old_names {
             let value = to.get(&format!("token_{old}")).cloned().unwrap_or_default();
-            to.insert(old.clone(), value);
+            // The old name is there for what was given by it: nothing was.
+            if value != json!(0) && value != json!([]) {
+                to.insert(old.clone(), value);
+            }
         }
     }
 

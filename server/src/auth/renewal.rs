@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use strongroom_storage::KeyspaceId;
 
+use super::params::plain_names;
 use super::{TokenParams, login, method};
 use crate::barrier::Session;
 use crate::logical::{ApiError, ApiResult, Certificates};
@@ -69,9 +70,8 @@ impl Renewal<'_> {
     /// 400: a token keeps its policies for life, so this one has to be made anew.
     pub(super) fn unchanged(&self, params: TokenParams) -> ApiResult<TokenParams> {
         let own = |list: &[String]| {
-            let mut list = list.to_vec();
+            let mut list = plain_names(list.to_vec());
             list.retain(|p| p != policy::DEFAULT);
-            list.sort_unstable();
             list
         };
         if own(self.policies) == own(&params.policies) {

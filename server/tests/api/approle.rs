@@ -70,7 +70,7 @@ fn a_role_cannot_wish_for_more_than_its_mount_gives() {
         json!(["token_max_ttl is greater than the backend mount's maximum TTL value; issued \
                 tokens' max TTL value will be truncated"])
     );
-    let path = "auth/approle/role/none/secret-id";
+    let path = "auth/approle/role/None/secret-id";
     assert_eq!(server.error("LIST", path, ROOT, "", 400), "role \"none\" does not exist");
 }
 

@@ -71,7 +71,7 @@ fn users_log_in_and_their_tokens_are_as_told() {
     server.root("POST", "auth/up/users/Bob", bob, 204);
     let shown = server.root("GET", "auth/up/users/bob", "", 200);
     let data = &shown["data"];
-    assert_eq!(data["token_policies"], json!(["b", "a"]), "as they were given");
+    assert_eq!(data["token_policies"], json!(["B", "a"]), "as they were given");
     assert_eq!((&data["token_ttl"], &data["token_type"]), (&json!(3600), &json!("default")));
     assert_eq!(data["token_bound_cidrs"], json!(["127.0.0.1"]));
     assert!(data.get("password").is_none() && data.get("password_hash").is_none());

@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod catalog;
 mod cert;
+mod compared;
 mod described;
 mod fields;
 mod http;

@@ -113,6 +113,10 @@ fn change(role: &mut Role, field: &str, body: &str) -> ApiResult<()> {
             Ok(())
         }
         "local_secret_ids" => Err(ApiError::unsupported_operation()),
+        "token_policies" => {
+            let fields = parse_body::<crate::auth::TokenFields>(body.as_bytes())?;
+            fields.only_policies().apply(&mut role.params)
+        }
         _ => parse_body::<crate::auth::TokenFields>(body.as_bytes())?.apply(&mut role.params),
     }
 }

@@ -93,7 +93,8 @@ pub(super) fn by_name(
 /// 404.
 pub(super) fn known(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Role> {
     find(core, session)?.ok_or_else(|| {
-        ApiError::new(404, format!("role {:?} does not exist", core.call.param("role")))
+        let name = core.call.param("role").to_lowercase();
+        ApiError::new(404, format!("role {name:?} does not exist"))
     })
 }
 
@@ -209,7 +210,9 @@ pub(super) fn store(
         return Err(ApiError::listed(400, "at least one constraint should be enabled on the role"));
     }
     if role.id.is_empty() || role.id.len() > ID_MAX {
-        return Err(ApiError::bad_request("a role_id has 1 to 4096 bytes"));
+        return Err(ApiError::bad_request(
+            "invalid role_id supplied, or failed to generate a role_id: it has 1 to 4096 bytes",
+        ));
     }
     secret::ensure_salt(core, session)?;
     let mut view = session.view(core.keyspace);

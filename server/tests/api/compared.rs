@@ -1,0 +1,51 @@
+//! Answers that were others when the same calls were played at OpenBao's server.
+
+use serde_json::{Value, json};
+
+use crate::support::{ROOT, TestServer};
+
+/// Names of policies are as they were given by the new name, and plain by the old one and under a
+/// path of their own.
+#[test]
+fn policies_of_a_role_are_plain_names_where_they_are_not_kept_as_given() {
+    let server = TestServer::dev();
+    for kind in ["approle", "userpass"] {
+        server.root("POST", &format!("sys/auth/{kind}"), &json!({"type": kind}).to_string(), 204);
+    }
+    for path in ["auth/approle/role/r", "auth/userpass/users/u"] {
+        let shown = |body: Value| {
+            server.root("POST", path, &body.to_string(), 204);
+            server.root("GET", path, "", 200)["data"].clone()
+        };
+        let given = json!(["x", "A", "x", " y "]);
+        let data = shown(json!({"password": "p", "token_policies": given}));
+        assert_eq!(data["token_policies"], json!(["x", "A", "x", "y"]), "{path}");
+        assert_eq!(data.get("policies"), None, "{path}");
+        let data = shown(json!({"policies": given}));
+        assert_eq!(data["token_policies"], json!(["a", "x", "y"]), "{path}");
+        assert_eq!(data["policies"], data["token_policies"], "{path}");
+        let own = json!({"token_policies": ["z", "B", "b"]}).to_string();
+        server.root("POST", &format!("{path}/policies"), &own, 204);
+        let data = server.root("GET", path, "", 200)["data"].clone();
+        assert_eq!(data["token_policies"], json!(["b", "z"]), "{path}");
+        // What was given by an old name and is nothing is not shown by it.
+        let data = shown(json!({"policies": "", "period": 0}));
+        assert_eq!((data.get("policies"), data.get("period")), (None, None), "{path}");
+    }
+}
+
+/// A policy that a role names twice, or in capitals, once kept its tokens from being renewed.
+#[test]
+fn tokens_have_plain_names_whatever_their_role_has_and_are_renewed() {
+    let server = TestServer::dev();
+    server.root("POST", "sys/auth/up", r#"{"type":"userpass"}"#, 204);
+    let user = r#"{"password":"p","token_policies":["W","w","ROOTS"]}"#;
+    server.root("POST", "auth/up/users/u", user, 204);
+    let (_, made) = server.call("POST", "auth/up/login/u", "", r#"{"password":"p"}"#);
+    assert_eq!(made["auth"]["policies"], json!(["default", "roots", "w"]));
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    assert_eq!(server.call("POST", "auth/token/renew-self", token, "").0, 200);
+    server.root("POST", "auth/up/users/u", r#"{"token_policies":["Root"]}"#, 204);
+    let error = server.error("POST", "auth/up/login/u", "", r#"{"password":"p"}"#, 400);
+    assert_eq!(error, "auth methods cannot create root tokens");
+}
