@@ -76,6 +76,9 @@ pub struct TokenFields {
     period: Option<Seconds>,
     policies: Option<Words>,
     bound_cidrs: Option<Words>,
+    /// Most methods never had it: see [`TokenFields::old_num_uses`].
+    #[serde(skip)]
+    num_uses: Option<Integer>,
 }
 
 impl TokenFields {
@@ -84,6 +87,12 @@ impl TokenFields {
     pub fn only_policies(self) -> Self {
         let token_policies = self.token_policies.map(|Words(names)| Words(plain_names(names)));
         Self { token_policies, policies: self.policies, ..Self::default() }
+    }
+
+    /// Takes `num_uses`, for methods that know it as an old name.
+    #[must_use]
+    pub fn old_num_uses(self, num_uses: Option<Integer>) -> Self {
+        Self { num_uses, ..self }
     }
 
     /// Takes a `token_type` that leaves the choice to the mount for the one that it begins with, for
@@ -142,6 +151,7 @@ impl TokenFields {
             ("period", self.period.is_some(), self.token_period.is_some()),
             ("policies", self.policies.is_some(), self.token_policies.is_some()),
             ("bound_cidrs", self.bound_cidrs.is_some(), self.token_bound_cidrs.is_some()),
+            ("num_uses", self.num_uses.is_some(), self.token_num_uses.is_some()),
         ] {
             // Shown by the old name is what was given by it, if also by the new one.
             if given {
@@ -167,7 +177,7 @@ impl TokenFields {
         if let Some(Flag(without)) = self.token_no_default_policy {
             params.no_default_policy = without;
         }
-        if let Some(Integer(uses)) = self.token_num_uses {
+        if let Some(Integer(uses)) = self.token_num_uses.or(self.num_uses) {
             params.num_uses = uses;
         }
         if let Some(blocks) = self.token_bound_cidrs.or(self.bound_cidrs) {

@@ -253,6 +253,13 @@ fn roles_are_made_shown_changed_and_deleted() {
     ] {
         assert_eq!(data[name], want, "{name}");
     }
+    // The old name of the method, which others do not have.
+    role(&server, &json!({"num_uses": 3}));
+    let shown = server.root("GET", path, "", 200);
+    assert_eq!(
+        (&shown["data"]["num_uses"], &shown["data"]["token_num_uses"]),
+        (&json!(3), &json!(3))
+    );
     assert_eq!(server.root("LIST", "auth/jwt/role", "", 200)["data"]["keys"], json!(["dev"]));
     server.root("DELETE", path, "", 204);
     server.root("GET", path, "", 404);

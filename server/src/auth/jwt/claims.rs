@@ -82,6 +82,7 @@ pub(super) const UNBOUND: &str = "audience claim found in JWT but no audiences b
 /// The text for the client.
 pub(super) fn groups(claims: &Map<String, Value>, name: &str) -> Result<Vec<String>, String> {
     let found = find(claims, name)
+        .filter(|found| !found.is_null())
         .ok_or_else(|| format!("failed to fetch groups: {name:?} claim not found in token"))?;
     let text = |value: &Value| {
         let text = value.as_str().map(str::to_owned);
@@ -100,7 +101,8 @@ pub(super) fn metadata(
 ) -> Result<BTreeMap<String, String>, String> {
     let mut all = BTreeMap::new();
     for (name, to) in mappings {
-        let Some(found) = find(claims, name) else { continue };
+        // Null is as good as no claim.
+        let Some(found) = find(claims, name).filter(|found| !found.is_null()) else { continue };
         let text =
             found.as_str().ok_or_else(|| format!("error converting claim '{name}' to string"))?;
         all.insert(to.clone(), text.to_owned());

@@ -12,7 +12,7 @@ use crate::auth::{TokenFields, TokenParams};
 use crate::barrier::{Session, View, ViewError};
 use crate::engine::duration::parse_seconds;
 use crate::handler::CoreCall;
-use crate::logical::{ApiError, ApiResult, Call, Flag, Pairs, Response, Scalar, Words};
+use crate::logical::{ApiError, ApiResult, Call, Flag, Integer, Pairs, Response, Scalar, Words};
 
 const ROLES: Named = Named("role/");
 /// Roles that one LIST answers at most.
@@ -64,6 +64,7 @@ struct Body {
     expiration_leeway: Option<Leeway>,
     not_before_leeway: Option<Leeway>,
     token_policies_template_claims: Flag,
+    num_uses: Option<Integer>,
     #[serde(flatten)]
     fields: TokenFields,
 }
@@ -189,7 +190,7 @@ impl Body {
         if let Some(Flag(pointer)) = self.user_claim_json_pointer {
             role.user_claim_json_pointer = pointer;
         }
-        self.fields.apply(&mut role.params)
+        self.fields.old_num_uses(self.num_uses).apply(&mut role.params)
     }
 }
 

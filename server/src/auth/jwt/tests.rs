@@ -201,3 +201,15 @@ fn claims_are_found_and_compared() {
     assert!(audience(Value::Null, &[]).is_ok() && audience(json!(5), &["a"]).is_err());
     assert_eq!(audience(json!("a"), &[]), Err(claims::UNBOUND));
 }
+
+#[test]
+fn a_claim_that_is_null_is_not_there() {
+    let all = object(json!({"team": null, "mail": "x@y", "n": 5}));
+    let mappings = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
+    };
+    let metadata = claims::metadata(&all, &mappings(&[("team", "t"), ("mail", "m")])).unwrap();
+    assert_eq!(metadata, mappings(&[("m", "x@y")]));
+    assert!(claims::metadata(&all, &mappings(&[("n", "n")])).is_err());
+    assert!(claims::groups(&all, "team").unwrap_err().contains("not found"));
+}
