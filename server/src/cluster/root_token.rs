@@ -59,22 +59,30 @@ impl Cluster {
         Ok(status(unsealed.operations.lock().root.as_ref(), required))
     }
 
-    /// Begins to make a root token.
+    /// Begins to make a root token, with the one-time password of whoever brings one.
     ///
     /// # Errors
-    /// 400 when one is being made already.
-    pub fn root_token_start(&self) -> ApiResult<RootStatus> {
+    /// 400 when one is being made already, or for a password that is not as long as a token.
+    pub fn root_token_start(&self, given: Zeroizing<String>) -> ApiResult<RootStatus> {
         let unsealed = self.unsealed()?;
         let required = seal_entry(&unsealed)?.threshold;
-        let otp = one_time_password()?;
+        // Whoever brings a one-time password has it already: it is not shown.
+        let (otp, shown) = if given.is_empty() {
+            let otp = one_time_password()?;
+            (otp.clone(), otp)
+        } else if given.len() == TOKEN_LEN {
+            (given, Zeroizing::default())
+        } else {
+            return Err(ApiError::bad_request("OTP string has incorrect length"));
+        };
         let mut under_way = unsealed.operations.lock();
         if under_way.root.is_some() {
             return Err(ApiError::bad_request("root generation already in progress"));
         }
-        let attempt = RootAttempt { gathered: Gathered::new(), otp: otp.clone() };
+        let attempt = RootAttempt { gathered: Gathered::new(), otp };
         tracing::warn!(nonce = attempt.gathered.nonce, "somebody began to make a root token");
         let status = status(Some(under_way.root.insert(attempt)), required);
-        Ok(RootStatus { otp, ..status })
+        Ok(RootStatus { otp: shown, ..status })
     }
 
     /// Forgets the attempt and its key shares.

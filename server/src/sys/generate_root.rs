@@ -16,10 +16,9 @@ const ATTEMPT: &[Method<SysHandler>] = &[
     Method::local(Operation::Delete, cancel),
 ];
 
-const GENERATE_ROOT: &[Field] = &[Field::text("pgp_key", "PGP key to encrypt it with")];
 const GENERATE_ROOT_UPDATE: &[Field] =
     &[Field::text("key", "One key share"), Field::text("nonce", "Nonce of the attempt")];
-const GENERATE_ROOT_TOKEN_ATTEMPT: &[Field] = &[
+const GENERATE_ROOT: &[Field] = &[
     Field::text("otp", "The one-time password"),
     Field::text("pgp_key", "PGP key to encrypt it with"),
 ];
@@ -53,7 +52,7 @@ pub(super) static ROUTES: &[SysRoute] = &[
         ],
     )
     .sudo()
-    .takes(GENERATE_ROOT_TOKEN_ATTEMPT),
+    .takes(GENERATE_ROOT),
     SysRoute::new(
         "generate-root-token/update",
         "Give one key share for a new root token",
@@ -87,6 +86,7 @@ fn status_data(call: SysCall) -> SysFuture {
 #[serde(default)]
 struct StartBody {
     pgp_key: Scalar,
+    otp: Option<Zeroizing<String>>,
 }
 
 fn start(call: SysCall) -> SysFuture {
@@ -95,7 +95,7 @@ fn start(call: SysCall) -> SysFuture {
         if !body.pgp_key.0.is_empty() {
             return Err(ApiError::bad_request("PGP keys are not supported by this version"));
         }
-        Response::bare(&call.cluster.root_token_start()?)
+        Response::bare(&call.cluster.root_token_start(body.otp.unwrap_or_default())?)
     })
 }
 

@@ -111,6 +111,7 @@ struct Body {
     secret_threshold: Integer,
     require_verification: Flag,
     pgp_keys: Option<Value>,
+    backup: Flag,
 }
 
 fn start(call: SysCall) -> SysFuture {
@@ -123,6 +124,11 @@ fn start(call: SysCall) -> SysFuture {
 fn plan(body: &Body) -> ApiResult<RekeyPlan> {
     if given(body.pgp_keys.as_ref()) {
         return Err(ApiError::bad_request("PGP keys are not supported by this version"));
+    }
+    if body.backup.0 {
+        return Err(ApiError::bad_request(
+            "cannot request a backup of the new keys without providing PGP keys for encryption",
+        ));
     }
     let (shares, threshold) = seal_numbers(body.secret_shares.0, body.secret_threshold.0)?;
     Ok(RekeyPlan { shares, threshold, verify: body.require_verification.0 })

@@ -69,6 +69,44 @@ fn enough_key_shares_make_a_root_token() {
     assert_eq!(server.call("DELETE", "sys/generate-root/attempt", "", "").0, 204);
 }
 
+/// Clients that never look at the answer bring the one-time password.
+#[test]
+fn a_one_time_password_that_is_brought_is_used_and_not_shown() {
+    let (server, keys) = shared();
+    let start = |otp: &str| {
+        let body = json!({ "otp": otp }).to_string();
+        server.call("POST", "sys/generate-root/attempt", "", &body)
+    };
+    for short in ["x", "abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwxyz012"] {
+        let (status, answer) = start(short);
+        assert_eq!(
+            (status, &answer["errors"][0]),
+            (400, &json!("OTP string has incorrect length"))
+        );
+    }
+    let otp = "abcdefghijklmnopqrstuvwxyz01";
+    let (status, begun) = start(otp);
+    assert_eq!((status, &begun["otp"], &begun["otp_length"]), (200, &json!(""), &json!(28)));
+    let update = |key: &str| {
+        let body = share(key, &begun["nonce"]);
+        server.call("POST", "sys/generate-root/update", "", &body).1
+    };
+    update(&keys[0]);
+    let body = json!({ "encoded_token": update(&keys[1])["encoded_token"], "otp": otp });
+    let (_, decoded) = server.call("POST", "sys/decode-token", "", &body.to_string());
+    let token = decoded["data"]["token"].as_str().unwrap();
+    assert_eq!(server.call("GET", "auth/token/lookup-self", token, "").0, 200);
+}
+
+#[test]
+fn there_is_no_backup_of_key_shares_without_keys_for_it() {
+    let (server, _) = shared();
+    let body = r#"{"secret_shares":1,"secret_threshold":1,"backup":true}"#;
+    let error = server.error("POST", "sys/rekey/init", "", body, 400);
+    assert!(error.contains("without providing PGP keys"), "{error}");
+    assert_eq!(server.call("GET", "sys/rekey/init", "", "").1["started"], false);
+}
+
 #[test]
 fn new_key_shares_replace_the_old_ones() {
     let (server, old) = shared();
