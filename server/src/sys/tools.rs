@@ -14,25 +14,22 @@ const TOOLS_RANDOM: &[Field] = &[
     Field::text("format", "Form of the output"),
     Field::text("source", "Source of the bytes"),
 ];
-const TOOLS_RANDOM_FIELDS: &[Field] = &[Field::text("format", "Form of the output")];
 const TOOLS_HASH: &[Field] = &[
     Field::text("algorithm", "Hash function"),
     Field::text("format", "Form of the output"),
     Field::text("input", "The input"),
 ];
-const TOOLS_HASH_FIELDS: &[Field] =
-    &[Field::text("format", "Form of the output"), Field::text("input", "The input")];
 
 /// The routes.
 pub(super) static ROUTES: &[CoreRoute] = &[
     CoreRoute::new("tools/random", "Give random bytes", RANDOM).takes(TOOLS_RANDOM),
     CoreRoute::new("tools/random/{first}", "Give random bytes, as many as the path says", RANDOM)
         .takes(TOOLS_RANDOM),
-    CoreRoute::new("tools/random/{first}/{bytes}", "Give random bytes of a source", RANDOM)
-        .takes(TOOLS_RANDOM_FIELDS),
+    CoreRoute::new("tools/random/{first}/{urlbytes}", "Give random bytes of a source", RANDOM)
+        .takes(TOOLS_RANDOM),
     CoreRoute::new("tools/hash", "Hash a text", HASH).takes(TOOLS_HASH),
-    CoreRoute::new("tools/hash/{algorithm}", "Hash a text by an algorithm", HASH)
-        .takes(TOOLS_HASH_FIELDS),
+    CoreRoute::new("tools/hash/{urlalgorithm}", "Hash a text by an algorithm", HASH)
+        .takes(TOOLS_HASH),
 ];
 
 fn random(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

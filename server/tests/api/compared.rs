@@ -49,3 +49,42 @@ fn tokens_have_plain_names_whatever_their_role_has_and_are_renewed() {
     let error = server.error("POST", "auth/up/login/u", "", r#"{"password":"p"}"#, 400);
     assert_eq!(error, "auth methods cannot create root tokens");
 }
+
+#[test]
+fn tools_hash_nothing_and_take_what_the_path_says() {
+    let server = TestServer::dev();
+    server.root("POST", "sys/mounts/transit", r#"{"type":"transit"}"#, 204);
+    for base in ["sys/tools", "transit"] {
+        let call =
+            |path: &str, body: &str| server.root("POST", &format!("{base}/{path}"), body, 200);
+        let empty = call("hash", "{}");
+        let sum = empty["data"]["sum"].as_str().unwrap();
+        assert!(sum.starts_with("e3b0c44298fc1c14"), "{sum}");
+        // The body has a name of its own for these, which then means nothing.
+        for (path, body) in [
+            ("hash/sha2-224", r#"{"input":"aGVsbG8=","algorithm":"sha2-512"}"#),
+            ("random/platform/7", r#"{"bytes":9,"format":"hex"}"#),
+        ] {
+            let answer = call(path, body);
+            assert_eq!(answer["warnings"], Value::Null, "{path}");
+            let text = answer["data"].as_object().unwrap().values().next().unwrap();
+            let length = if path.starts_with("hash") { 56 } else { 14 };
+            assert_eq!(text.as_str().unwrap().len(), length, "{path}");
+        }
+    }
+    server.root("POST", "transit/keys/k", r#"{"type":"ecdsa-p256"}"#, 200);
+    server.root("POST", "transit/keys/l", "", 200);
+    let page = server.root("LIST", "transit/keys?limit=1&after=k", "", 200);
+    assert_eq!((&page["data"]["keys"], &page["warnings"]), (&json!(["l"]), &Value::Null));
+    let signed = server.root("POST", "transit/sign/k/sha2-512", r#"{"input":"YQ=="}"#, 200);
+    let body = json!({"hash_algorithm": "sha2-512", "batch_input": [
+        {"input": "YQ==", "signature": signed["data"]["signature"]},
+        {"input": "YQ==", "signature": "vault:v1:AAAA"},
+        {"input": "YQ==", "signature": "x"},
+    ]});
+    let answer = server.root("POST", "transit/verify/k", &body.to_string(), 200);
+    let results = answer["data"]["batch_results"].as_array().unwrap();
+    let valid: Vec<&Value> = results.iter().map(|item| &item["valid"]).collect();
+    assert_eq!(valid, [true, false, false], "{answer}");
+    assert!(results[1]["error"].is_string() && results[2]["error"].is_string());
+}

@@ -51,7 +51,7 @@ pub(crate) use rotation::rotate_due;
 pub(crate) use tools::{hash, random};
 
 use crate::barrier::View;
-use crate::logical::{ApiResult, Call, EngineRoute, Method, Operation, Response};
+use crate::logical::{ApiResult, Call, EngineRoute, Field, Method, Operation, Response};
 
 type Handler = fn(&Call<'_>, &mut View<'_>) -> ApiResult<Response>;
 
@@ -84,32 +84,30 @@ pub(super) static ROUTES: &[EngineRoute] = &[
         &[Method::local(Operation::Write, crypt::rewrap)],
     )
     .takes(takes::REWRAP),
-    EngineRoute::new("sign/{name}", "Sign an input or a batch.", SIGN).takes(takes::SIGN_FIELDS),
-    EngineRoute::new("sign/{name}/{algorithm}", "Sign with a hash function.", SIGN)
-        .takes(takes::SIGN_BY_PATH),
-    EngineRoute::new("verify/{name}", "Verify signatures or HMACs.", VERIFY)
-        .takes(takes::VERIFY_FIELDS),
-    EngineRoute::new("verify/{name}/{algorithm}", "Verify with a hash function.", VERIFY)
-        .takes(takes::VERIFY_BY_PATH),
-    EngineRoute::new("hmac/{name}", "HMAC of an input or a batch.", HMAC).takes(takes::HMAC_FIELDS),
-    EngineRoute::new("hmac/{name}/{algorithm}", "HMAC with a hash function.", HMAC)
-        .takes(takes::HMAC_BY_PATH),
+    EngineRoute::new("sign/{name}", "Sign an input or a batch.", SIGN).takes(takes::SIGN),
+    EngineRoute::new("sign/{name}/{urlalgorithm}", "Sign with a hash function.", SIGN)
+        .takes(takes::SIGN),
+    EngineRoute::new("verify/{name}", "Verify signatures or HMACs.", VERIFY).takes(takes::VERIFY),
+    EngineRoute::new("verify/{name}/{urlalgorithm}", "Verify with a hash function.", VERIFY)
+        .takes(takes::VERIFY),
+    EngineRoute::new("hmac/{name}", "HMAC of an input or a batch.", HMAC).takes(takes::HMAC),
+    EngineRoute::new("hmac/{name}/{urlalgorithm}", "HMAC with a hash function.", HMAC)
+        .takes(takes::HMAC),
     EngineRoute::new(
         "datakey/{kind}/{name}",
         "A new random key, encrypted.",
         &[Method::local(Operation::Write, tools::datakey)],
     )
     .takes(takes::DATAKEY),
-    EngineRoute::new("random", "Random bytes.", RANDOM).takes(takes::RANDOM_FIELDS),
+    EngineRoute::new("random", "Random bytes.", RANDOM).takes(takes::RANDOM),
     EngineRoute::new("random/{first}", "Random bytes: how many, or from where.", RANDOM)
-        .takes(takes::RANDOM_FIELDS),
-    EngineRoute::new("random/{first}/{bytes}", "Random bytes: from where and how many.", RANDOM)
-        .takes(takes::RANDOM_BY_PATH),
-    EngineRoute::new("hash", "Hash of an input.", HASH).takes(takes::HASH_FIELDS),
-    EngineRoute::new("hash/{algorithm}", "Hash with a hash function.", HASH)
-        .takes(takes::HASH_BY_PATH),
+        .takes(takes::RANDOM),
+    EngineRoute::new("random/{first}/{urlbytes}", "Random bytes: from where and how many.", RANDOM)
+        .takes(takes::RANDOM),
+    EngineRoute::new("hash", "Hash of an input.", HASH).takes(takes::HASH),
+    EngineRoute::new("hash/{urlalgorithm}", "Hash with a hash function.", HASH).takes(takes::HASH),
     EngineRoute::new("keys", "List keys.", &[Method::local(Operation::List, keys::list_keys)])
-        .takes(&[]),
+        .takes(Field::PAGE),
     EngineRoute::new(
         "keys/{name}",
         "Create, read and delete a key.",

@@ -74,7 +74,7 @@ impl<'a> Request<'a> {
     fn named<'s>(call: &'s Call<'_>, body: &[&'s Option<Text<'a>>]) -> &'s str {
         let named =
             body.iter().copied().flatten().map(|text| &*text.0).find(|name| !name.is_empty());
-        match call.param("algorithm") {
+        match call.param("urlalgorithm") {
             "" => named.unwrap_or(""),
             name => name,
         }

@@ -29,7 +29,7 @@ pub(super) const REWRAP: &[Field] = &[
     Field::integer("key_version", "Version of the key, 0 for the newest"),
 ];
 
-pub(super) const SIGN_FIELDS: &[Field] = &[
+pub(super) const SIGN: &[Field] = &[
     Field::text("algorithm", "Hash function"),
     Field::objects("batch_input", "Items of a batch"),
     Field::text("context", "Context"),
@@ -42,19 +42,7 @@ pub(super) const SIGN_FIELDS: &[Field] = &[
     Field::text("signature_algorithm", "Padding of RSA signatures"),
 ];
 
-pub(super) const SIGN_BY_PATH: &[Field] = &[
-    Field::objects("batch_input", "Items of a batch"),
-    Field::text("context", "Context"),
-    Field::text("hash_algorithm", "Hash function"),
-    Field::text("input", "The input"),
-    Field::integer("key_version", "Version of the key, 0 for the newest"),
-    Field::text("marshaling_algorithm", "Form of the signature"),
-    Field::flag("prehashed", "Whether the input is a hash already"),
-    Field::text("salt_length", "Salt of RSA-PSS"),
-    Field::text("signature_algorithm", "Padding of RSA signatures"),
-];
-
-pub(super) const VERIFY_FIELDS: &[Field] = &[
+pub(super) const VERIFY: &[Field] = &[
     Field::text("algorithm", "Hash function"),
     Field::objects("batch_input", "Items of a batch"),
     Field::text("context", "Context"),
@@ -68,27 +56,8 @@ pub(super) const VERIFY_FIELDS: &[Field] = &[
     Field::text("signature_algorithm", "Padding of RSA signatures"),
 ];
 
-pub(super) const VERIFY_BY_PATH: &[Field] = &[
-    Field::objects("batch_input", "Items of a batch"),
-    Field::text("context", "Context"),
-    Field::text("hash_algorithm", "Hash function"),
-    Field::text("hmac", "Whether values are hashed"),
-    Field::text("input", "The input"),
-    Field::text("marshaling_algorithm", "Form of the signature"),
-    Field::flag("prehashed", "Whether the input is a hash already"),
-    Field::text("salt_length", "Salt of RSA-PSS"),
-    Field::text("signature", "The signature"),
-    Field::text("signature_algorithm", "Padding of RSA signatures"),
-];
-
-pub(super) const HMAC_FIELDS: &[Field] = &[
+pub(super) const HMAC: &[Field] = &[
     Field::text("algorithm", "Hash function"),
-    Field::objects("batch_input", "Items of a batch"),
-    Field::text("input", "The input"),
-    Field::integer("key_version", "Version of the key, 0 for the newest"),
-];
-
-pub(super) const HMAC_BY_PATH: &[Field] = &[
     Field::objects("batch_input", "Items of a batch"),
     Field::text("input", "The input"),
     Field::integer("key_version", "Version of the key, 0 for the newest"),
@@ -101,22 +70,17 @@ pub(super) const DATAKEY: &[Field] = &[
     Field::integer("key_version", "Version of the key, 0 for the newest"),
 ];
 
-pub(super) const RANDOM_FIELDS: &[Field] = &[
+pub(super) const RANDOM: &[Field] = &[
     Field::integer("bytes", "How many bytes"),
     Field::text("format", "Form of the output"),
     Field::text("source", "Source of the bytes"),
 ];
 
-pub(super) const RANDOM_BY_PATH: &[Field] = &[Field::text("format", "Form of the output")];
-
-pub(super) const HASH_FIELDS: &[Field] = &[
+pub(super) const HASH: &[Field] = &[
     Field::text("algorithm", "Hash function"),
     Field::text("format", "Form of the output"),
     Field::text("input", "The input"),
 ];
-
-pub(super) const HASH_BY_PATH: &[Field] =
-    &[Field::text("format", "Form of the output"), Field::text("input", "The input")];
 
 pub(super) const KEYS: &[Field] = &[
     Field::flag("allow_plaintext_backup", "Whether it may be backed up"),

@@ -73,7 +73,7 @@ pub(super) fn datakey(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Respons
 /// `random`, `random/<source>`, `random/<bytes>` and `random/<source>/<bytes>`.
 pub(crate) fn random(call: &Call<'_>, _: &mut View<'_>) -> ApiResult<Response> {
     let fields = Fields::of(call)?;
-    let (source, path_bytes) = match (call.param("first"), call.param("bytes")) {
+    let (source, path_bytes) = match (call.param("first"), call.param("urlbytes")) {
         ("", _) => ("platform", ""),
         (source @ ("platform" | "seal" | "all"), bytes) => (source, bytes),
         (bytes, "") => ("platform", bytes),
@@ -123,7 +123,8 @@ pub(crate) fn hash(call: &Call<'_>, _: &mut View<'_>) -> ApiResult<Response> {
     let input = decode(&input.0)
         .map_err(|e| ApiError::bad_request(format!("unable to decode input as base64: {e}")))?;
     let named = request.algorithm.as_ref().map_or("", |text| &text.0);
-    let name = if call.param("algorithm").is_empty() { named } else { call.param("algorithm") };
+    let in_path = call.param("urlalgorithm");
+    let name = if in_path.is_empty() { named } else { in_path };
     let sum = Hash::from_name(name)
         .filter(|hash| *hash != Hash::Sha1)
         .and_then(|hash| hash.digest(&input))

@@ -65,7 +65,8 @@ pub(super) fn verify(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response
         .map(|item| {
             let (valid, error) = match verify_one(item) {
                 Ok(valid) => (Some(valid), None),
-                Err(e) => (None, Some(message(e))),
+                // Clients match on it where there is a signature, as they do on its error.
+                Err(e) => (by_signature.then_some(false), Some(message(e))),
             };
             VerifiedItem { valid, error, reference: item.reference() }
         })

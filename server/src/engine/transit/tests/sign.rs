@@ -158,7 +158,7 @@ fn batches_of_signatures_answer_every_item() {
         verified["batch_results"],
         json!([
             {"valid": true, "reference": "q"},
-            {"error": "invalid signature: no prefix", "reference": ""},
+            {"valid": false, "error": "invalid signature: no prefix", "reference": ""},
             {"valid": false, "reference": ""},
         ])
     );
