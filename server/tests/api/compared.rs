@@ -51,6 +51,29 @@ fn tokens_have_plain_names_whatever_their_role_has_and_are_renewed() {
 }
 
 #[test]
+fn secrets_say_which_version_is_the_oldest_as_soon_as_all_places_are_taken() {
+    let server = TestServer::dev();
+    server.root("POST", "secret/metadata/v", r#"{"max_versions":2}"#, 204);
+    for oldest in [0, 1, 2, 3] {
+        server.root("POST", "secret/data/v", r#"{"data":{"a":1}}"#, 200);
+        let shown = server.root("GET", "secret/metadata/v", "", 200);
+        assert_eq!(shown["data"]["oldest_version"], oldest);
+    }
+    for bad in [-2, 4_294_967_296_i64] {
+        let body = json!({ "max_versions": bad }).to_string();
+        let patch = "X-Vault-Token: root\r\nContent-Type: application/merge-patch+json\r\n";
+        let answer = server.raw("PATCH", "/v1/secret/metadata/v", patch, body.as_bytes());
+        assert_eq!(answer.status, 400, "{}", answer.body);
+    }
+    assert_eq!(server.root("GET", "secret/metadata/v", "", 200)["data"]["max_versions"], 2);
+    for path in ["secret/data", "secret/metadata"] {
+        let answer = server.root("DELETE", path, "", 404);
+        let warning = "Non-listing operations on the root of a K/V v2 mount are not supported.";
+        assert_eq!(answer["warnings"], json!([warning]));
+    }
+}
+
+#[test]
 fn tools_hash_nothing_and_take_what_the_path_says() {
     let server = TestServer::dev();
     server.root("POST", "sys/mounts/transit", r#"{"type":"transit"}"#, 204);

@@ -40,7 +40,7 @@ pub(super) struct Meta {
     pub(super) updated: Stamp,
     /// Number of the latest version; 0 before the first.
     pub(super) current: u64,
-    /// Number of the oldest version kept; 0 until one was pruned.
+    /// Number of the oldest version kept; 0 until there are as many as are kept.
     pub(super) oldest: u64,
     /// 0: as the mount says.
     pub(super) max_versions: u64,
@@ -97,9 +97,7 @@ impl Meta {
         };
         let pruned: Vec<u64> = self.versions.range(..=last_pruned).map(|(n, _)| *n).collect();
         self.versions.retain(|n, _| *n > last_pruned);
-        if last_pruned > 0 {
-            self.oldest = self.oldest.max(last_pruned + 1);
-        }
+        self.oldest = self.oldest.max(last_pruned + 1);
         pruned
     }
 

@@ -184,6 +184,10 @@ pub(super) fn patch(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
     let fields = Fields::of(call)?;
     let mut meta = load_meta(view, path)?.ok_or_else(ApiError::not_found)?;
     check_cas(&mut meta, &fields, view)?;
+    // A patch does not take -1 for no limit, as other writes do.
+    if fields.integer("max_versions")?.is_some_and(|n| u32::try_from(n).is_err()) {
+        return Err(invalid("max_versions", "an integer that is not negative"));
+    }
     set_limits(&mut meta, &fields)?;
     if fields.is_null("max_versions") {
         meta.max_versions = 0;
@@ -217,6 +221,9 @@ pub(super) fn patch(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response>
 /// DELETE: the secret with all its versions.
 pub(super) fn delete(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let path = call.param("path");
+    if path.is_empty() && !call.path.ends_with('/') {
+        return no_root(call);
+    }
     let Some(meta) = load_meta(view, path)? else { return Ok(Response::empty()) };
     for (number, version) in &meta.versions {
         if !version.destroyed {

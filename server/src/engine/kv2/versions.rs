@@ -3,7 +3,7 @@
 use super::super::fields::{Fields, writable};
 use super::super::stamp::Stamp;
 use super::meta::Version;
-use super::{load_meta, store_meta, version_key};
+use super::{load_meta, no_root, store_meta, version_key};
 use crate::barrier::View;
 use crate::logical::{ApiError, ApiResult, Call, Response};
 
@@ -13,6 +13,9 @@ const NO_VERSION: &str = "No version number provided";
 /// DELETE `data/:path`: the current version.
 pub(super) fn delete_latest(call: &Call<'_>, view: &mut View<'_>) -> ApiResult<Response> {
     let path = call.param("path");
+    if path.is_empty() && !call.path.ends_with('/') {
+        return no_root(call);
+    }
     let now = Stamp::from(call.now);
     let Some(mut meta) = load_meta(view, path)? else { return Ok(Response::empty()) };
     let current = meta.current;
