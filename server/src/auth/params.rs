@@ -133,7 +133,8 @@ impl TokenFields {
         self.apply(params)?;
         match kind.as_ref().map(|kind| kind.0.as_str()) {
             None => return Ok(()),
-            Some("") => return Err(no_kind("")),
+            // A role of tokens says what it means: there is no method that could have a default.
+            Some(word @ ("" | "default")) => return Err(no_kind(word)),
             Some(word @ ("default-service" | "default-batch")) => word.clone_into(&mut params.kind),
             Some(word) => params.kind = token_type(word)?,
         }

@@ -63,7 +63,7 @@ pub fn create_defaults(session: &mut Session) -> Result<(), ViewError> {
         "system endpoints used for control, policy and debugging",
     );
     system.seal_wrap = true;
-    system.config.passthrough_request_headers = vec!["Authorization".to_owned()];
+    system.config.passthrough_request_headers = vec!["Accept".to_owned()];
     let entries = vec![cubbyhole, identity, system];
     session.view(CORE).put_json(MOUNTS_KEY, &Table { entries })?;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::barrier::{Session, ViewError};
 use crate::handler::{CoreCall, CoreRoute};
 use crate::keyspace::CORE;
-use crate::logical::{ApiError, ApiResult, Field, Flag, Method, Operation, Response, Words};
+use crate::logical::{ApiError, ApiResult, Field, Flag, Method, Operation, Response, Texts, Words};
 
 const CORS_KEY: &str = "cors";
 const HEADERS_KEY: &str = "ui-headers";
@@ -177,7 +177,8 @@ fn read_header(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct HeaderBody {
-    values: Words,
+    /// Values have commas of their own.
+    values: Texts,
 }
 
 fn write_header(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {

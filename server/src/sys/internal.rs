@@ -56,6 +56,11 @@ fn resultant_acl(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Respon
     }
     let (mut exact, mut glob) = (Map::new(), Map::new());
     for (pattern, capabilities) in policy::patterns(session, caller, core.call.now)? {
+        // The answer has no place for what leaves a segment open: who reads it takes paths as they
+        // stand.
+        if pattern.split('/').any(|segment| segment == "+") {
+            continue;
+        }
         let shown = json!({ "capabilities": capabilities.names() });
         // What is not an exact path stands without its `*` among the prefixes.
         match pattern.strip_suffix('*') {

@@ -217,10 +217,7 @@ fn revoke_prefix(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Respon
 fn only_irrevocable(core: &CoreCall<'_>) -> ApiResult<()> {
     match core.call.query("type") {
         Some("irrevocable") => Ok(()),
-        None | Some("") => Err(ApiError::not_found()),
-        Some(other) => {
-            Err(ApiError::bad_request(format!("invalid lease type {other:?}: try \"irrevocable\"")))
-        }
+        _ => Err(ApiError::not_found()),
     }
 }
 
@@ -235,5 +232,12 @@ fn count(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> {
 
 fn irrevocable(core: &CoreCall<'_>, _session: &mut Session) -> ApiResult<Response> {
     only_irrevocable(core)?;
+    let limit = core.call.query("limit").unwrap_or("");
+    if !["", "none"].contains(&limit) && limit.parse::<i64>().is_err() {
+        return Err(ApiError::listed(
+            400,
+            "invalid 'limit' provided: neither a number nor \"none\"",
+        ));
+    }
     Response::data(&json!({ "lease_count": 0, "leases": [] }))
 }

@@ -96,6 +96,11 @@ pub(super) fn choose_times(
         return Ok(times);
     }
     let max = call.mount.max_lease_ttl;
+    if root && times.ttl == 0 && times.period == 0 {
+        // It would live for ever: nothing that was to be expected is cut.
+        times.ttl = times.explicit_max_ttl.min(max);
+        return Ok(times);
+    }
     if times.period > 0 {
         times.ttl = times.period;
     } else if times.ttl == 0 {

@@ -103,7 +103,7 @@ fn read_auth(core: &CoreCall<'_>, session: &mut Session) -> ApiResult<Response> 
 }
 
 fn read_place(place: &Place<'_>, session: &mut Session, missing: &str) -> ApiResult<Response> {
-    let found = place.find(session)?;
+    let found = place.find_shown(session)?;
     match (found, place.tune) {
         (Some(entry), true) => flat(&tuning(&entry, session.lease_times())),
         (Some(entry), false) => flat(&show(&entry)),

@@ -55,6 +55,19 @@ impl Place<'_> {
         self.keys == AUTH
     }
 
+    /// What a read shows: of the secrets engines the one that the path is in, and the auth methods
+    /// are below `auth/` here.
+    pub(super) fn find_shown(&self, session: &mut Session) -> ApiResult<Option<MountEntry>> {
+        if let Some(found) = self.find(session)? {
+            return Ok(Some(found));
+        }
+        if self.is_auth() {
+            return Ok(None);
+        }
+        let found = mount::route(session, mount::Scope::Here, &self.path)?;
+        Ok(found.map(|(mount, _)| mount.entry.clone()))
+    }
+
     pub(super) fn find(&self, session: &mut Session) -> ApiResult<Option<MountEntry>> {
         for key in self.keys {
             let found = mount::entries(session, key)?.into_iter().find(|e| e.path == self.path);

@@ -52,6 +52,9 @@ pub(super) fn tuning(entry: &MountEntry, times: LeaseTimes) -> Value {
     data["default_lease_ttl"] = or(entry.config.default_lease_ttl, times.default).into();
     data["max_lease_ttl"] = or(entry.config.max_lease_ttl, times.max).into();
     data["description"] = entry.description.clone().into();
+    if entry.external_entropy_access {
+        data["external_entropy_access"] = true.into();
+    }
     if let Some(options) = entry.options.as_ref().filter(|o| !o.is_empty()) {
         data["options"] = json!(options);
     }

@@ -59,6 +59,8 @@ fn show(
     let inherited = issue::inherited(session, &found.entry)?;
     if !inherited.is_empty() {
         data["identity_policies"] = json!(inherited);
+        // There are no namespaces that could give more.
+        data["external_namespace_policies"] = json!({});
     }
     Response::data(&data)
 }
