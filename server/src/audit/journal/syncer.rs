@@ -141,3 +141,31 @@ impl Syncer {
 fn gone() -> io::Error {
     io::Error::other("the thread that syncs the audit file is gone")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// Sent 16 MiB at a time, the file kept the journal's writes waiting for 30 ms and more.
+    #[test]
+    fn what_was_appended_is_sent_on_its_way_piece_by_piece() {
+        let (orders, ordered) = channel();
+        let (_, done) = channel();
+        let mut syncer = Syncer { orders, done, under_way: false, last: Instant::now(), behind: 0 };
+        let mut file = tempfile::tempfile().unwrap();
+        let line = vec![b'x'; 100 << 10];
+        let mut sent = Vec::new();
+        for _ in 0..6 {
+            file.write_all(&line).unwrap();
+            syncer.appended(&file, line.len() as u64).unwrap();
+            sent.extend(ordered.try_iter().map(|(_, order)| match order {
+                Order::Start(from, bytes) => (from, from + bytes.get()),
+                Order::Sync(_) => panic!("no sync was due"),
+            }));
+        }
+        let piece = 3 * line.len() as u64;
+        assert_eq!(sent, [(0, piece), (piece, 2 * piece)]);
+    }
+}
