@@ -88,7 +88,7 @@ impl Keyspace {
         let mut names: Vec<Edit<'c>> = Vec::new();
         for (change, touch) in applied.iter().zip(changes.values()) {
             if let Some((_, old)) = &change.before {
-                live.sub(old);
+                live.sub(old)?;
             }
             if let Some((_, new)) = &change.put {
                 live.add(new);
@@ -107,7 +107,7 @@ impl Keyspace {
     pub(crate) fn uncount(&self, pool: &Pool, live: &mut LiveBytes) -> Result<(), PageError> {
         for page in self.trie.pages() {
             for leaf in pool.load(page.handle)?.iter() {
-                live.sub(&leaf.value);
+                live.sub(&leaf.value)?;
             }
         }
         Ok(())

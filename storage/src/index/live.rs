@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Slot;
+use crate::pages::PageError;
 
 /// What a record of an update takes beside its key and value, about.
 const RECORD_OVERHEAD: u64 = 8;
@@ -23,13 +24,19 @@ impl LiveBytes {
         *self.by_segment.entry(self.segment(slot)).or_default() += weight(slot);
     }
 
-    pub(crate) fn sub(&mut self, slot: &Slot) {
-        let live = self.by_segment.get_mut(&self.segment(slot));
-        assert!(live.is_some(), "a live value was counted in its segment");
-        if let Some(live) = live {
-            assert!(*live >= weight(slot), "live bytes of a segment below zero");
-            *live -= weight(slot);
-        }
+    /// Fails where less was counted, as it was read from a map whose checksum holds all the same.
+    pub(crate) fn sub(&mut self, slot: &Slot) -> Result<(), PageError> {
+        let segment = self.segment(slot);
+        let counted = self.by_segment.get_mut(&segment);
+        let Some((left, live)) =
+            counted.and_then(|live| Some((live.checked_sub(weight(slot))?, live)))
+        else {
+            let file = "page map".to_owned();
+            let why = "a live value was not counted in its log segment";
+            return Err(PageError::Damaged { file, why });
+        };
+        *live = left;
+        Ok(())
     }
 
     /// Where the record lies: an empty value may come right behind its segment.
@@ -73,4 +80,25 @@ impl LiveBytes {
 
 fn weight(slot: &Slot) -> u64 {
     u64::from(slot.len) + u64::from(slot.key_len) + RECORD_OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_wal::Lsn;
+
+    use super::*;
+
+    // The counts come from a map: a wrong one is damage like any other.
+    #[test]
+    fn what_was_not_counted_cannot_be_taken_away() {
+        let slot = Slot::written(Lsn(1000), 10, 2);
+        let bytes = weight(&slot);
+        for (segment, counted, left) in
+            [(0, bytes, Some(0)), (0, bytes + 1, Some(1)), (0, bytes - 1, None), (1, bytes, None)]
+        {
+            let mut live = LiveBytes::of(65536, [(segment, counted)]);
+            let taken = live.sub(&slot);
+            assert_eq!(taken.ok().map(|()| live.total()), left);
+        }
+    }
 }
