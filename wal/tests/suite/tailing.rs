@@ -89,3 +89,21 @@ fn a_recycled_segment_never_shows_another_ones_bytes() {
     let (good, gone) = totals.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     assert_eq!(good + gone, sent, "every read gave the record or said that it is gone");
 }
+
+// A value lies within one segment: what goes over an end, or into a header, was never one.
+#[test]
+fn bytes_are_read_within_one_segment_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = real_log(&dir, small());
+    for n in 0..2 {
+        append(&mut log, &[record(n, 40_000)]).unwrap();
+    }
+    let (reader, end) = (log.reader(), log.segment_size());
+    assert!(log.durable_lsn().0 > end + 4096);
+    let outside = |at, len| {
+        let read = reader.read_bytes(Lsn(at), &mut vec![0; len]);
+        matches!(read, Err(ReadError::OutOfSegment { .. }))
+    };
+    assert!(!outside(4096, 40_000) && !outside(end + 4096, 40_000));
+    assert!(outside(end - 10, 11) && outside(4095, 1) && outside(end, 1));
+}
