@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use strongroom_wal::disk::Disk as _;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{Log, LogError, LogOptions, OpenHint, Tail};
 
@@ -188,6 +189,43 @@ fn a_full_disk_goes_on_in_a_recycled_segment_and_closes() {
         let (log, report) = Log::open(Arc::new(disk), small(), hint).unwrap();
         assert_eq!((contents(&log), report.tail), (kept, Tail::Clean));
     }
+}
+
+/// A file that was cut off behind its last frame has no room for the seal. Left without one, the next
+/// segment would not be found again.
+#[test]
+fn a_segment_without_room_for_its_seal_is_not_left() {
+    let disk = SimDisk::new(1);
+    let mut log = create(&disk);
+    for n in 0..5 {
+        append(&mut log, &[record(n, 25_000)]).unwrap();
+    }
+    let segments = log.segments();
+    log.recycle(&[0]).unwrap();
+    let (kept, last) = (contents(&log), segments.last().unwrap().no);
+    let end = usize::try_from(log.durable_lsn().0 - last * small().segment_size).unwrap();
+    drop(log);
+    let cut = SimDisk::new(2);
+    for name in disk.list().unwrap() {
+        let mut bytes = disk.contents(&name).unwrap();
+        if name == format!("wal-{last:016x}.log") {
+            bytes.truncate(end);
+        }
+        let file = cut.create(&name).unwrap();
+        file.write_at(0, &bytes).unwrap();
+        file.sync().unwrap();
+    }
+    cut.sync_dir().unwrap();
+    cut.set_capacity(Some(cut.used()));
+    // The recycled segment has its space already.
+    let mut log = reopen(&cut);
+    assert!(matches!(log.begin_frame(50_000), Err(LogError::NoSpace)));
+    drop(log);
+    cut.set_capacity(None);
+    let mut log = reopen(&cut);
+    assert_eq!(contents(&log), kept);
+    append(&mut log, &[record(9, 50_000)]).unwrap();
+    assert_eq!(contents(&reopen(&cut)).len(), kept.len() + 1);
 }
 
 /// Ordinary frames stop in time: what recovery has to write still goes in, over the end of a segment
