@@ -41,7 +41,7 @@ pub struct TokenParams {
     pub explicit_max_ttl: u64,
     /// Each renewal gives this much, without an end.
     pub period: u64,
-    /// As they were given by their new name; see [`plain_names`] for the old one.
+    /// As they were given by their new name; see `plain_names` for the old one.
     pub policies: Vec<String>,
     /// Without the policy `default`.
     pub no_default_policy: bool,
