@@ -10,7 +10,7 @@ use crate::commit::{Active, Committer, Start};
 use crate::error::OpenError;
 use crate::opening::Opening;
 use crate::recovery::{Recovered, Restart};
-use crate::shared::Shared;
+use crate::shared::{Counters, Shared};
 
 /// What it takes.
 pub(crate) struct Recovering {
@@ -48,7 +48,13 @@ impl Recovering {
             losers.undo(&shared.pool, &mut log, &mut state)?;
         }
         let state = Arc::new(state);
-        shared.counters.live_bytes.store(live.total(), Ordering::Relaxed);
+        let counters = &shared.counters;
+        counters.live_bytes.store(live.total(), Ordering::Relaxed);
+        // What was logged before counts: a process that is killed again and again makes a checkpoint
+        // in the end.
+        let since = state.lsn.0.saturating_sub(Counters::get(&counters.checkpoint_lsn));
+        counters.since_checkpoint.store(since, Ordering::Relaxed);
+        logged(since);
         shared.recovered(Arc::clone(&state), catalog);
         opening.recovered(report);
         let active = Active::committed(streamed);

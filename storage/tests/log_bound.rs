@@ -7,10 +7,11 @@ mod support;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use strongroom_aries::Record;
-use strongroom_storage::{Lsn, Options, Snapshot, Store, Txn};
+use strongroom_storage::{Class, Lsn, Options, Snapshot, Store, Txn};
 use strongroom_wal::disk::Disk;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{LogReader, OpenHint, parse_segment_name};
@@ -219,5 +220,36 @@ proptest! {
         check(&restarted, &[&now], "after a crash");
         run.check_not_needed();
         check(&run.store, &[&now], "in the end");
+    }
+}
+
+/// What was logged before the restart did not count: a process that was killed again and again, each
+/// time before it had logged as much as makes a checkpoint due, read a longer log at every start.
+#[test]
+fn many_short_lives_make_a_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { segment_size: 1 << 20, checkpoint_every: 1 << 20, ..options() };
+    let store = Store::open(dir.path(), options).unwrap();
+    let mut txn = store.begin();
+    txn.create_keyspace(keyspace(2), Class::Replicated);
+    txn.commit_blocking().unwrap();
+    store.checkpoint().unwrap();
+    let first = store.stats().checkpoint_lsn;
+    drop(store);
+    let mut lives = 0;
+    let store = loop {
+        let store = Store::open(dir.path(), options).unwrap();
+        let mut txn = store.begin();
+        txn.put(keyspace(2), b"key", vec![lives; 300_000]);
+        txn.commit_blocking().unwrap();
+        lives += 1;
+        if lives == 4 {
+            break store;
+        }
+    };
+    let began = Instant::now();
+    while store.stats().checkpoint_lsn == first {
+        assert!(began.elapsed() < Duration::from_mins(1), "{:?}", store.stats());
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
