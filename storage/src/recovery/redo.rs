@@ -198,10 +198,6 @@ impl Redo {
         let malformed = || OpenError::Record { at: lsn, cause: RecordError::Malformed };
         let class = Class::from_byte(class).ok_or_else(malformed)?;
         self.apply()?;
-        // A number is used once in the life of a log, and a name by one keyspace at a time.
-        if self.loaded.catalog.contains_key(&handle) || self.state().keyspaces.contains_key(&id) {
-            return Err(malformed());
-        }
         self.loaded.catalog.insert(handle, (id, class));
         self.state().keyspaces.insert(id, Arc::new(Keyspace::new(handle, class, lsn)));
         Ok(())
