@@ -6,8 +6,7 @@ use strongroom_merkle::leaf_digest;
 use strongroom_wal::{LogReader, Lsn};
 
 use crate::error::ReadError;
-use crate::id::KeyspaceId;
-use crate::id::VALUE_MAX;
+use crate::id::{KeyspaceId, VALUE_MAX};
 use crate::index::{Indexed, Slot, State};
 use crate::pages::{PageError, Pool};
 use crate::snapshot::KeyValue;

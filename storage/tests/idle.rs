@@ -98,7 +98,8 @@ fn a_store_that_is_left_alone_gets_small() {
     check(&Store::open(dir.path(), options).unwrap(), &[&model], "reopened");
 }
 
-/// Each of its threads says so. What was free in the process stayed its own, and so did 30 MB of memory for large frames.
+/// Each of its threads says so. What was free in the process stayed its own, and so did 30 MB of memory for
+/// large frames.
 #[test]
 fn a_store_says_once_that_it_is_at_rest() {
     static RESTED: AtomicUsize = AtomicUsize::new(0);
