@@ -198,9 +198,22 @@ impl Redo {
         let malformed = || OpenError::Record { at: lsn, cause: RecordError::Malformed };
         let class = Class::from_byte(class).ok_or_else(malformed)?;
         self.apply()?;
+        if self.is_taken(handle, id, class) {
+            return Err(malformed());
+        }
         self.loaded.catalog.insert(handle, (id, class));
         self.state().keyspaces.insert(id, Arc::new(Keyspace::new(handle, class, lsn)));
         Ok(())
+    }
+
+    /// Whether a keyspace cannot be made: a name is that of one keyspace at a time, and a number is
+    /// used once in the life of a log. The checkpoint's map may know the number already: it lists what was
+    /// made while it was written, too.
+    fn is_taken(&self, handle: u32, id: KeyspaceId, class: Class) -> bool {
+        let Loaded { state, catalog, .. } = &self.loaded;
+        catalog.get(&handle).is_some_and(|known| *known != (id, class))
+            || state.keyspaces.contains_key(&id)
+            || state.keyspaces.values().any(|k| k.handle == handle)
     }
 
     /// The committed entry as it stands, with what is gathered.
