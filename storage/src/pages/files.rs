@@ -26,9 +26,10 @@ pub(crate) fn segment_name(segment: u64) -> String {
     format!("{PREFIX}{segment:016x}")
 }
 
-/// Number of the page segment that a file name stands for.
+/// Number of the page segment that a file name stands for; none has the last number, as none could follow.
 pub(crate) fn segment_of(name: &str) -> Option<u64> {
-    u64::from_str_radix(name.strip_prefix(PREFIX)?, 16).ok()
+    let no = u64::from_str_radix(name.strip_prefix(PREFIX)?, 16).ok()?;
+    (no < u64::MAX && name == segment_name(no)).then_some(no)
 }
 
 /// A page segment.
@@ -268,5 +269,33 @@ impl PageFiles {
         state.segments.values().fold((0, 0), |(len, live), s| {
             (len + s.len.load(Ordering::Relaxed), live + s.live.load(Ordering::Relaxed))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use strongroom_wal::disk::sim::SimDisk;
+
+    use super::*;
+
+    /// What is not ours was removed with what is dead, and a number after the last one was not there.
+    #[test]
+    fn only_what_is_named_as_segments_are_is_one() {
+        let disk = SimDisk::new(1);
+        let beyond = segment_name(u64::MAX);
+        let others = ["pages-1", "pages-+000000000000001", "pages-00000000000000AB", &beyond];
+        let ours = [segment_name(3), segment_name(0xab)];
+        for name in others.into_iter().chain(ours.iter().map(String::as_str)) {
+            disk.create(name).unwrap();
+        }
+        let files = PageFiles::new(Arc::new(disk.clone())).unwrap();
+        let placed = files.append(&[b"12345678image".to_vec()]).unwrap();
+        assert_eq!(placed[0].segment.no, 0xac);
+        files.remove_dead().unwrap();
+        let left = BTreeSet::from_iter(disk.list().unwrap());
+        let kept = others.map(str::to_owned).into_iter().chain([segment_name(0xac)]);
+        assert_eq!(left, kept.collect());
     }
 }
