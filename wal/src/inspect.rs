@@ -113,6 +113,25 @@ impl Inspector {
         Ok(Self { folder, format })
     }
 
+    /// As [`open`](Self::open), for who knows which log it is to be: no header has to say so, and a segment
+    /// of another log is told as one wherever it lies.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_known(
+        disk: Arc<dyn Disk>,
+        log_id: [u8; 16],
+        segment_bytes: u64,
+    ) -> Result<Self, LogError> {
+        let folder = Folder::list(disk)?;
+        let format = match Geometry::new(segment_bytes) {
+            Some(_) if folder.segments.is_empty() => return Err(LogError::NotFound),
+            Some(geometry) => Format::new(geometry, log_id),
+            None => learn_format(&folder)?,
+        };
+        Ok(Self { folder, format })
+    }
+
     /// The id of the log.
     pub fn log_id(&self) -> [u8; 16] {
         self.format.log_id

@@ -6,7 +6,7 @@ use crate::support::{ID, append, create, record};
 use strongroom_wal::disk::Disk as _;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::inspect::{FINDINGS_MAX, FindingKind, Inspector, Passed, Summary};
-use strongroom_wal::{Lsn, OpenHint};
+use strongroom_wal::{Log, LogError, LogOptions, Lsn, OpenHint};
 
 const SEGMENT: u64 = 64 * 1024;
 /// Bytes of a frame whose record has 30,000 of them.
@@ -101,6 +101,37 @@ fn a_hole_is_damage_from_where_the_log_is_needed() {
         assert_eq!(kind.is_damage(), kind == FindingKind::Missing);
         assert_eq!((summary.end, passed), (end, [3, 5]));
     }
+}
+
+// What tells of a log is in its first sound header, unless that is of another one or is none.
+#[test]
+fn who_knows_the_log_sees_it_though_its_first_header_is_lost_or_a_strangers() {
+    let (disk, end) = four_segments();
+    let (sound, _) = look(&disk, None, Lsn::ZERO);
+    let lost = disk.clone_image();
+    (0..4).for_each(|segment| lost.flip(&name(segment), 20, 1));
+    assert!(Inspector::open(Arc::new(lost.clone())).is_err());
+    let mixed = disk.clone_image();
+    mixed.remove(&name(0)).unwrap();
+    let other = SimDisk::new(2);
+    let options = LogOptions { segment_size: SEGMENT, ..LogOptions::default() };
+    Log::create(Arc::new(other.clone()), options, *b"another log here").unwrap();
+    let file = mixed.create(&name(0)).unwrap();
+    file.write_at(0, &other.contents(&name(0)).unwrap()).unwrap();
+    for (disk, kind, breaks, frames) in
+        [(lost, FindingKind::Rotten, 4, 7), (mixed, FindingKind::Foreign, 1, 5)]
+    {
+        let inspector = Inspector::open_known(Arc::new(disk), ID, SEGMENT).unwrap();
+        let hint = OpenHint { known_durable: end, ..OpenHint::default() };
+        let summary = inspector.look(hint, &mut |_| {}).unwrap();
+        let kinds: Vec<_> = summary.findings.iter().map(|finding| finding.kind).collect();
+        assert_eq!((kinds, summary.end, summary.frames), (vec![kind; breaks], sound.end, frames));
+    }
+    let empty = Inspector::open_known(Arc::new(SimDisk::new(3)), ID, SEGMENT);
+    assert!(matches!(empty, Err(LogError::NotFound)));
+    // Of a size that there cannot be nothing is known.
+    let inspector = Inspector::open_known(Arc::new(disk), [7; 16], 5).unwrap();
+    assert_eq!((inspector.log_id(), inspector.segment_size()), (ID, SEGMENT));
 }
 
 #[test]
