@@ -93,6 +93,8 @@ fn a_store_that_is_left_alone_gets_small() {
     wait_until(&store, "the log stays large", |store| store.stats().log_segments <= 3);
     let stats = store.stats();
     assert!(stats.relocated_bytes > 0 && stats.recycled_segments > 20, "{stats:?}");
+    let (worked, rested) = (stats.background_worked, stats.background_rested);
+    assert!(worked > Duration::ZERO && rested > Duration::ZERO, "{stats:?}");
     check(&store, &[&model], "left alone");
     drop(store);
     check(&Store::open(dir.path(), options).unwrap(), &[&model], "reopened");
