@@ -227,7 +227,12 @@ fn take_tells<'a>(tells: &mut &'a [(u32, Tell)], index: u32) -> &'a [(u32, Tell)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
     use crate::pages::MemPages;
+    use crate::reconcile::MAX_WIDTH_BITS;
+    use crate::reconcile::wire::{Ask, Request};
+    use crate::trie::{Change, Trie};
+    use crate::view::View;
     use std::collections::BTreeMap;
 
     // What a hostile peer makes up must not fill the memory.
@@ -237,6 +242,45 @@ mod tests {
         assert_eq!(initiator.note(MAX_DIFFERENCES - 1), Ok(()));
         assert_eq!(initiator.note(1), Ok(()));
         assert_eq!(initiator.note(1), Err(ReconcileError::TooManyDifferences));
+    }
+
+    // As much as goes into each answer is said to differ, whatever is asked: what is asked next has to
+    // be about that, and not about what comes after it, or the questions would pile up.
+    #[test]
+    fn questions_of_a_hostile_peer_do_not_pile_up() {
+        const ID: KeyspaceId = [5; 16];
+        let keys: Vec<[u8; 2]> = (0..40_000u16).map(u16::to_le_bytes).collect();
+        let leaf = Some((Digest([1; 32]), ()));
+        let mut changes: Vec<_> = keys.iter().map(|key| Change::new(key, leaf)).collect();
+        let mut view = View::new(Trie::new(), MemPages::new());
+        view.trie.apply(&view.pages, &mut changes).unwrap();
+        let mut initiator = Initiator::new([(ID, view)].into());
+        // Three of the widest fill an answer.
+        let digests = vec![1; 1 << MAX_WIDTH_BITS];
+        for _ in 0..7 {
+            let request = Request::decode(&initiator.next_request().unwrap()).unwrap();
+            let mut response = Response::default();
+            for (no, ask) in (0..).zip(&request.asks) {
+                let tell = match ask {
+                    Ask::Census { .. } => None,
+                    Ask::List { fingerprints, .. } => {
+                        Some(Tell::Exact { keys: vec![], absent: vec![false; fingerprints.len()] })
+                    }
+                    Ask::Probe { first, .. } => {
+                        let width = MAX_WIDTH_BITS;
+                        response.tells.extend((*first..first + 3).map(|bucket| {
+                            (no, Tell::Refine { bucket, width, digests: digests.clone() })
+                        }));
+                        response.resume = Some(Resume::Probe(first + 3));
+                        break;
+                    }
+                };
+                response.tells.extend(tell.map(|tell| (no, tell)));
+                response.answered += 1;
+            }
+            initiator.on_response(&response.encode()).unwrap();
+            assert!(initiator.queue.len() <= 4 * digests.len(), "{}", initiator.queue.len());
+        }
     }
 
     // Whoever names other keyspaces than were asked for would have them created here.
