@@ -63,7 +63,7 @@ pub use changes::{Change, ChangeOp, ChangeReader};
 pub use error::{ChangesError, CheckpointError, CommitError, OpenError, ReadError};
 pub use id::{Class, Committed, Entry, KEY_MAX, KeyspaceId, Published, VALUE_MAX, Version};
 pub use index::Slot;
-pub use look::{Look, log_hint, look, look_at};
+pub use look::{Look, StoreLog, look, look_at, store_log};
 pub use options::Options;
 pub use pages::{Cell, PageError};
 pub use recovery::RecoveryReport;

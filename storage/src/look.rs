@@ -7,7 +7,7 @@ use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::{LogReader, OpenHint};
 
 use crate::error::OpenError;
-use crate::folder::{LOCK, take_lock};
+use crate::folder::{LOCK, check_restored, take_lock};
 use crate::master::{self, Master};
 use crate::pages::{PageFiles, Pool};
 use crate::recovery::{Loaded, RecoveryReport, Restart};
@@ -24,6 +24,17 @@ pub struct Look {
     pub losers: u64,
 }
 
+/// What a store knows of its log.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreLog {
+    /// The log's id.
+    pub id: [u8; 16],
+    /// Bytes of a segment.
+    pub segment_size: u64,
+    /// Where recovery starts, and how far the log was durable at the last checkpoint.
+    pub hint: OpenHint,
+}
+
 /// Recovers the store in a folder without changing it. The roots that the log promises are checked
 /// on the way. The server has to be stopped: its log is read as it lies there.
 ///
@@ -34,15 +45,18 @@ pub fn look(dir: &Path) -> Result<Look, OpenError> {
     look_at(&(Arc::new(disk) as Arc<dyn Disk>))
 }
 
-/// What the store in a folder knows of its log: where recovery starts, and how far the log was
-/// durable at the last checkpoint; `None` when there is no store. Takes no lock, so it may be asked
-/// beside a live server.
+/// What the store in a folder knows of its log; `None` when there is no store. Takes no lock, so it may be
+/// asked beside a live server.
 ///
 /// # Errors
 /// See [`OpenError`].
-pub fn log_hint(disk: &Arc<dyn Disk>) -> Result<Option<OpenHint>, OpenError> {
-    let hint = |m: Master| OpenHint { scan_from: m.checkpoint, known_durable: m.durable };
-    Ok(master::read(disk)?.map(hint))
+pub fn store_log(disk: &Arc<dyn Disk>) -> Result<Option<StoreLog>, OpenError> {
+    let known = |m: Master| StoreLog {
+        id: m.log_id,
+        segment_size: m.segment_size,
+        hint: OpenHint { scan_from: m.checkpoint, known_durable: m.durable },
+    };
+    Ok(master::read(disk)?.map(known))
 }
 
 /// As [`look`], on a disk.
@@ -53,6 +67,7 @@ pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
     let names = disk.list().map_err(OpenError::io("list the folder"))?;
     // A lock file is there when a server ever ran; taking the lock changes nothing.
     let _lock = if names.iter().any(|name| name == LOCK) { Some(take_lock(disk)?) } else { None };
+    check_restored(disk)?;
     let master = master::read(disk)?.ok_or_else(|| OpenError::Damaged {
         file: "MASTER".to_owned(),
         why: "there is none: the folder holds no store",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use strongroom_storage::{
-    Class, OpenError, RestoreError, Store, VerifyError, restore, restore_on, verify_backup,
+    Class, OpenError, RestoreError, Store, VerifyError, look_at, restore, restore_on, verify_backup,
 };
 use strongroom_wal::disk::Disk;
 use strongroom_wal::disk::sim::SimDisk;
@@ -161,7 +161,12 @@ fn a_crash_at_any_call_of_a_restore() {
         let outcome = restore(&disk);
         let image = disk.crash_with(at ^ 0x5555);
         let again = image.clone_image();
-        match open(&image) {
+        // A look found nothing wrong with half a store once.
+        let look = look_at(&dyn_disk(&image));
+        let opened = open(&image);
+        let restoring = matches!(opened, Err(OpenError::Restoring));
+        assert_eq!(matches!(look, Err(OpenError::Restoring)), restoring, "call {at}");
+        match opened {
             Ok(store) => {
                 // Not yet begun, or complete.
                 let which = check(&store, &[&Model::new(), &model], &format!("call {at}"));

@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
+use strongroom_aries::{Record, RootMark};
 use strongroom_storage::{Class, KeyspaceId, Options, Store};
+use strongroom_wal::disk::{Disk, SysDisk};
+use strongroom_wal::{Log, LogOptions, OpenHint};
 
 const MOUNT: KeyspaceId = KeyspaceId([7; 16]);
 const LOCAL: KeyspaceId = KeyspaceId([8; 16]);
@@ -156,6 +160,89 @@ fn a_flipped_byte_of_a_page_is_damage() {
     assert!(table.starts_with("DAMAGED"), "{table}");
 }
 
+/// The first such page was told, and nothing of what else was wrong.
+#[test]
+fn behind_a_damaged_page_all_else_is_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    store.close().unwrap();
+    drop(store);
+    let (path, mut pages) = files(dir.path())
+        .into_iter()
+        .rfind(|(path, _)| path.to_string_lossy().contains("pages-"))
+        .unwrap();
+    let places = |bytes: &[u8], what: &[u8]| -> Vec<usize> {
+        let windows = bytes.windows(what.len()).enumerate();
+        windows.filter(|(_, window)| *window == what).map(|(at, _)| at).collect()
+    };
+    let images = places(&pages, b"SRPG");
+    assert!(images.len() > 3);
+    for at in &images[..2] {
+        pages[at + 60] ^= 1;
+    }
+    fs::write(path, pages).unwrap();
+    let (_, lost) = json(dir.path());
+    let lost = lost["differences"].as_array().unwrap();
+    let unread = |d: &Value| d["what"].as_str().unwrap().contains("pages-");
+    assert!(!lost.is_empty() && lost.iter().all(unread), "{lost:?}");
+    // One whose page is whole.
+    let victim = (0..59u8).rev().find(|n| {
+        let name = String::from_utf8(key(*n)).unwrap();
+        n % 3 == 0 && lost.iter().all(|d| d["key"] != name)
+    });
+    let victim = victim.unwrap();
+    flip(dir.path(), &value(victim, 2), 9);
+    let (code, report) = json(dir.path());
+    assert_eq!((code, &report["unreadable_pages"]), (1, &2.into()), "{report:#}");
+    assert!(report["damage"].as_str().unwrap().contains("pages-"), "{report:#}");
+    let name = String::from_utf8(key(victim)).unwrap();
+    let differences = report["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), lost.len() + 1, "{report:#}");
+    assert!(differences.iter().any(|d| d["key"] == name && !unread(d)), "{report:#}");
+    let table = String::from_utf8(run(dir.path(), &[]).stdout).unwrap();
+    assert!(table.starts_with("DAMAGED"), "{table}");
+    assert!(table.contains("2 pages") && table.contains(&format!("key {name}\n")), "{table}");
+}
+
+/// Whatever the index and the values agree on, the log has the last word.
+#[test]
+fn a_root_that_the_log_promises_and_nothing_has_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path()));
+    let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(dir.path()).unwrap());
+    let options = LogOptions { segment_size: 1 << 20, ..LogOptions::default() };
+    let (mut log, _) = Log::open(disk, options, OpenHint::default()).unwrap();
+    let end = log.reader().frames(log.oldest()).last().unwrap().unwrap().end();
+    let mut frame = log.begin_frame(100).unwrap();
+    let mut bytes = Vec::new();
+    let mark = RootMark { at: end.0, replicated: [1; 32], all: [1; 32] };
+    Record::RootMark(mark).encode(&mut bytes);
+    frame.push(&bytes).unwrap();
+    log.append(frame).unwrap();
+    log.close().unwrap();
+    let (code, report) = json(dir.path());
+    assert_eq!((code, &report["same"]), (1, &Value::Bool(false)), "{report:#}");
+    let damage = report["damage"].as_str().unwrap();
+    assert!(damage.contains(&end.to_string()) && damage.contains("promised root"), "{damage}");
+}
+
+/// Both were told to be the same, or no store.
+#[test]
+fn half_a_restore_and_a_lost_master_record_are_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).close().unwrap();
+    fs::write(dir.path().join("RESTORING"), "").unwrap();
+    let (code, report) = json(dir.path());
+    assert_eq!((code, &report["same"]), (1, &Value::Bool(false)), "{report:#}");
+    assert!(report["damage"].as_str().unwrap().contains("restore"), "{report:#}");
+    fs::remove_file(dir.path().join("RESTORING")).unwrap();
+    assert_eq!(json(dir.path()).0, 0);
+    fs::remove_file(dir.path().join("MASTER")).unwrap();
+    let (code, report) = json(dir.path());
+    assert_eq!((code, &report["same"]), (1, &Value::Bool(false)), "{report:#}");
+    assert!(report["damage"].as_str().unwrap().contains("MASTER"), "{report:#}");
+}
+
 /// No digest covers the names that lists show, so that they are held against the entries. What is
 /// forged here has every checksum that it needs.
 #[test]
@@ -201,11 +288,13 @@ fn what_cannot_be_read_is_told_from_what_differs() {
     assert!(String::from_utf8(no_store.stderr).unwrap().contains("no store"));
     let missing = run(&dir.path().join("nowhere"), &[]);
     assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8(missing.stderr).unwrap().contains("nowhere"), "which one is told");
 
     let store = filled(dir.path());
     let in_use = run(dir.path(), &[]);
     assert_eq!(in_use.status.code(), Some(2));
-    assert!(String::from_utf8(in_use.stderr).unwrap().contains("in use"));
+    let told = String::from_utf8(in_use.stderr).unwrap();
+    assert!(told.contains("in use") && told.contains("take a backup"), "{told}");
     store.close().unwrap();
 }
 
@@ -234,4 +323,17 @@ fn a_backup_is_whole_or_refused_for_a_reason() {
     fs::write(&path, "something else").unwrap();
     let output = run(&path, &[]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+
+    // One that is unpacked on the way, or comes from elsewhere: it is no file.
+    let piped = |bytes: &[u8]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_merkle-verify"))
+            .arg("/dev/stdin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        child.wait_with_output().unwrap().status.code()
+    };
+    assert_eq!((piped(&bytes), piped(&damaged)), (Some(0), Some(1)));
 }

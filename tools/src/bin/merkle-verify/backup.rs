@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use strongroom_storage::{BackupReport, VerifyError, verify_backup};
+use strongroom_tools::folder;
 
 use crate::progress::Watched;
 use crate::report::{class_word, hex};
@@ -18,16 +19,16 @@ pub(crate) enum Outcome {
     Refused(String),
 }
 
-/// Reads a backup file from one end to the other.
+/// Reads a backup from one end to the other: a file, or what a pipe brings.
 pub(crate) fn check(path: &Path) -> io::Result<Outcome> {
-    let file = File::open(path)?;
+    let file = File::open(path).map_err(folder::at(path))?;
     let len = file.metadata()?.len();
     match verify_backup(&mut Watched::new(BufReader::new(file), len)) {
         Ok(report) => Ok(Outcome::Whole(report)),
-        Err(VerifyError::Io { cause, .. }) => Err(cause),
+        Err(VerifyError::Io { cause, .. }) => Err(folder::at(path)(cause)),
         // Nothing says that it ever was a backup that can be judged here.
         Err(error @ (VerifyError::NotABackup | VerifyError::Version(_))) => {
-            Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+            Err(folder::at(path)(io::Error::new(io::ErrorKind::InvalidData, error.to_string())))
         }
         Err(error) => Ok(Outcome::Refused(error.to_string())),
     }

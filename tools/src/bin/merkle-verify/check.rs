@@ -39,6 +39,7 @@ pub(crate) fn check(look: &Look) -> Report {
         promises_kept: look.recovery.roots_checked,
         unfinished: look.losers,
         differences: found.differences,
+        unreadable_pages: found.unreadable_pages,
         damage: found.damage,
     }
 }
@@ -47,7 +48,9 @@ pub(crate) fn check(look: &Look) -> Report {
 #[derive(Default)]
 struct Found {
     differences: Vec<Difference>,
-    /// The first page that could not be had.
+    /// Pages that could not be had.
+    unreadable_pages: u64,
+    /// The first of them.
     damage: Option<String>,
 }
 
@@ -67,6 +70,7 @@ fn check_keyspace(
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
+                found.unreadable_pages += 1;
                 found.damage.get_or_insert(error.to_string());
                 continue;
             }
@@ -92,9 +96,9 @@ fn check_keyspace(
     }
 }
 
-/// What differs by key hash, with the names that lists have; and names that lists would show and that the
-/// index does not have. The store was not opened unless there are as many names as entries, so that
-/// without one of the latter both are the same.
+/// What differs by key hash, with the names that lists have; names that lists would show and that the
+/// index does not have; and those whose page cannot be had. The store was not opened unless there are as many
+/// names as entries, so that without one of the former both are the same.
 fn named(
     snapshot: &Snapshot,
     id: KeyspaceId,
@@ -112,8 +116,12 @@ fn named(
         after = Some(last.clone());
         for key in names {
             let hash = KeyHash::of(&key);
-            let nowhere = || matches!(index.get(&hash), Ok(None)).then(|| NOWHERE.to_owned());
-            if let Some(what) = differ.remove(&hash).or_else(nowhere) {
+            let not_found = || match index.get(&hash) {
+                Ok(Some(_)) => None,
+                Ok(None) => Some(NOWHERE.to_owned()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(what) = differ.remove(&hash).or_else(not_found) {
                 add(hash, Some(key), what);
             }
         }

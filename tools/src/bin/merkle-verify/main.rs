@@ -23,11 +23,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use strongroom_storage::{OpenError, log_hint, look};
+use strongroom_storage::{OpenError, look, store_log};
 use strongroom_tools::folder;
 use strongroom_tools::format::Format;
-use strongroom_wal::disk::{Disk, SysDisk};
-use strongroom_wal::{LogError, ReadError};
+use strongroom_wal::disk::Disk;
+use strongroom_wal::inspect::{Inspector, Passed};
+use strongroom_wal::{LogError, OpenHint, ReadError};
 
 use report::Report;
 
@@ -36,7 +37,7 @@ use report::Report;
 #[derive(Parser)]
 #[command(name = "merkle-verify", version)]
 struct Args {
-    /// Data folder of a server, store folder, or backup file.
+    /// Data folder of a server, store folder, or backup: a file, or `/dev/stdin`.
     path: PathBuf,
     /// How to show it.
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -52,6 +53,11 @@ enum Failure {
     /// There is a store, but it cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(
+        "the store is in use, and what its server writes next would look like damage: stop it, or take a backup \
+         and check that"
+    )]
+    InUse,
     #[error("there is no store; name a server's data folder, a store folder or a backup file")]
     NoStore,
 }
@@ -89,7 +95,8 @@ enum Outcome {
 }
 
 fn verify(given: &Path) -> Result<Outcome, Failure> {
-    if given.is_file() {
+    // What is not there is told as a folder that is not.
+    if given.exists() && !given.is_dir() {
         return backup::check(given).map(Outcome::Backup).map_err(Failure::Read);
     }
     verify_store(given).map(Outcome::Store)
@@ -97,22 +104,39 @@ fn verify(given: &Path) -> Result<Outcome, Failure> {
 
 fn verify_store(given: &Path) -> Result<Report, Failure> {
     let folder = folder::store_folder(given).map_err(Failure::Read)?;
-    let disk: Arc<dyn Disk> = Arc::new(SysDisk::open_existing(&folder).map_err(Failure::Read)?);
-    // A damaged master record is damage; none is no store.
-    if let Ok(None) = log_hint(&disk) {
-        return Err(Failure::NoStore);
+    let disk = folder::open(&folder).map_err(Failure::Read)?;
+    // A damaged master record is damage, and so is a log without one; no log either is no store.
+    if let Ok(None) = store_log(&disk) {
+        return if holds_records(&disk) {
+            Ok(Report::damaged("MASTER is missing, though there is a log".to_owned()))
+        } else {
+            Err(Failure::NoStore)
+        };
     }
     match look(&folder) {
         Ok(look) => Ok(check::check(&look)),
+        Err(OpenError::InUse) => Err(Failure::InUse),
         Err(error) if is_damage(&error) => Ok(Report::damaged(error.to_string())),
         Err(error) => Err(Failure::Open(error)),
     }
 }
 
+/// Whether there is a log with something in it.
+fn holds_records(disk: &Arc<dyn Disk>) -> bool {
+    let Ok(log) = Inspector::open(Arc::clone(disk)) else { return false };
+    let mut records = 0;
+    let looked = log.look(OpenHint::default(), &mut |passed| {
+        if let Passed::Frame(frame) = passed {
+            records += frame.header.records;
+        }
+    });
+    looked.is_ok() && records > 0
+}
+
 /// Whether the store is there but is not what it was, rather than out of reach.
 fn is_damage(error: &OpenError) -> bool {
     match error {
-        OpenError::InUse | OpenError::Io { .. } | OpenError::LogRead(ReadError::Io { .. }) => false,
+        OpenError::Io { .. } | OpenError::LogRead(ReadError::Io { .. }) => false,
         OpenError::Log(error) => !matches!(error, LogError::Io { .. } | LogError::Newer { .. }),
         _ => true,
     }

@@ -15,7 +15,8 @@ pub(crate) enum Unit {
     Entries,
 }
 
-/// A bar on standard error; nothing at all when that is not a terminal.
+/// A bar on standard error; nothing at all when that is not a terminal, or when nobody knows how much there
+/// is, as of a pipe.
 pub(crate) struct Bar {
     unit: Unit,
     total: u64,
@@ -28,7 +29,7 @@ pub(crate) struct Bar {
 impl Bar {
     pub(crate) fn new(total: u64, unit: Unit) -> Self {
         let started = Instant::now();
-        let drawn = io::stderr().is_terminal().then_some(started);
+        let drawn = (total > 0 && io::stderr().is_terminal()).then_some(started);
         Self { unit, total, done: 0, started, drawn }
     }
 

@@ -19,7 +19,9 @@ pub(crate) struct Report {
     /// Transactions that a restart would take back; their changes are counted in.
     pub(crate) unfinished: u64,
     pub(crate) differences: Vec<Difference>,
-    /// Why nothing could be compared.
+    /// Pages of the index that cannot be had: what they hold was not compared.
+    pub(crate) unreadable_pages: u64,
+    /// Why nothing could be compared, or the first of these pages could not.
     pub(crate) damage: Option<String>,
 }
 
@@ -65,7 +67,10 @@ impl Report {
     pub(crate) fn table(&self, out: &mut impl Write) -> io::Result<()> {
         if let Some(why) = &self.damage {
             writeln!(out, "DAMAGED: {why}")?;
-            return writeln!(out, "restore the store from a backup or a secondary");
+            if self.replicated.is_none() {
+                return writeln!(out, "restore the store from a backup or a secondary");
+            }
+            writeln!(out, "{} pages of the index cannot be read\n", self.unreadable_pages)?;
         }
         writeln!(
             out,
@@ -118,6 +123,7 @@ impl Report {
         let report = json!({
             "same": self.same(),
             "damage": self.damage,
+            "unreadable_pages": self.unreadable_pages,
             "position": self.position.0,
             "keyspaces": keyspaces,
             "replicated_root": self.replicated.as_ref().map(|r| r.indexed.to_string()),

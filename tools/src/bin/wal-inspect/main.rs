@@ -2,7 +2,8 @@
 //!
 //! Read-only: it takes no lock and changes nothing, so it may run beside a live server, and follow
 //! what that writes. Exit code 0: the log is sound. 1: it is damaged, or ends in an unfinished
-//! write. 2: it cannot be read.
+//! write. 2: it cannot be read, or the arguments make no sense. Who reads only the beginning of what
+//! is told gets the code of the whole log all the same.
 
 mod json;
 mod output;
@@ -16,15 +17,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
-use strongroom_storage::log_hint;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
+use strongroom_storage::{StoreLog, store_log};
 use strongroom_tools::folder;
 use strongroom_tools::format::Format;
-use strongroom_wal::disk::{Disk, SysDisk};
+use strongroom_wal::disk::Disk;
 use strongroom_wal::inspect::{FindingKind, Inspector, Passed, Summary};
 use strongroom_wal::{LogError, Lsn, OpenHint};
 
-use output::{Head, Output};
+use output::{Gone, Head, Output, WhileRead};
 use select::{Picked, Selection};
 
 /// Between two looks for what is new.
@@ -54,28 +56,38 @@ struct Args {
 enum Failure {
     /// The log cannot be read.
     Read(LogError),
-    /// Nobody reads what we write.
+    /// The folder holds none.
+    NoLog(PathBuf),
+    /// Nor does this one, though its store needs it.
+    Gone(PathBuf),
+    /// What was found cannot be written.
     Output(io::Error),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let out = BufWriter::new(io::stdout().lock());
+    if let Err(why) = args.selection.check() {
+        Args::command().error(ErrorKind::ValueValidation, why).exit();
+    }
+    let gone = Gone::default();
+    let out = BufWriter::new(WhileRead::new(io::stdout().lock(), &gone));
     let shown = match args.format {
-        Format::Table => show(&args, &mut table::Table::new(out)),
-        Format::Json if args.follow => show(&args, &mut json::Lines::new(out)),
-        Format::Json => show(&args, &mut json::Json::new(out)),
+        Format::Table => show(&args, &gone, &mut table::Table::new(out)),
+        Format::Json if args.follow => show(&args, &gone, &mut json::Lines::new(out)),
+        Format::Json => show(&args, &gone, &mut json::Json::new(out)),
     };
     match shown {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
         Err(Failure::Output(error)) => fail(&format!("cannot write the answer: {error}"), 2),
         // Nothing could be shown because the damage is at the very front.
         Err(Failure::Read(error @ LogError::Rotten { .. })) => fail(&error.to_string(), 1),
         Err(Failure::Read(error)) => fail(&error.to_string(), 2),
+        Err(Failure::NoLog(folder)) => fail(&format!("{}: it holds no log", folder.display()), 2),
+        Err(Failure::Gone(folder)) => {
+            let folder = folder.display();
+            fail(&format!("{folder}: all of the store's log is missing; restore the store"), 1)
+        }
     }
 }
 
@@ -86,12 +98,15 @@ fn fail(message: &str, code: u8) -> ExitCode {
 }
 
 /// Shows the log; whether it is sound.
-fn show(args: &Args, out: &mut dyn Output) -> Result<bool, Failure> {
+fn show(args: &Args, gone: &Gone, out: &mut dyn Output) -> Result<bool, Failure> {
     let opened = open(args)?;
     out.head(&opened.head).map_err(Failure::Output)?;
     let mut summary = pass(args, &opened, None, out)?;
     while args.follow && is_sound_so_far(&summary) {
         out.flush().map_err(Failure::Output)?;
+        if gone.get() {
+            return Ok(true);
+        }
         std::thread::sleep(POLL);
         // Listed anew: there may be new segments.
         summary = pass(args, &open(args)?, Some(summary.end), out)?;
@@ -129,7 +144,9 @@ fn pass(
                 Picked::Frame => out.frame(frame, head.segment_size, None),
                 Picked::Records(records) => out.frame(frame, head.segment_size, Some(&records)),
             },
-            Passed::Finding(finding) if args.follow && is_harmless(finding.kind) => Ok(()),
+            // It would be told again with every look. What was recycled is passed once, and is a gap in
+            // what is followed.
+            Passed::Finding(finding) if args.follow && finding.kind == FindingKind::Torn => Ok(()),
             Passed::Finding(finding) => out.finding(&finding),
             Passed::Segment(_) => Ok(()),
         };
@@ -156,14 +173,23 @@ fn open(args: &Args) -> Result<Opened, Failure> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let disk: Arc<dyn Disk> = Arc::new(SysDisk::open_existing(&folder).map_err(read)?);
+        let disk = folder::open(&folder).map_err(read)?;
         // Before the listing: what the store needs from here on was there when it said so.
-        let hint = hint(&disk);
-        let inspector = Inspector::open(disk).map_err(Failure::Read)?;
+        let known = known(&disk);
+        let opened = match &known {
+            Some(log) => Inspector::open_known(disk, log.id, log.segment_size),
+            None => Inspector::open(disk),
+        };
+        let inspector = opened.map_err(|error| match error {
+            LogError::NotFound if known.is_some() => Failure::Gone(folder.clone()),
+            LogError::NotFound => Failure::NoLog(folder.clone()),
+            error => Failure::Read(error),
+        })?;
         match inspector.segments() {
             Ok(segments) => {
                 let (log_id, segment_size) = (inspector.log_id(), inspector.segment_size());
                 let head = Head { log_id, segment_size, spares: inspector.spares(), segments };
+                let hint = known.map(|log| log.hint).unwrap_or_default();
                 return Ok(Opened { inspector, head, hint });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES_MAX => {}
@@ -172,13 +198,12 @@ fn open(args: &Args) -> Result<Opened, Failure> {
     }
 }
 
-/// What the store says that it needs of the log. A log without its store is shown too.
-fn hint(disk: &Arc<dyn Disk>) -> OpenHint {
-    let hint = log_hint(disk).unwrap_or_else(|error| {
+/// What the store says of its log. A log without its store is shown too.
+fn known(disk: &Arc<dyn Disk>) -> Option<StoreLog> {
+    store_log(disk).unwrap_or_else(|error| {
         let mut err = io::stderr();
         // Without a standard error stream there is nobody to tell.
         let _ = writeln!(err, "wal-inspect: {error}; it is not known what the store needs");
         None
-    });
-    hint.unwrap_or_default()
+    })
 }

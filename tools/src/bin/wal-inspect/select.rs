@@ -35,6 +35,12 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    /// Refuses what nothing can be chosen by.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let Self { from, to, .. } = self;
+        if from < to { Ok(()) } else { Err(format!("nothing is from {from} on and before {to}")) }
+    }
+
     /// What is shown of a frame.
     pub(crate) fn pick(&self, frame: &Frame) -> Picked {
         let range: Range<Lsn> = Lsn(self.from)..Lsn(self.to);
