@@ -7,7 +7,7 @@
 //!
 //! - this module: which segments;
 //! - [`living`]: where the live values of many segments lie, for an idle store;
-//! - [`moves`]: what is live in one, in frames.
+//! - [`mod@moves`]: what is live in one, in frames.
 //!
 //! Cleaning segments of which a share `u` is live costs `u / (1 - u)` bytes written for each byte
 //! freed (M. Rosenblum and J. Ousterhout, "The Design and Implementation of a Log-Structured File

@@ -2,7 +2,7 @@
 //!
 //! - [`cell`]: a page as the trees hold it, in memory, on disk, or both;
 //! - [`pool`]: reads and drops pages, within a bound;
-//! - [`runs`], [`preload`], [`warm`]: many images, or pages, read at once, or behind the opening;
+//! - [`runs`], [`preload`], [`mod@warm`]: many images, or pages, read at once, or behind the opening;
 //! - [`blocks`]: which image each block of an ordered directory has;
 //! - [`files`]: the segments that images are appended to;
 //! - [`codec`], [`map`]: bytes of images, and of the map that a checkpoint ends in.
