@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strongroom_wal::disk::Disk;
-use strongroom_wal::{Log, LogOptions, Lsn, OpenHint};
+use strongroom_wal::{Frame, Log, LogOptions, Lsn, OpenHint};
 
 use crate::error::OpenError;
 use crate::master::{self, Master};
@@ -29,10 +29,15 @@ pub(crate) fn check_restored(disk: &Arc<dyn Disk>) -> Result<(), OpenError> {
     if names.iter().any(|name| name == RESTORING) { Err(OpenError::Restoring) } else { Ok(()) }
 }
 
-pub(crate) fn open_log(disk: &Arc<dyn Disk>, master: &Master) -> Result<Log, OpenError> {
+/// Opens the log; `seen` is shown its frames from the last checkpoint on.
+pub(crate) fn open_log(
+    disk: &Arc<dyn Disk>,
+    master: &Master,
+    seen: &mut dyn FnMut(&Frame),
+) -> Result<Log, OpenError> {
     let options = LogOptions { segment_size: master.segment_size, ..LogOptions::default() };
     let hint = OpenHint { scan_from: master.checkpoint, known_durable: master.durable };
-    let (log, _report) = Log::open(Arc::clone(disk), options, hint)?;
+    let (log, _report) = Log::open_seeing(Arc::clone(disk), options, hint, seen)?;
     if log.id() != master.log_id {
         return Err(OpenError::Damaged {
             file: "MASTER".to_owned(),

@@ -112,6 +112,11 @@ struct State {
 }
 
 impl PageFiles {
+    /// Whether calls to the disk may come in any order.
+    pub(crate) fn in_background(&self) -> bool {
+        self.disk.in_background()
+    }
+
     /// Starts with the segments that lie in the folder; nothing is appended to them.
     pub(crate) fn new(disk: Arc<dyn Disk>) -> io::Result<Self> {
         let highest = disk.list()?.iter().filter_map(|name| segment_of(name)).max();

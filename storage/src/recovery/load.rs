@@ -28,9 +28,12 @@ pub(crate) struct Loaded {
     pub(super) live: LiveBytes,
     /// Large transactions that were committed before the checkpoint.
     pub(super) streamed: Vec<Streamed>,
-    /// The trees as the checkpoint has them: what a record's page is called goes by these.
-    trees: BTreeMap<TreeId, Trie<Handle>>,
+    pub(super) trees: Trees,
 }
+
+/// The trees as the checkpoint has them: what a record's page is called goes by these.
+#[derive(Default)]
+pub(super) struct Trees(BTreeMap<TreeId, Trie<Handle>>);
 
 impl Loaded {
     /// What the last checkpoint's map lists; `None` when no checkpoint was ever made. The log is not
@@ -50,7 +53,7 @@ impl Loaded {
             names: Vec::new(),
             live: LiveBytes::new(segment_size),
             streamed: Vec::new(),
-            trees: BTreeMap::new(),
+            trees: Trees::default(),
         }
     }
 
@@ -112,20 +115,22 @@ impl Loaded {
             file: "page map".to_owned(),
             why: "its pages are no tree",
         })?;
-        self.trees.insert(tree, made.clone());
+        self.trees.0.insert(tree, made.clone());
         Ok(made)
     }
+}
 
-    /// The pages of all trees.
+impl Trees {
+    /// The pages of all of them.
     pub(super) fn cells(&self) -> impl Iterator<Item = &Handle> {
-        self.trees.values().flat_map(|trie| trie.pages().map(|page| page.handle))
+        self.0.values().flat_map(|trie| trie.pages().map(|page| page.handle))
     }
 
     /// The page that holds, or would hold, an entry, and its LSN. An entry in a part of a tree that
     /// had no page gets one that no checkpoint can have written.
     pub(super) fn page_of(&self, keyspace: u32, pending: bool, hash: &KeyHash) -> (PageId, Lsn) {
         let tree = TreeId { keyspace, pending };
-        if let Some(cell) = self.trees.get(&tree).and_then(|trie| trie.page_of(hash)) {
+        if let Some(cell) = self.0.get(&tree).and_then(|trie| trie.page_of(hash)) {
             return (cell.id(), cell.page_lsn());
         }
         let path = u64::from(hash.0[0]) << 56;

@@ -6,10 +6,14 @@
 //!
 //! - [`load`]: the trees of the last checkpoint, from its map; no page is read yet;
 //! - [`tail`]: what the log says of keys since then, so that values can be read at once;
+//! - [`ahead`]: frames, read ahead of redo;
 //! - [`redo`]: history, from the checkpoint's begin record on;
+//! - [`ddl`]: keyspaces that come and go meanwhile;
 //! - [`names`]: the ordered directories;
 //! - [`undo`]: takes back the transactions that had not ended.
 
+mod ahead;
+mod ddl;
 mod load;
 mod names;
 mod redo;
@@ -20,12 +24,15 @@ use std::sync::Arc;
 
 use strongroom_aries::{Analysis, Record};
 use strongroom_merkle::KeyHash;
-use strongroom_wal::{Log, LogReader, Lsn};
+use strongroom_wal::{Frames, Log, LogReader, Lsn};
 
+use self::ahead::Filters;
 pub(crate) use self::load::Loaded;
+use self::load::Trees;
+use self::names::Directories;
 pub(crate) use self::names::Moved;
 use self::redo::{Redo, Redone, unreadable};
-pub(crate) use self::tail::Tail;
+pub(crate) use self::tail::{Tail, TailMaker};
 pub(crate) use self::undo::Losers;
 use crate::error::OpenError;
 use crate::id::Catalog;
@@ -113,19 +120,23 @@ impl Restart {
     pub(crate) fn finish(self, writer: Option<&mut Log>) -> Result<Recovered, OpenError> {
         let Self { pool, log, start, mut loaded, serving } = self;
         let listed = std::mem::take(&mut loaded.names);
-        let (analysed, directories) =
-            rayon::join(|| analyse(&log, start, &loaded), || names::load(&pool, &listed));
-        let (analysed, mut directories) = (analysed?, directories?);
         let complete = serving.is_some();
-        if let Some((tail, moved)) = serving {
-            moved.apply(&mut directories);
-            tail.set_names(Some(directories.clone()));
-        }
+        let names = || -> Result<Directories, OpenError> {
+            let mut directories = names::load(&pool, &listed)?;
+            if let Some((tail, moved)) = serving {
+                moved.apply(&mut directories);
+                tail.set_names(Some(directories.clone()));
+            }
+            Ok(directories)
+        };
+        let trees = std::mem::take(&mut loaded.trees);
+        let (analysed, directories) = rayon::join(|| analyse(&log, start, &trees), names);
+        let (analysed, directories) = (analysed?, directories?);
         let Analysed { outcome, last_mark, streamed } = analysed;
         let streamed = [std::mem::take(&mut loaded.streamed), streamed].concat();
         {
             let wanted =
-                loaded.cells().filter(|cell| outcome.dirty.recovery_lsn(cell.id()).is_some());
+                trees.cells().filter(|cell| outcome.dirty.recovery_lsn(cell.id()).is_some());
             let preload = Preload::new(&pool, wanted);
             let (left, right) = rayon::join(|| preload.work(), || preload.work());
             left.and(right).map_err(unreadable)?;
@@ -134,10 +145,9 @@ impl Restart {
         if let Some(writer) = writer {
             losers.secure(writer, &pool.files)?;
         }
-        let mut redo = Redo::new(&pool, loaded, (outcome, last_mark), !complete);
-        for frame in log.frames(start) {
-            redo.repeat(&frame?, start)?;
-        }
+        let filters = Filters { trees, dirty: outcome.dirty };
+        let mut redo = Redo::new(&pool, loaded, (&filters, last_mark), !complete);
+        repeat(&mut redo, log.frames(start), &filters, start)?;
         let Redone { state, catalog, live, mut report } = redo.finish(directories)?;
         report.undone = losers.count();
         Ok(Recovered { state, catalog, live, losers, streamed, report })
@@ -149,6 +159,25 @@ fn start(log: &LogReader, master: &Master) -> Lsn {
     if master.checkpoint > Lsn::ZERO { master.checkpoint } else { log.oldest() }
 }
 
+/// Repeats history; what comes next is read meanwhile, where calls to the disk may come in any order.
+fn repeat(
+    redo: &mut Redo<'_>,
+    mut frames: Frames,
+    filters: &Filters,
+    start: Lsn,
+) -> Result<(), OpenError> {
+    let mut ready = ahead::read(&mut frames, filters)?;
+    while !ready.is_empty() {
+        let beside = redo.in_background();
+        let mut repeat = || redo.repeat(std::mem::take(&mut ready), start);
+        let mut read = || ahead::read(&mut frames, filters);
+        let (repeated, next) = if beside { rayon::join(repeat, read) } else { (repeat(), read()) };
+        repeated?;
+        ready = next?;
+    }
+    Ok(())
+}
+
 /// What a look at the log finds.
 struct Analysed {
     outcome: strongroom_aries::Outcome,
@@ -157,7 +186,7 @@ struct Analysed {
     streamed: Vec<Streamed>,
 }
 
-fn analyse(log: &LogReader, start: Lsn, loaded: &Loaded) -> Result<Analysed, OpenError> {
+fn analyse(log: &LogReader, start: Lsn, trees: &Trees) -> Result<Analysed, OpenError> {
     let mut analysis = Analysis::new(start.0);
     let (mut last_mark, mut streamed) = (Lsn::ZERO, Vec::new());
     for frame in log.frames(start) {
@@ -172,7 +201,7 @@ fn analyse(log: &LogReader, start: Lsn, loaded: &Loaded) -> Result<Analysed, Ope
                 _ => {}
             }
             analysis.see(lsn.0, &record, |keyspace, pending, key| {
-                loaded.page_of(keyspace, pending, &KeyHash::of(key)).0
+                trees.page_of(keyspace, pending, &KeyHash::of(key)).0
             });
         }
     }

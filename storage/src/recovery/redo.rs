@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use strongroom_aries::{
-    After, Compensation, Outcome, Record, RecordError, Relocation, RootMark, TxnId, Update, redo,
-};
-use strongroom_merkle::{KeyHash, leaf_digest};
+use strongroom_aries::{Compensation, Record, Relocation, RootMark, TxnId, Update};
+use strongroom_merkle::KeyHash;
 use strongroom_wal::{Frame, Lsn};
 
+use super::ahead::{Filters, ReadFrame, Ready};
 use super::load::Loaded;
 use super::names::{self, Directories, Moved};
 use super::{RecoveryReport, decode};
 use crate::error::OpenError;
-use crate::id::{Catalog, Class, KeyspaceId};
-use crate::index::{Changes, Indexed, Keyspace, LiveBytes, Slot, State, Touch};
+use crate::id::{Catalog, KeyspaceId};
+use crate::index::{Changes, Indexed, LiveBytes, Slot, State, Touch};
 use crate::logged::restored;
 use crate::pages::{PageError, Pool};
 use crate::worker::Worker;
@@ -31,10 +30,10 @@ pub(super) struct Redone {
 }
 
 /// See the module's text.
-pub(super) struct Redo {
+pub(super) struct Redo<'f> {
     pool: Arc<Pool>,
     loaded: Loaded,
-    outcome: Outcome,
+    filters: &'f Filters,
     /// Where the last root mark of the log stands: that root is always looked at.
     last_mark: Lsn,
     committed: BTreeMap<u32, Changes>,
@@ -47,19 +46,19 @@ pub(super) struct Redo {
     report: RecoveryReport,
 }
 
-impl Redo {
+impl<'f> Redo<'f> {
     /// `names`: whether what comes and goes is still to be done to the directories.
     pub(super) fn new(
         pool: &Arc<Pool>,
         loaded: Loaded,
-        (outcome, last_mark): (Outcome, Lsn),
+        (filters, last_mark): (&'f Filters, Lsn),
         names: bool,
     ) -> Self {
         let pages = loaded.pages as u64;
         Self {
             pool: Arc::clone(pool),
             loaded,
-            outcome,
+            filters,
             last_mark,
             committed: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -70,25 +69,51 @@ impl Redo {
         }
     }
 
+    /// Whether calls to the disk may come in any order.
+    pub(super) fn in_background(&self) -> bool {
+        self.pool.files.in_background()
+    }
+
     fn state(&mut self) -> &mut State {
         &mut self.loaded.state
     }
 
-    /// Repeats one frame. Records of keyspaces count from the checkpoint's begin record on.
-    pub(super) fn repeat(&mut self, frame: &Frame, checkpoint: Lsn) -> Result<(), OpenError> {
+    /// Repeats frames. Records of keyspaces count from the checkpoint's begin record on.
+    pub(super) fn repeat(
+        &mut self,
+        frames: Vec<ReadFrame>,
+        checkpoint: Lsn,
+    ) -> Result<(), OpenError> {
+        frames.into_iter().try_for_each(|(frame, updates)| {
+            self.repeat_one(&frame, &mut updates.into_iter(), checkpoint)
+        })
+    }
+
+    fn repeat_one(
+        &mut self,
+        frame: &Frame,
+        updates: &mut impl Iterator<Item = Ready>,
+        checkpoint: Lsn,
+    ) -> Result<(), OpenError> {
         for (lsn, bytes) in frame.records() {
             match decode(lsn, bytes)? {
-                Record::Update(update) => self.update(lsn, &update),
+                Record::Update(update) => {
+                    let Some(ready) = updates.next() else {
+                        unreachable!("each update of a frame was read ahead")
+                    };
+                    self.update(&update, &ready);
+                }
                 Record::Compensation(c) => self.compensation(lsn, &c)?,
                 Record::Relocation(r) => self.relocation(lsn, &r)?,
                 Record::Commit(txn) => self.commit(txn)?,
                 Record::RootMark(mark) => self.check(lsn, &mark)?,
                 Record::CreateKeyspace { keyspace, id, class } if lsn >= checkpoint => {
-                    self.create(lsn, keyspace, KeyspaceId(id), class)?;
+                    self.apply()?;
+                    self.loaded.create(lsn, keyspace, KeyspaceId(id), class)?;
                 }
                 Record::DropKeyspace { keyspace } if lsn >= checkpoint => {
                     self.apply()?;
-                    self.drop(keyspace)?;
+                    self.loaded.drop_keyspace(&self.pool, keyspace)?;
                 }
                 _ => {}
             }
@@ -116,29 +141,11 @@ impl Redo {
         Ok(Redone { state, catalog, live, report: self.report })
     }
 
-    fn drop(&mut self, handle: u32) -> Result<(), OpenError> {
-        let Loaded { state, live, .. } = &mut self.loaded;
-        if let Some(gone) = state.keyspaces.values().find(|k| k.handle == handle) {
-            gone.uncount(&self.pool, live).map_err(unreadable)?;
-        }
-        state.keyspaces.retain(|_, k| k.handle != handle);
-        Ok(())
-    }
-
-    fn update(&mut self, lsn: Lsn, update: &Update<'_>) {
-        let hash = KeyHash::of(update.key);
-        if !self.needed(lsn, update.keyspace, update.txn.is_some(), &hash) {
+    fn update(&mut self, update: &Update<'_>, ready: &Ready) {
+        let Ready { hash, needed, written } = *ready;
+        if !self.counted(needed) {
             return;
         }
-        let at = Lsn(lsn.0 + update.value_offset() as u64);
-        let written = match update.after {
-            After::Value(value) => {
-                let digest = leaf_digest(update.key, value);
-                let slot = Slot::written(at, value.len(), update.key.len());
-                Some(Indexed { digest, slot })
-            }
-            After::Deleted => None,
-        };
         match update.txn {
             None => self.put(update.keyspace, update.key, hash, written),
             Some((txn, _)) => {
@@ -188,34 +195,6 @@ impl Redo {
         Ok(())
     }
 
-    fn create(
-        &mut self,
-        lsn: Lsn,
-        handle: u32,
-        id: KeyspaceId,
-        class: u8,
-    ) -> Result<(), OpenError> {
-        let malformed = || OpenError::Record { at: lsn, cause: RecordError::Malformed };
-        let class = Class::from_byte(class).ok_or_else(malformed)?;
-        self.apply()?;
-        if self.is_taken(handle, id, class) {
-            return Err(malformed());
-        }
-        self.loaded.catalog.insert(handle, (id, class));
-        self.state().keyspaces.insert(id, Arc::new(Keyspace::new(handle, class, lsn)));
-        Ok(())
-    }
-
-    /// Whether a keyspace cannot be made: a name is that of one keyspace at a time, and a number is
-    /// used once in the life of a log. The checkpoint's map may know the number already: it lists what was
-    /// made while it was written, too.
-    fn is_taken(&self, handle: u32, id: KeyspaceId, class: Class) -> bool {
-        let Loaded { state, catalog, .. } = &self.loaded;
-        catalog.get(&handle).is_some_and(|known| *known != (id, class))
-            || state.keyspaces.contains_key(&id)
-            || state.keyspaces.values().any(|k| k.handle == handle)
-    }
-
     /// The committed entry as it stands, with what is gathered.
     fn committed(&mut self, handle: u32, hash: &KeyHash) -> Result<Option<Indexed>, OpenError> {
         match self.committed.get(&handle).and_then(|changes| changes.get(hash)) {
@@ -236,8 +215,11 @@ impl Redo {
 
     /// Whether a record has to be applied again.
     fn needed(&mut self, lsn: Lsn, keyspace: u32, pending: bool, hash: &KeyHash) -> bool {
-        let (page, page_lsn) = self.loaded.page_of(keyspace, pending, hash);
-        let needed = redo::needed(lsn.0, page, &self.outcome.dirty, |_| page_lsn.0);
+        let needed = self.filters.pass(lsn, keyspace, pending, hash);
+        self.counted(needed)
+    }
+
+    fn counted(&mut self, needed: bool) -> bool {
         *(if needed { &mut self.report.redone } else { &mut self.report.skipped }) += 1;
         needed
     }

@@ -12,14 +12,13 @@ use std::sync::OnceLock;
 
 use strongroom_aries::{After, Record};
 use strongroom_merkle::KeyHash;
-use strongroom_wal::{LogReader, Lsn};
+use strongroom_wal::{Frame, Lsn};
 
+use super::decode;
 use super::names::{Directories, Moved};
-use super::{decode, start};
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::index::{Prehashed, Slot};
-use crate::master::Master;
 
 /// What the log says last of a key: where its value lies, or that it is gone.
 type Said = HashMap<KeyHash, Option<Slot>, BuildHasherDefault<Prehashed>>;
@@ -32,41 +31,57 @@ pub(crate) struct Tail {
     names: OnceLock<Option<Directories>>,
 }
 
-impl Tail {
-    /// Reads the log since the checkpoint, and the names that it speaks of; `None` when it holds more than
-    /// plain updates.
-    pub(crate) fn read(
-        log: &LogReader,
-        master: &Master,
-    ) -> Result<Option<(Self, Moved)>, OpenError> {
-        let (mut tail, mut moved) = (Self::default(), Moved::default());
-        for frame in log.frames(start(log, master)) {
-            for (lsn, bytes) in frame?.records() {
-                match decode(lsn, bytes)? {
-                    Record::Update(u) if u.txn.is_none() => {
-                        let at = Lsn(lsn.0 + u.value_offset() as u64);
-                        let slot = match u.after {
-                            After::Value(value) => {
-                                Some(Slot::written(at, value.len(), u.key.len()))
-                            }
-                            After::Deleted => None,
-                        };
-                        let said = tail.by_keyspace.entry(u.keyspace).or_default();
-                        said.insert(KeyHash::of(u.key), slot);
-                        moved.add(u.keyspace, &[(u.key, slot.is_some())]);
-                    }
-                    // A value that was moved can be read where it was until the next checkpoint.
-                    Record::Relocation(_)
-                    | Record::RootMark(_)
-                    | Record::CheckpointBegin
-                    | Record::CheckpointEnd(_) => {}
-                    _ => return Ok(None),
-                }
-            }
-        }
-        Ok(Some((tail, moved)))
+/// A [`Tail`] in the making, and the names that the log speaks of.
+pub(crate) struct TailMaker {
+    tail: Tail,
+    moved: Moved,
+    /// Whether all so far were plain updates.
+    plain: Result<bool, OpenError>,
+}
+
+impl TailMaker {
+    pub(crate) fn new() -> Self {
+        Self { tail: Tail::default(), moved: Moved::default(), plain: Ok(true) }
     }
 
+    /// Takes in the next frame since the checkpoint.
+    pub(crate) fn see(&mut self, frame: &Frame) {
+        if matches!(self.plain, Ok(true)) {
+            self.plain = self.take_in(frame);
+        }
+    }
+
+    /// What was seen; `None` when it was more than plain updates.
+    pub(crate) fn finish(self) -> Result<Option<(Tail, Moved)>, OpenError> {
+        Ok(self.plain?.then_some((self.tail, self.moved)))
+    }
+
+    fn take_in(&mut self, frame: &Frame) -> Result<bool, OpenError> {
+        for (lsn, bytes) in frame.records() {
+            match decode(lsn, bytes)? {
+                Record::Update(u) if u.txn.is_none() => {
+                    let at = Lsn(lsn.0 + u.value_offset() as u64);
+                    let slot = match u.after {
+                        After::Value(value) => Some(Slot::written(at, value.len(), u.key.len())),
+                        After::Deleted => None,
+                    };
+                    let said = self.tail.by_keyspace.entry(u.keyspace).or_default();
+                    said.insert(KeyHash::of(u.key), slot);
+                    self.moved.add(u.keyspace, &[(u.key, slot.is_some())]);
+                }
+                // A value that was moved can be read where it was until the next checkpoint.
+                Record::Relocation(_)
+                | Record::RootMark(_)
+                | Record::CheckpointBegin
+                | Record::CheckpointEnd(_) => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Tail {
     /// What the log says of a key, if it says anything.
     #[expect(clippy::option_option, reason = "silent, gone and written are three cases")]
     pub(crate) fn get(&self, keyspace: u32, hash: &KeyHash) -> Option<Option<Slot>> {

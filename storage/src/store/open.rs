@@ -19,7 +19,7 @@ use crate::opening::Opening;
 use crate::options::Options;
 use crate::pages::{PageFiles, Pool};
 use crate::recovering::Recovering;
-use crate::recovery::{Loaded, Moved, Restart, Tail};
+use crate::recovery::{Loaded, Moved, Restart, Tail, TailMaker};
 use crate::shared::Shared;
 use crate::signal::Signal;
 use crate::threads::{self, Threads};
@@ -167,9 +167,13 @@ fn begin(disk: &Arc<dyn Disk>, options: Options, serving: bool) -> Result<Begun,
         return Ok(Begun { log, master, pool, loaded: None, tail: None });
     };
     let open_log = || -> Result<_, OpenError> {
-        let log = folder::open_log(disk, &master)?;
-        let tail = if serving { Tail::read(&log.reader(), &master)? } else { None };
-        Ok((log, tail))
+        if !serving {
+            return Ok((folder::open_log(disk, &master, &mut |_| {})?, None));
+        }
+        // While the end of the log is looked for, so that it is read once.
+        let mut tail = TailMaker::new();
+        let log = folder::open_log(disk, &master, &mut |frame| tail.see(frame))?;
+        Ok((log, tail.finish()?))
     };
     let load = || -> Result<_, OpenError> {
         let pool = pool()?;

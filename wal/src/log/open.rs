@@ -11,7 +11,7 @@ use super::pool::Pool;
 use super::{Active, Log};
 use crate::disk::Disk;
 use crate::error::LogError;
-use crate::format::BLOCK;
+use crate::format::{BLOCK, Frame};
 use crate::look::Format;
 use crate::lsn::{BLOCK_BYTES, Lsn, segment_name};
 use crate::options::LogOptions;
@@ -63,10 +63,25 @@ impl Log {
         options: LogOptions,
         hint: OpenHint,
     ) -> Result<(Self, OpenReport), LogError> {
+        Self::open_seeing(disk, options, hint, &mut |_| {})
+    }
+
+    /// As [`Log::open`]; on the way to the end `seen` is shown each data frame from the hint's
+    /// `scan_from` on, in order. What it saw is in the log if this succeeds, and counts for nothing
+    /// otherwise.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_seeing(
+        disk: Arc<dyn Disk>,
+        options: LogOptions,
+        hint: OpenHint,
+        seen: &mut dyn FnMut(&Frame),
+    ) -> Result<(Self, OpenReport), LogError> {
         let folder = Folder::list(disk)?;
         let (format, from) = end::start(&folder, hint.scan_from)?;
         settle_cache(&folder, &format, from)?;
-        let walked = end::find_with_chain(&folder, &format, from, hint.known_durable)?;
+        let walked = end::find_with_chain(&folder, &format, from, hint.known_durable, seen)?;
         drop_unacknowledged(&folder, &format, &walked)?;
         Self::continue_at(folder, format, options, &walked)
     }

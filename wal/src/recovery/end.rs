@@ -4,9 +4,9 @@
 
 use super::folder::Folder;
 use super::table::Verdict;
-use super::walk::{Walked, walk};
+use super::walk::{Step, Walked, walk};
 use crate::error::LogError;
-use crate::format::SegmentFault;
+use crate::format::{Frame, FrameKind, SegmentFault};
 use crate::look::Format;
 use crate::lsn::Lsn;
 
@@ -41,11 +41,12 @@ pub(crate) fn find(
     from: Lsn,
     known_durable: Lsn,
 ) -> Result<Walked, LogError> {
-    refuse_damage(format, walk(folder, format, from, known_durable)?)
+    refuse_damage(format, walk(folder, format, from, known_durable, &mut |_| {})?)
 }
 
 /// The same for a writer, who must know the frame before the end to go on from it: a walk that
-/// began at the very end is done again from the segment's start.
+/// began at the very end is done again from the segment's start. The data frames from `from` on are shown
+/// to `seen`.
 ///
 /// # Errors
 /// As [`Log::open`](crate::Log::open).
@@ -54,8 +55,13 @@ pub(crate) fn find_with_chain(
     format: &Format,
     from: Lsn,
     known_durable: Lsn,
+    seen: &mut dyn FnMut(&Frame),
 ) -> Result<Walked, LogError> {
-    let walked = walk(folder, format, from, known_durable)?;
+    let mut visit = |step: Step<'_>| match step {
+        Step::Frame(frame) if frame.header.kind == FrameKind::Data => seen(frame),
+        Step::Frame(_) | Step::Segment(_) => {}
+    };
+    let walked = walk(folder, format, from, known_durable, &mut visit)?;
     let segment = format.geometry.segment(Lsn(walked.end.0.saturating_sub(1)));
     if walked.chain.crc.is_some() || !folder.segments.contains(&segment) {
         return refuse_damage(format, walked);

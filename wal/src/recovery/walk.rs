@@ -34,15 +34,17 @@ pub(crate) struct Walked {
     pub(crate) bytes: u64,
 }
 
-/// Follows the chain from `from`: a frame's start, a frame's exact end, or a segment's base.
+/// Follows the chain from `from`: a frame's start, a frame's exact end, or a segment's base. What is
+/// passed is shown to `visit`.
 pub(crate) fn walk(
     folder: &Folder,
     format: &Format,
     from: Lsn,
     known_durable: Lsn,
+    visit: &mut dyn FnMut(Step<'_>),
 ) -> io::Result<Walked> {
     let mut walker = Walker::new(folder, format, from);
-    let Stop { verdict, witness } = walker.run(known_durable, &mut |_| {})?;
+    let Stop { verdict, witness } = walker.run(known_durable, visit)?;
     let Walker { at: end, chain, last, version, frames, bytes, .. } = walker;
     Ok(Walked { end, chain, last, version, verdict, witness, frames, bytes })
 }

@@ -369,3 +369,23 @@ fn opening_says_how_much_it_passed() {
         assert_eq!((report.frames, report.bytes), (left, end.0 - frame.start.0));
     }
 }
+
+/// What is seen on the way is what a reader finds afterwards: no marker, nothing twice.
+#[test]
+fn opening_shows_the_frames_that_it_passes() {
+    let disk = SimDisk::new(3);
+    let mut log = create(&disk);
+    let frames: Vec<Appended> =
+        (0..9).map(|n| append(&mut log, &[record(n, 20_000), record(n, 2)]).unwrap()).collect();
+    log.close().unwrap();
+    for from in [Lsn::ZERO].into_iter().chain(frames.iter().flat_map(|f| [f.start, f.end])) {
+        let hint = OpenHint { scan_from: from, known_durable: Lsn::ZERO };
+        let mut seen = Vec::new();
+        let disk = Arc::new(disk.clone_image());
+        let opened = Log::open_seeing(disk, small(), hint, &mut |frame| seen.push(frame.start()));
+        let (log, _) = opened.unwrap();
+        let found: Vec<Lsn> = log.reader().frames(from).map(|f| f.unwrap().start()).collect();
+        assert_eq!(seen, found, "from {from}");
+        assert_eq!(seen.len(), frames.iter().filter(|frame| frame.start >= from).count());
+    }
+}
