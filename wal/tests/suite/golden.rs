@@ -6,6 +6,8 @@ use strongroom_wal::{Lsn, OpenHint};
 use crate::support::{ID, append, contents, create, reopen};
 
 const SEGMENT: &[u8] = include_bytes!("../golden/segment-v1.bin");
+/// The seal of a segment; then header, frame and close of the next one, which is a recycled file.
+const NEXT: &[u8] = include_bytes!("../golden/next-v1.bin");
 
 fn frames() -> Vec<Vec<Vec<u8>>> {
     vec![vec![b"first record".to_vec(), vec![7; 200]], vec![], vec![b"x".to_vec()]]
@@ -35,6 +37,46 @@ fn the_reader_reads_the_pinned_bytes() {
     assert_eq!((log.id(), log.segment_size(), log.generation()), (ID, 65536, 2));
     assert_eq!(contents(&log), frames());
     assert_eq!(OpenHint::default().scan_from, Lsn::ZERO);
+}
+
+/// Two segments with a frame each that leaves a block, and a third, in the file of the first, where
+/// the log is closed.
+fn written_on() -> Vec<u8> {
+    let disk = SimDisk::new(0);
+    let mut log = create(&disk);
+    let fills = vec![vec![7; 14 * 4096 - 100]];
+    append(&mut log, &fills).unwrap();
+    append(&mut log, &fills).unwrap();
+    log.recycle(&[0]).unwrap();
+    append(&mut log, &[vec![8; 4096]]).unwrap();
+    log.close().unwrap();
+    let sealed = disk.contents("wal-0000000000000001.log").unwrap();
+    let next = disk.contents("wal-0000000000000002.log").unwrap();
+    [&sealed[15 * 4096..], &next[..4 * 4096]].concat()
+}
+
+#[test]
+fn the_writer_goes_on_and_closes_with_the_pinned_bytes() {
+    assert!(written_on() == NEXT, "format version 1 is pinned; a new format needs a new version");
+}
+
+#[test]
+fn the_pinned_seal_header_and_close_are_as_in_the_document() {
+    let (seal, header, frame, close) =
+        (&NEXT[..4096], &NEXT[4096..8192], &NEXT[8192..16384], &NEXT[16384..]);
+    let sum = |f: &[u8]| le(&f[76..80]);
+    assert_eq!((seal[5], le(&seal[8..16]), le(&seal[48..60])), (1, 2 * 65536 - 4096, 0));
+    assert_eq!((header[9], le(&header[12..16]), le(&header[32..40])), (1, sum(seal), 2));
+    assert_eq!((frame[5], le(&frame[8..16]), le(&frame[60..64])), (0, 2 * 65536 + 4096, sum(seal)));
+    assert_eq!(&frame[80 + 4096..80 + 4098], [0x80, 0x20]);
+    assert_eq!(
+        (close[5], le(&close[8..16]), le(&close[60..64])),
+        (2, 2 * 65536 + 12288, sum(frame))
+    );
+    for marker in [seal, close] {
+        assert_eq!(sum(marker), u64::from(crc32(&[&marker[..76]])));
+        assert!(marker[80..].iter().all(|b| *b == 0));
+    }
 }
 
 /// CRC-32 (IEEE, reflected) bit by bit.
