@@ -45,6 +45,17 @@ pub struct FrameBuilder {
     /// is not gone through once more between the arrival of one write and the start of the next.
     sum: crc32fast::Hasher,
     summed: usize,
+    /// What the log took for it.
+    pub(crate) taken: Room,
+}
+
+/// Space that was taken from the disk when a frame was begun, in bytes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Room {
+    /// For the frame itself.
+    pub(crate) announced: u64,
+    /// What has to stay free behind it, however long it gets.
+    pub(crate) free: u64,
 }
 
 /// Bytes of records that are summed up in one go: many enough for the checksum's fast path, few
@@ -57,7 +68,8 @@ impl FrameBuilder {
         buf.resize(FRAME_HEADER_BYTES);
         table.clear();
         let sum = crc32fast::Hasher::new();
-        Self { start, room, buf, table, records: 0, sum, summed: FRAME_HEADER_BYTES }
+        let (summed, taken) = (FRAME_HEADER_BYTES, Room::default());
+        Self { start, room, buf, table, records: 0, sum, summed, taken }
     }
 
     /// Where the frame will start.

@@ -10,7 +10,7 @@ mod segment_header;
 mod tests;
 mod varint;
 
-pub(crate) use builder::{Finished, FrameSeal};
+pub(crate) use builder::{Finished, FrameSeal, Room};
 pub use builder::{FrameBuilder, FrameFull, framed_len};
 pub use frame::{Frame, Records};
 pub(crate) use frame_header::HeaderFault;

@@ -3,15 +3,15 @@
 use super::Log;
 use super::flight::Appended;
 use crate::error::LogError;
-use crate::format::{FrameBuilder, FrameKind, padded};
+use crate::format::{FrameBuilder, FrameKind, Room, padded};
 use crate::lsn::{BLOCK_BYTES, Lsn};
 
 impl Log {
     /// Begins a frame, and a new segment when `payload_hint` bytes (see
     /// [`framed_len`](crate::framed_len)) do not fit into the current one. The position of the frame
     /// is fixed and its space is taken from the disk here. Dropping the builder gives the position
-    /// back. More than the hint may be pushed, up to the end of the segment. Other frames may be in
-    /// flight meanwhile.
+    /// back. More than the hint may be pushed, up to the end of the segment: [`submit`](Self::submit)
+    /// takes the space for it. Other frames may be in flight meanwhile.
     ///
     /// # Errors
     /// [`LogError::TooLarge`], [`LogError::NoSpace`] (the log stays usable), [`LogError::Poisoned`].
@@ -60,7 +60,11 @@ impl Log {
         self.check_poison()?;
         assert_eq!(frame.start(), self.next, "a frame is submitted where it was begun");
         let bytes = padded(u64::try_from(frame.payload_len()).unwrap_or(u64::MAX));
-        self.reserve(bytes, BLOCK_BYTES)?;
+        let Room { announced, free } = frame.taken;
+        if bytes > announced {
+            self.reserve(bytes, free + BLOCK_BYTES)?;
+            self.leave_free(bytes, free)?;
+        }
         let appended = self.write(frame, FrameKind::Data)?;
         self.prepare_ahead();
         Ok(appended)

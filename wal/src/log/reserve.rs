@@ -61,7 +61,8 @@ impl Log {
         self.check_poison()?;
         let frames = self.frames_of(records)?;
         let Some((here, beyond)) = frames.split_first() else { return Ok(()) };
-        if *here > 0 {
+        if *here > 0 || !beyond.is_empty() {
+            // Also if no record goes in here: the seal has to.
             self.reserve(*here, BLOCK_BYTES)?;
         }
         let segment_bytes = self.segment_size();

@@ -7,7 +7,9 @@ use super::pool::Made;
 use super::{Active, Log};
 use crate::disk::is_no_space;
 use crate::error::LogError;
-use crate::format::{BLOCK, FRAME_HEADER_BYTES, FrameBuilder, FrameKind, SegmentHeader, padded};
+use crate::format::{
+    BLOCK, FRAME_HEADER_BYTES, FrameBuilder, FrameKind, Room, SegmentHeader, padded,
+};
 use crate::lsn::BLOCK_BYTES;
 
 impl Log {
@@ -33,7 +35,9 @@ impl Log {
         }
         self.leave_free(bytes, free)?;
         let room = usize::try_from(self.room()).unwrap_or(usize::MAX) - FRAME_HEADER_BYTES;
-        Ok(self.builder(room, bytes))
+        let mut frame = self.builder(room, bytes);
+        frame.taken = Room { announced: bytes, free };
+        Ok(frame)
     }
 
     /// Starts to fill the next segment once the current one is half full.

@@ -116,6 +116,48 @@ proptest! {
     }
 }
 
+/// A frame that several transactions come to share is announced by the first of them. What the others
+/// pushed once came out of the reserve.
+#[test]
+fn more_than_was_announced_leaves_the_reserve() {
+    let options = LogOptions { recovery_reserve: 8192, reserve_step: 4096, ..small() };
+    for room in 0..40 {
+        let (disk, end) = used_log(&options, &[30_000], 0, room * 4096);
+        let mut log = open(&disk, &options, end);
+        let mut taken = 0;
+        while let Ok(mut frame) = log.begin_frame(10) {
+            while frame.payload_len() < 9_000 && frame.push(&record(taken, 3_000)).is_ok() {}
+            match log.append(frame) {
+                Ok(_) => taken += 1,
+                Err(error) => {
+                    assert!(matches!(error, LogError::NoSpace), "{error}");
+                    break;
+                }
+            }
+        }
+        disk.set_capacity(Some(disk.used()));
+        recover(&mut log, &[4_000, 4_000 - 20]).unwrap_or_else(|e| panic!("{room}: {e}"));
+    }
+}
+
+/// Nothing of the first record fits where the log was closed, and the block of the marker went to
+/// the closing: the seal had none, and recovery did not get into the room that was secured for it.
+#[test]
+fn what_is_secured_behind_a_closing_is_there() {
+    let options = LogOptions { reserve_step: 4096, ..small() };
+    let disk = SimDisk::new(1);
+    let mut log = Log::create(Arc::new(disk.clone()), options.clone(), crate::support::ID).unwrap();
+    let end = append(&mut log, &[record(0, 50_000)]).unwrap().end;
+    log.close().unwrap();
+    let full = disk.clone_image();
+    full.set_capacity(Some(full.used()));
+    open(&full, &options, end).secure_recovery([]).unwrap();
+    let mut log = open(&disk, &options, end);
+    log.secure_recovery([9_000]).unwrap();
+    disk.set_capacity(Some(disk.used()));
+    recover(&mut log, &[9_000]).unwrap();
+}
+
 /// Spares were taken by their size alone: a segment that needed the smaller one took the larger, and
 /// recovery stood still in the next.
 #[test]
