@@ -80,9 +80,9 @@ impl Shared {
         }
     }
 
-    /// Takes a segment away from readers. `false` when it was not there.
-    pub(crate) fn forget(&self, segment: u64) -> bool {
-        self.write().remove(&segment).is_some()
+    /// Takes a segment away from readers, and answers what its file takes. `None` when it was not there.
+    pub(crate) fn forget(&self, segment: u64) -> Option<u64> {
+        self.write().remove(&segment).map(|kept| kept.bytes)
     }
 
     pub(crate) fn keeps(&self, segment: u64) -> bool {
@@ -180,7 +180,7 @@ mod tests {
         fn open_read(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
             if let Some(shared) = self.shared.get().filter(|_| self.recycled) {
                 assert_eq!(name, segment_name(7));
-                assert!(shared.forget(7));
+                assert!(shared.forget(7).is_some());
             }
             Err(self.error.into())
         }

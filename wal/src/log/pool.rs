@@ -186,15 +186,7 @@ impl Pool {
     }
 
     fn create(&self, segment: u64) -> io::Result<Made> {
-        let name = segment_name(segment);
-        let file = match self.disk.create(&name) {
-            // What a full disk did not let us take back; it was never begun.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.disk.remove(&name)?;
-                self.disk.create(&name)?
-            }
-            made => made?,
-        };
+        let file = create_anew(&*self.disk, &segment_name(segment))?;
         Ok(Made { file, bytes: 0, recycled: false })
     }
 
@@ -227,11 +219,22 @@ impl Drop for Pool {
 /// Makes a spare of durable zeros with a durable name; nothing is left behind when that fails.
 fn fill_spare(disk: &dyn Disk, number: u64, bytes: u64) -> io::Result<Spare> {
     let name = spare_name(number);
-    let filled = disk.create(&name)?.reserve(bytes).and_then(|()| disk.sync_dir());
+    let filled = create_anew(disk, &name)?.reserve(bytes).and_then(|()| disk.sync_dir());
     if filled.is_err() {
         let _ = disk.remove(&name);
     }
     filled.map(|()| Spare { bytes, fresh: true })
+}
+
+/// Makes a file, in the place of one that a full disk did not let us take back: that was never begun.
+fn create_anew(disk: &dyn Disk, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+    match disk.create(name) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(name)?;
+            disk.create(name)
+        }
+        made => made,
+    }
 }
 
 /// What an earlier process left. One that was a segment has a header.
@@ -247,6 +250,17 @@ fn look_at(disk: &dyn Disk, number: u64) -> io::Result<Spare> {
 mod tests {
     use super::*;
     use crate::disk::sim::SimDisk;
+
+    // The same of a file that was to be a spare: it once poisoned the log whose reserve it was to hold.
+    #[test]
+    fn a_spare_that_was_left_behind_makes_way() {
+        let disk = SimDisk::new(1);
+        disk.create(&spare_name(3)).unwrap().write_at(0, &[7; 100]).unwrap();
+        let mut pool = Pool::new(Arc::new(disk.clone()), BTreeSet::new(), 2).unwrap();
+        pool.secure(3, &[2 * BLOCK_BYTES]).unwrap();
+        assert_eq!(disk.contents(&spare_name(3)).unwrap(), [0; 2 * BLOCK]);
+        assert!(!pool.make(4, BLOCK_BYTES).unwrap().recycled);
+    }
 
     // A full disk may leave a file behind that was to be a segment: the next one to make the segment
     // must not stumble over it for ever.

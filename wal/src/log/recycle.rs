@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Log;
+use crate::disk::is_no_space;
 use crate::error::LogError;
 use crate::lsn::Lsn;
 use crate::retention::{Held, Hold};
@@ -29,8 +30,9 @@ impl Log {
     /// wait as spares up to the bound in the options; the others are removed.
     ///
     /// # Errors
-    /// [`LogError::NotSealed`] and [`LogError::Held`] before anything is done; [`LogError::Io`] when a file could not be
-    /// moved: it is then out of the readers' sight and comes back when the log is opened again.
+    /// [`LogError::NotSealed`] and [`LogError::Held`] before anything is done; [`LogError::NoSpace`] when the disk is too
+    /// full to move a file: that segment and those behind it are kept. [`LogError::Io`] when it could not be
+    /// moved for another reason: it is then out of the readers' sight and comes back when the log is opened again.
     pub fn recycle(&mut self, segments: &[u64]) -> Result<(), LogError> {
         // Also when it is full to the end: a log without any segment would be none.
         let current = match &self.active {
@@ -56,8 +58,13 @@ impl Log {
         }
         for segment in segments {
             // Out of sight first: a reader checks after reading that the segment is still kept.
-            if self.shared.forget(*segment) {
-                self.pool.give_back(*segment)?;
+            let Some(bytes) = self.shared.forget(*segment) else { continue };
+            match self.pool.give_back(*segment) {
+                Err(error) if is_no_space(&error) => {
+                    self.shared.keep(*segment, None, bytes);
+                    return Err(LogError::NoSpace);
+                }
+                given_back => given_back?,
             }
         }
         Ok(())

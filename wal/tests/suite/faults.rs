@@ -228,6 +228,34 @@ fn a_segment_without_room_for_its_seal_is_not_left() {
     assert_eq!(contents(&reopen(&cut)).len(), kept.len() + 1);
 }
 
+/// File systems need room to rename and to remove: to give a segment back, which makes room, is refused
+/// like anything else on a full disk, and done when it is asked for again.
+#[test]
+fn a_segment_that_a_full_disk_does_not_take_back_stays() {
+    for spare_segments in [0, 2] {
+        let disk = SimDisk::new(1);
+        let options = LogOptions { spare_segments, ..small() };
+        let mut log = Log::create(Arc::new(disk.clone()), options.clone(), ID).unwrap();
+        for n in 0..4 {
+            append(&mut log, &[record(n, 40_000)]).unwrap();
+        }
+        let (kept, segments) = (contents(&log), log.segments());
+        let whole = disk.clone_image();
+        let hint = OpenHint::default();
+        let (mut copy, _) = Log::open(Arc::new(whole.clone()), options, hint).unwrap();
+        let before = whole.calls();
+        copy.recycle(&[1]).unwrap();
+        for call in 0..whole.calls() - before {
+            disk.fail_after(call, ErrorKind::StorageFull, false);
+            assert!(matches!(log.recycle(&[1]), Err(LogError::NoSpace)), "call {call}");
+            assert_eq!((contents(&log), log.segments()), (kept.clone(), segments.clone()));
+        }
+        log.recycle(&[1, 0]).unwrap();
+        append(&mut log, &[record(9, 40_000)]).unwrap();
+        assert_eq!(log.segments().len(), 3);
+    }
+}
+
 /// Ordinary frames stop in time: what recovery has to write still goes in, over the end of a segment
 /// too, and after opening again on the same full disk.
 #[test]
