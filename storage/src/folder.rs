@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strongroom_wal::disk::Disk;
-use strongroom_wal::{Frame, Log, LogOptions, Lsn, OpenHint};
+use strongroom_wal::{Frame, Log, LogError, LogOptions, LogReader, Lsn, OpenHint};
 
 use crate::error::OpenError;
 use crate::master::{self, Master};
@@ -54,7 +54,7 @@ pub(crate) fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<(Log, Mas
     let mut log_id = [0; 16];
     getrandom::fill(&mut log_id)
         .map_err(|e| OpenError::Io { what: "draw a log id", cause: std::io::Error::other(e) })?;
-    remove_unborn(disk, &log_options)?;
+    remove_unborn(disk)?;
     let log = Log::create(Arc::clone(disk), log_options, log_id)?;
     let master = Master {
         log_id,
@@ -67,7 +67,7 @@ pub(crate) fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<(Log, Mas
     Ok((log, master))
 }
 
-fn remove_unborn(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<(), OpenError> {
+fn remove_unborn(disk: &Arc<dyn Disk>) -> Result<(), OpenError> {
     let names = disk.list().map_err(OpenError::io("list the folder"))?;
     let left: Vec<&String> =
         names.iter().filter(|name| ![LOCK, RESTORING].contains(&name.as_str())).collect();
@@ -78,19 +78,31 @@ fn remove_unborn(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<(), OpenE
         let why = "it does not belong to a store; choose an empty folder";
         return Err(OpenError::Damaged { file: (*foreign).clone(), why });
     }
-    let hint = OpenHint { scan_from: Lsn::ZERO, known_durable: Lsn::ZERO };
-    if let Ok((log, _)) = Log::open(Arc::clone(disk), options.clone(), hint) {
-        let holds_records =
-            log.reader().frames(log.oldest()).flatten().any(|frame| frame.records().count() > 0);
-        if holds_records {
-            let why = "it is missing though there is a log; restore the folder";
-            return Err(OpenError::Damaged { file: "MASTER".to_owned(), why });
-        }
+    if holds_records(disk)? {
+        let why = "it is missing though there is a log; restore the folder";
+        return Err(OpenError::Damaged { file: "MASTER".to_owned(), why });
     }
     for name in left {
         disk.remove(name).map_err(OpenError::io("remove an unfinished store"))?;
     }
     disk.sync_dir().map_err(OpenError::io("sync the folder"))
+}
+
+/// Whether there is more than a log that was never begun, or has no record yet. One that cannot be read
+/// to its end may hold anything.
+fn holds_records(disk: &Arc<dyn Disk>) -> Result<bool, OpenError> {
+    let log = match LogReader::open(Arc::clone(disk), OpenHint::default()) {
+        Ok(log) => log,
+        Err(LogError::NotFound) => return Ok(false),
+        Err(e @ LogError::Io { .. }) => return Err(e.into()),
+        Err(_) => return Ok(true),
+    };
+    for frame in log.frames(log.oldest()) {
+        if frame?.records().count() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a file of this name can be what an interrupted creation left behind.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use strongroom_aries::{Record, RootMark};
 use strongroom_storage::{OpenError, ReadError, Store};
+use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::{Log, LogOptions, OpenHint};
 use support::{Step, keyspace, options, run};
@@ -89,6 +90,37 @@ fn a_lost_master_record_does_not_make_a_new_store_over_the_old_log() {
     std::fs::remove_file(file_starting(dir.path(), "pages-")).unwrap();
     std::fs::remove_file(dir.path().join("MASTER")).unwrap();
     assert!(matches!(open(dir.path()), Err(OpenError::Damaged { file, .. }) if file == "MASTER"));
+}
+
+/// All of it was removed, and a new store made, if the log did not open besides: because it is damaged, or
+/// could not be read at the moment.
+#[test]
+fn a_lost_master_record_and_a_log_that_does_not_open_leave_the_log_alone() {
+    let disk = SimDisk::new(1);
+    let store = support::open(&disk).unwrap();
+    for step in 0..3 {
+        run(&store, step, &Step::Commit(vec![(2, 0, Some(5_000))])).unwrap();
+    }
+    drop(store);
+    disk.remove("MASTER").unwrap();
+    assert_eq!(disk.list().unwrap(), ["wal-0000000000000000.log"]);
+    let bytes = |disk: &SimDisk| disk.contents("wal-0000000000000000.log");
+    let refused = |disk: &SimDisk, context: &str| {
+        let before = bytes(disk);
+        assert!(support::open(disk).is_err(), "{context}");
+        assert!(bytes(disk) == before, "{context}");
+    };
+    refused(&disk.clone_image(), "whole");
+    for offset in (0..30_000).step_by(50) {
+        let rotten = disk.clone_image();
+        rotten.flip("wal-0000000000000000.log", offset, 1);
+        refused(&rotten, &format!("rot at {offset}"));
+    }
+    for call in 0..30 {
+        let failing = disk.clone_image();
+        failing.fail_after(call, std::io::ErrorKind::Other, false);
+        refused(&failing, &format!("call {call}"));
+    }
 }
 
 #[test]
