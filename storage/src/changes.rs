@@ -86,9 +86,18 @@ impl ChangeReader {
     /// again once there is more (see `Store::watch`).
     ///
     /// # Errors
-    /// [`ChangesError::Behind`] when the log was given back under the reader.
+    /// [`ChangesError::Behind`] when the log was given back under the reader. After
+    /// [`ChangesError::Read`] the next call tries again: nothing is passed over.
     #[expect(clippy::should_implement_trait, reason = "it can go on after `None`, and it can fail")]
     pub fn next(&mut self) -> Result<Option<Change>, ChangesError> {
+        let next = self.read_next();
+        if next.is_err() {
+            self.frames = self.log.frames(self.position);
+        }
+        next
+    }
+
+    fn read_next(&mut self) -> Result<Option<Change>, ChangesError> {
         // A frame is durable a moment before it is visible; followers see it when readers do.
         if self.position >= self.shared.state().lsn {
             return Ok(None);

@@ -8,6 +8,7 @@ use strongroom_aries::{After, Before, Record, TxnId, Update};
 use strongroom_storage::{
     ChangeOp, ChangeReader, ChangesError, Class, KeyspaceId, Lsn, Options, Store,
 };
+use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::{Log, LogOptions, OpenHint};
 
@@ -168,6 +169,53 @@ fn a_loser_in_the_log_is_undone_once_and_never_shipped() {
         assert_eq!(store.get(SHARED, b"new").unwrap(), None);
         assert_eq!(drain(&mut store.changes(start).unwrap()), []);
         drop(store);
+    }
+}
+
+/// A frame that could not be read was passed over by the next call, or the reader stood still as if
+/// there were no more.
+#[test]
+fn a_reader_that_met_an_error_goes_on_where_it_stands() {
+    let disk = SimDisk::new(1);
+    let options = Options {
+        segment_size: 64 << 10,
+        checkpoint_every: u64::MAX,
+        compact_after: None,
+        ..Options::default()
+    };
+    let on: Arc<dyn Disk> = Arc::new(disk.clone());
+    let store = Store::open_on(&on, options).unwrap();
+    create(&store);
+    let mut large = store.begin();
+    large.put(SHARED, b"large", b"early".to_vec());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(large.spill()).unwrap();
+    for i in 0..10u8 {
+        put(&store, LOCAL, "k", &[i; 8000]);
+    }
+    let from = store.position();
+    put(&store, SHARED, "a", b"1");
+    large.commit_blocking().unwrap();
+    put(&store, SHARED, "b", b"2");
+    let expected = [put_op("a", b"1"), put_op("large", b"early"), put_op("b", b"2")];
+    for call in 0.. {
+        let mut reader = store.changes(from).unwrap();
+        disk.fail_after(call, std::io::ErrorKind::Other, false);
+        let (mut ops, mut failed) = (Vec::new(), 0);
+        loop {
+            match reader.next() {
+                Ok(Some(change)) => ops.extend(change.ops),
+                Ok(None) => break,
+                Err(ChangesError::Read { .. }) => failed += 1,
+                Err(e) => panic!("call {call}: {e}"),
+            }
+        }
+        disk.heal();
+        assert_eq!(ops, expected, "call {call}");
+        if failed == 0 {
+            assert!(call > 10, "only {call} calls were made to fail");
+            break;
+        }
     }
 }
 
