@@ -11,6 +11,7 @@ mod support;
 use proptest::prelude::*;
 use strongroom_storage::{Options, Stats};
 use strongroom_wal::disk::sim::SimDisk;
+use support::seeds::each_seed;
 use support::session::LargeStep;
 use support::{Ended, Step, apply, check, four_pages, open_with, options, run, run_all_with};
 
@@ -256,31 +257,43 @@ fn pool() -> impl Strategy<Value = Options> {
     prop_oneof![Just(options()), Just(four_pages())]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+/// Power loss at a call, what it leaves by a seed, and calls of the restarts after it at which power is
+/// lost again, as far as they take so many.
+fn crash() -> impl Strategy<Value = (prop::sample::Index, u64, Vec<u64>)> {
+    let restarts = proptest::collection::vec(0..120u64, 0..4);
+    (any::<prop::sample::Index>(), any::<u64>(), restarts)
+}
 
-    #[test]
-    fn random_workloads_crashed_anywhere(
-        options in pool(),
-        workload in proptest::collection::vec(step(), 1..25),
-        crashes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u64>()), 8),
-    ) {
+#[test]
+fn random_workloads_crashed_anywhere() {
+    let workload = proptest::collection::vec(step(), 1..25);
+    let cases = (pool(), workload, proptest::collection::vec(crash(), 8));
+    let name = ("crash_points", "random_workloads_crashed_anywhere");
+    each_seed(name, &cases, |(options, workload, crashes)| {
         let mut sweep = Sweep::on(options);
         let total = usize::try_from(sweep.calls_of(&workload)).unwrap();
         let pages = options.pool_pages;
-        for (at, seed) in crashes {
+        for (at, seed, restarts) in crashes {
             let at = 1 + at.index(total) as u64;
-            let (image, ended) = sweep.crash_once(&workload, at, seed);
-            let context = format!("{pages} pages, seed {seed} call {at} of {workload:?}");
+            let (mut image, ended) = sweep.crash_once(&workload, at, seed);
+            for again in &restarts {
+                image.crash_at_call(*again);
+                drop(open_with(&image, options));
+                image = image.crash_with(seed ^ again);
+            }
+            let context =
+                format!("{pages} pages, seed {seed} call {at}, then {restarts:?} of {workload:?}");
             sweep.survives(&image, &ended, &context);
         }
-    }
+        Ok(())
+    });
+}
 
-    #[test]
-    fn random_workloads_without_a_crash_keep_their_contents(
-        options in pool(),
-        workload in proptest::collection::vec(step(), 1..40),
-    ) {
+#[test]
+fn random_workloads_without_a_crash_keep_their_contents() {
+    let cases = (pool(), proptest::collection::vec(step(), 1..40));
+    let name = ("crash_points", "random_workloads_without_a_crash_keep_their_contents");
+    each_seed(name, &cases, |(options, workload)| {
         let disk = SimDisk::new(3);
         let ended = run_all_with(&disk, options, &workload);
         prop_assert!(ended.opened);
@@ -289,10 +302,6 @@ proptest! {
         store.close().unwrap();
         let store = open_with(&disk, options).unwrap();
         check(&store, &[&ended.acknowledged], "after a clean stop");
-    }
-}
-
-/// Workloads, crashed eight times each or not at all. `STRONGROOM_CRASH_CASES` makes the long run.
-fn cases() -> u32 {
-    std::env::var("STRONGROOM_CRASH_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200)
+        Ok(())
+    });
 }

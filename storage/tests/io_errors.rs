@@ -131,7 +131,13 @@ fn an_error_at_any_call_is_survived() {
         (many_writes(), four_pages()),
     ] {
         for sticky in [false, true] {
-            for kind in [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::PermissionDenied] {
+            for kind in [
+                ErrorKind::Other,
+                ErrorKind::StorageFull,
+                ErrorKind::PermissionDenied,
+                // A read that came back short.
+                ErrorKind::UnexpectedEof,
+            ] {
                 let mut n = 1;
                 while fail_at(&workload, options, (n, kind, sticky)) {
                     n += 1;

@@ -2,10 +2,11 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each suite uses its part")]
 
+pub mod seeds;
 pub mod session;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use strongroom_merkle::{Change, Digest, MemPages, Trie, composite, leaf_digest};
 use strongroom_storage::{Class, CommitError, KeyspaceId, Options, Snapshot, Stats, Store};
@@ -60,8 +61,18 @@ pub fn open(disk: &SimDisk) -> Result<Store, strongroom_storage::OpenError> {
 }
 
 pub fn open_with(disk: &SimDisk, options: Options) -> Result<Store, strongroom_storage::OpenError> {
+    one_at_a_time();
     let disk: Arc<dyn strongroom_wal::disk::Disk> = Arc::new(disk.clone());
     Store::open_on(&disk, options)
+}
+
+/// What the store does on two threads it does here on one, or else the disk's calls would come in an
+/// order that no seed repeats.
+fn one_at_a_time() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        rayon::ThreadPoolBuilder::new().num_threads(1).build_global().unwrap();
+    });
 }
 
 /// The value that a step writes: told apart by step, key and length.
