@@ -221,6 +221,34 @@ fn a_keyspace_that_goes_away_takes_a_large_transaction_with_it() {
 /// A spill that met a conflict after its first write counted that write as logged, though its frame
 /// was never written: the transaction could not be ended, and a store that was checkpointed then
 /// did not open again.
+/// What was written before the keyspace went was put back, as uncommitted, when the transaction was taken
+/// back: nothing ever took it away, and each checkpoint wrote its page.
+#[test]
+fn what_is_taken_back_of_a_keyspace_that_went_away_leaves_nothing() {
+    for restart in [false, true] {
+        let (disk, store) = store();
+        let mut txn = store.begin();
+        txn.put(keyspace(2), b"old", b"once".to_vec());
+        run(txn.spill()).unwrap();
+        txn.put(keyspace(2), b"old", b"twice".to_vec());
+        run(txn.spill()).unwrap();
+        let mut drops = store.begin();
+        drops.drop_keyspace(keyspace(2));
+        drops.commit_blocking().unwrap();
+        let store = if restart {
+            // Undone at the first restart, repeated at the second.
+            let crashed = disk.crash();
+            drop(open_on(&crashed, options()));
+            open_on(&crashed.crash(), options())
+        } else {
+            drop(txn);
+            store
+        };
+        store.checkpoint().unwrap();
+        assert_eq!(store.stats().pages_uncommitted, 0, "restart: {restart}");
+    }
+}
+
 #[test]
 fn a_spill_that_is_refused_half_way_leaves_nothing_behind() {
     let (disk, store) = store();

@@ -83,8 +83,14 @@ impl Committer {
         }
         if to.is_none() {
             let mut open = self.room(rollback, RECORD_FRAMING_MAX + 16)?;
-            self.push(&mut open.frame, &Record::End(txn))?;
+            let gone = self.head.forget_gone(self.pool(), txn, &mut open.pending);
+            let ended = match gone {
+                Ok(()) => self.push(&mut open.frame, &Record::End(txn)).map(drop),
+                Err(e) => Err(unreadable(e)),
+            };
+            // The steps that are in the frame count all the same.
             rollback.batch = Some(open);
+            ended?;
         }
         Ok(())
     }

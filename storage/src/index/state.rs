@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use strongroom_aries::TxnId;
 use strongroom_merkle::{Digest, Join, KeyHash, Trie, composite};
 use strongroom_wal::Lsn;
 
@@ -136,6 +137,32 @@ impl State {
             }
         }
         Ok(all)
+    }
+
+    /// A transaction ends that did not commit: what it has left of keyspaces that went meanwhile, whose
+    /// entries nothing committed stands behind any more, goes with it. `pending` is what is about to
+    /// become of uncommitted entries.
+    pub(crate) fn forget_gone(
+        &self,
+        pool: &Pool,
+        txn: TxnId,
+        pending: &mut BTreeMap<u32, Changes>,
+    ) -> Result<(), PageError> {
+        let is_gone = |handle: u32| !self.keyspaces.values().any(|k| k.handle == handle);
+        let own = |put: &Option<Indexed>| put.is_some_and(|e| e.slot.version == txn.0);
+        for (_, changes) in pending.iter_mut().filter(|(handle, _)| is_gone(**handle)) {
+            let left = changes.values_mut().filter(|touch| own(&touch.put));
+            left.for_each(|touch| touch.put = None);
+        }
+        for (handle, trie) in self.pending.iter().filter(|(handle, _)| is_gone(**handle)) {
+            for page in trie.pages() {
+                for leaf in pool.load(page.handle)?.iter().filter(|l| l.value.version == txn.0) {
+                    let touch = Touch { key: leaf.key.into(), put: None };
+                    pending.entry(*handle).or_default().entry(leaf.hash).or_insert(touch);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Root over the keyspaces of a class.

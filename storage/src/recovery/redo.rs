@@ -106,6 +106,7 @@ impl<'f> Redo<'f> {
                 Record::Compensation(c) => self.compensation(lsn, &c)?,
                 Record::Relocation(r) => self.relocation(lsn, &r)?,
                 Record::Commit(txn) => self.commit(txn)?,
+                Record::End(txn) => self.end(txn)?,
                 Record::RootMark(mark) => self.check(lsn, &mark)?,
                 Record::CreateKeyspace { keyspace, id, class } if lsn >= checkpoint => {
                     self.apply()?;
@@ -193,6 +194,12 @@ impl<'f> Redo<'f> {
             }
         }
         Ok(())
+    }
+
+    /// What a transaction has left of keyspaces that went goes with it.
+    fn end(&mut self, txn: TxnId) -> Result<(), OpenError> {
+        let Self { pool, loaded, pending, .. } = self;
+        loaded.state.forget_gone(pool, txn, pending).map_err(unreadable)
     }
 
     /// The committed entry as it stands, with what is gathered.

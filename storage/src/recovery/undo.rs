@@ -73,6 +73,9 @@ impl Losers {
         let mut changes: BTreeMap<u32, Changes> = BTreeMap::new();
         sweep(&mut self.undo, &self.updates, |record, update| {
             tail.push(record)?;
+            if let Record::End(txn) = record {
+                return state.forget_gone(pool, *txn, &mut changes).map_err(unreadable);
+            }
             let (Record::Compensation(c), Some(update)) = (record, update) else { return Ok(()) };
             let committed =
                 state.get_committed(pool, update.keyspace, &update.hash).map_err(unreadable)?;
