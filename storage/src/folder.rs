@@ -33,9 +33,11 @@ pub(crate) fn check_restored(disk: &Arc<dyn Disk>) -> Result<(), OpenError> {
 pub(crate) fn open_log(
     disk: &Arc<dyn Disk>,
     master: &Master,
+    io_uring: bool,
     seen: &mut dyn FnMut(&Frame),
 ) -> Result<Log, OpenError> {
-    let options = LogOptions { segment_size: master.segment_size, ..LogOptions::default() };
+    let segment_size = master.segment_size;
+    let options = LogOptions { segment_size, io_uring, ..LogOptions::default() };
     let hint = OpenHint { scan_from: master.checkpoint, known_durable: master.durable };
     let (log, _report) = Log::open_seeing(Arc::clone(disk), options, hint, seen)?;
     if log.id() != master.log_id {
@@ -50,7 +52,8 @@ pub(crate) fn open_log(
 /// Makes a new store. The master record comes last: without it nothing was ever acknowledged, so
 /// what an interrupted attempt left behind is removed, if it is a log without a frame.
 pub(crate) fn create(disk: &Arc<dyn Disk>, options: Options) -> Result<(Log, Master), OpenError> {
-    let log_options = LogOptions { segment_size: options.segment_size, ..LogOptions::default() };
+    let Options { segment_size, io_uring, .. } = options;
+    let log_options = LogOptions { segment_size, io_uring, ..LogOptions::default() };
     let mut log_id = [0; 16];
     getrandom::fill(&mut log_id)
         .map_err(|e| OpenError::Io { what: "draw a log id", cause: std::io::Error::other(e) })?;

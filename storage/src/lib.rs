@@ -72,5 +72,6 @@ pub use stats::Stats;
 pub use store::Store;
 pub use strongroom_merkle::Digest;
 pub use strongroom_wal::Lsn;
+pub use strongroom_wal::disk::DurableReport;
 pub use tree::{Index, IndexPages};
 pub use txn::{ReadMark, Savepoint, Sighting, Txn};

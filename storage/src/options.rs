@@ -22,6 +22,10 @@ pub struct Options {
     pub warm_pages: bool,
     /// A store that had nothing to do for so long makes room on the disk. `None`: never.
     pub compact_after: Option<Duration>,
+    /// Whether the log may be written by io_uring, where the kernel allows it. Otherwise, and where it
+    /// is refused, plain system calls do: which, is measured when the store is opened, see
+    /// [`Store::durable_report`](crate::Store::durable_report).
+    pub io_uring: bool,
     /// Called by each of the store's two threads when it has made what room there is, once until
     /// something is committed again: the process may tell its allocator to give back what is free.
     pub at_rest: Option<fn()>,
@@ -36,6 +40,7 @@ impl Default for Options {
             pool_pages: 4 << 20,
             warm_pages: true,
             compact_after: Some(Duration::from_secs(2)),
+            io_uring: true,
             at_rest: None,
         }
     }

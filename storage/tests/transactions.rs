@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use strongroom_storage::{Class, CommitError, KeyspaceId, OpenError, Options, Store};
+use strongroom_wal::disk::DurableMethod;
 
 const KS: KeyspaceId = KeyspaceId([1; 16]);
 const OTHER: KeyspaceId = KeyspaceId([2; 16]);
@@ -323,4 +324,25 @@ fn after_a_conflict_there_is_something_new_to_read() {
         }
     });
     assert_eq!(get(&store, KS, "n").as_deref(), Some("400"));
+}
+
+/// The log could be kept from io_uring, and told how it is written, in the wal crate alone: no setting of
+/// the store reached it.
+#[test]
+fn the_log_is_written_by_plain_calls_where_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    for _made_then_opened in 0..2 {
+        let store = Store::open(dir.path(), Options { io_uring: false, ..options() }).unwrap();
+        let report = store.durable_report().unwrap();
+        assert_ne!(report.method, DurableMethod::Uring);
+        assert!(report.timings.iter().all(|(method, _)| *method != DurableMethod::Uring));
+        assert!(report.timings.iter().any(|(method, _)| *method == report.method));
+        let mut txn = store.begin();
+        if store.keyspaces().is_empty() {
+            txn.create_keyspace(KeyspaceId([7; 16]), Class::Replicated);
+        }
+        txn.put(KeyspaceId([7; 16]), b"key", b"value".to_vec());
+        txn.commit_blocking().unwrap();
+        store.close().unwrap();
+    }
 }

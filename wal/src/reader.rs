@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DurableReport};
 use crate::error::{LogError, ReadError};
 use crate::format::{Frame, FrameKind};
 use crate::look::{Chain, Look, look};
@@ -66,6 +66,11 @@ impl LogReader {
     /// Keeps the log from `lsn` on for `name`, as [`Log::hold`](crate::Log::hold) does.
     pub fn hold(&self, name: &'static str, lsn: Lsn, bound: u64) -> Hold {
         Arc::clone(&self.shared.holds).hold(name, lsn, bound)
+    }
+
+    /// As [`Log::durable_report`](crate::Log::durable_report).
+    pub fn durable_report(&self) -> Option<DurableReport> {
+        self.shared.disk.durable_report()
     }
 
     /// How many segments are kept.

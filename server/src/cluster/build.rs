@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use strongroom_storage::{Class, Store};
 use zeroize::Zeroizing;
 
-use super::{DEV_KEY, IDENTITY_KEY, Identity, KEYRING_KEY, SEAL_KEY, store_options};
+use super::{
+    DEV_KEY, IDENTITY_KEY, Identity, KEYRING_KEY, SEAL_KEY, report_durable, store_options,
+};
 use crate::barrier::{Barrier, DecodeCache, Keyring, Session};
 use crate::cluster::ops::DevHandover;
 use crate::config::Config;
@@ -34,6 +36,7 @@ pub(super) struct Contents {
 /// Makes the store in the empty folder `path`; durable when it answers. Blocks on the disk.
 pub(super) fn build(path: &Path, config: &Config, contents: Contents) -> Result<Store, String> {
     let store = Store::open(path, store_options(config)).map_err(|e| e.to_string())?;
+    report_durable(&store);
     match fill(&store, config, contents) {
         Ok(()) => Ok(store),
         Err(e) => {

@@ -221,6 +221,7 @@ impl Sealed {
     fn open(path: &Path, config: &Config) -> Result<Self, StartError> {
         let store = Store::open(path, store_options(config))
             .map_err(|e| StartError::Store(e.to_string()))?;
+        report_durable(&store);
         Self::of(store)
     }
 
@@ -242,5 +243,14 @@ impl Sealed {
 
 fn store_options(config: &Config) -> Options {
     let retention_bytes = config.log_retention_bytes;
-    Options { retention_bytes, at_rest: Some(allocator::give_back), ..Options::default() }
+    let io_uring = config.io_uring;
+    Options { retention_bytes, io_uring, at_rest: Some(allocator::give_back), ..Options::default() }
+}
+
+/// Says how the log is written, which was measured when the store was opened.
+fn report_durable(store: &Store) {
+    let Some(report) = store.durable_report() else { return };
+    let best = report.timings.iter().find(|(method, _)| *method == report.method);
+    let micros = best.map(|(_, time)| time.as_micros());
+    tracing::info!(method = report.method.name(), micros, "durable writes of the log");
 }

@@ -56,7 +56,7 @@ pub(super) fn parse_any(text: &str) -> Result<Loaded, ConfigError> {
     for block in top.blocks("listener") {
         listeners.push(listener(block, &lines, &mut warnings)?);
     }
-    let place = storage(&mut top, &lines, &mut warnings)?;
+    let Storage { place, io_uring } = storage(&mut top, &lines, &mut warnings)?;
     let volatile = place == Some(Place::Memory);
     let data_path = match place {
         Some(Place::Folder(path)) => path,
@@ -66,6 +66,7 @@ pub(super) fn parse_any(text: &str) -> Result<Loaded, ConfigError> {
         listeners,
         data_path,
         log_retention_bytes: replication(&mut top, &lines, &mut warnings)?,
+        io_uring,
         lease_times: lease_times(&mut top)?,
         api_addr: top.text("api_addr")?,
         cluster_addr: top.text("cluster_addr")?,
@@ -118,20 +119,28 @@ enum Place {
     Memory,
 }
 
+/// What a file says of storage.
+struct Storage {
+    place: Option<Place>,
+    io_uring: bool,
+}
+
 fn storage(
     top: &mut Fields<'_>,
     lines: &Lines<'_>,
     warnings: &mut Vec<String>,
-) -> Result<Option<Place>, ConfigError> {
+) -> Result<Storage, ConfigError> {
+    let mut storage = Storage { place: None, io_uring: true };
     let mut blocks = top.blocks("storage");
     // The old name.
     blocks.extend(top.blocks("backend"));
-    let Some(block) = only(&blocks, lines, "storage")? else { return Ok(None) };
+    let Some(block) = only(&blocks, lines, "storage")? else { return Ok(storage) };
     let kind = kind(block);
     let mut fields = Fields::of("storage.", &block.body, lines)?;
     if kind == "inmem" {
         fields.finish(warnings);
-        return Ok(Some(Place::Memory));
+        storage.place = Some(Place::Memory);
+        return Ok(storage);
     }
     if STORES_OF_OTHERS.contains(&kind) {
         // A file that was written for another server starts this one, too.
@@ -145,8 +154,10 @@ fn storage(
         check_kind(block, lines, "storage", "strongroom")?;
     }
     let path = fields.text("path")?.filter(|p| !p.is_empty());
+    storage.place = path.map(|path| Place::Folder(path.into()));
+    storage.io_uring = fields.flag("io_uring")?.unwrap_or(true);
     fields.finish(warnings);
-    Ok(path.map(|path| Place::Folder(path.into())))
+    Ok(storage)
 }
 
 fn replication(

@@ -17,7 +17,8 @@ listener "tcp" {
   tls_disable = 1
 }
 storage "strongroom" {
-  path = "/var/lib/strongroom"
+  path     = "/var/lib/strongroom"
+  io_uring = false
 }
 replication {
   log_retention = "256mb"
@@ -50,7 +51,7 @@ fn a_full_file_is_understood() {
     assert_eq!(c.log_retention_bytes, 256 << 20);
     assert_eq!(c.log_level, "debug");
     assert_eq!(c.cluster_name.as_deref(), Some("north"));
-    assert!(c.disable_mlock);
+    assert!(c.disable_mlock && !c.io_uring);
 }
 
 #[test]
@@ -60,7 +61,7 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(c.listeners[0].cluster_address, None);
     assert_eq!(c.log_retention_bytes, 1 << 30);
     assert_eq!(c.log_level, "info");
-    assert!(!c.disable_mlock && c.dev.is_none());
+    assert!(!c.disable_mlock && c.io_uring && c.dev.is_none());
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct Config {
     pub log_level: String,
     /// How much of the log is kept for secondaries that are away, bytes.
     pub log_retention_bytes: u64,
+    /// Whether the log may be written by io_uring.
+    pub io_uring: bool,
     /// How long tokens and leases live where nothing else says so.
     pub lease_times: LeaseTimes,
     /// Development mode.
@@ -240,6 +242,7 @@ impl Config {
             disable_mlock: true,
             log_level: "info".to_owned(),
             log_retention_bytes: DEFAULT_LOG_RETENTION_BYTES,
+            io_uring: true,
             lease_times: LeaseTimes::default(),
             dev: Some(DevConfig { root_token_id }),
         };

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use strongroom_merkle::{Digest, KeyHash};
 use strongroom_wal::Lsn;
+use strongroom_wal::disk::DurableReport;
 use tokio::sync::watch;
 
 use crate::budget::Budget;
@@ -174,6 +175,12 @@ impl Store {
     /// The cause, for people.
     pub fn health(&self) -> Result<(), String> {
         self.shared().failure().map_or(Ok(()), Err)
+    }
+
+    /// How the log is written durably, and how fast each method was that works here; `None` on a disk
+    /// that has no choice.
+    pub fn durable_report(&self) -> Option<DurableReport> {
+        self.shared().log.durable_report()
     }
 
     /// Figures for operators. Counting keys is cheap.

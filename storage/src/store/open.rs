@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use strongroom_wal::Log;
-use strongroom_wal::disk::{Disk, SysDisk};
+use strongroom_wal::disk::{Disk, SysDisk, SysOptions};
+use strongroom_wal::{Frame, Log};
 
 use super::{Inner, Store};
 use crate::budget::Budget;
@@ -33,7 +33,7 @@ impl Store {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
-        Self::open_on(&disk_at(dir)?, options)
+        Self::open_on(&disk_at(dir, &options)?, options)
     }
 
     /// As [`Store::open`], but returns as soon as values can be read with [`Store::get`]: the
@@ -43,7 +43,7 @@ impl Store {
     /// # Errors
     /// See [`OpenError`].
     pub fn open_serving(dir: &Path, options: Options) -> Result<Self, OpenError> {
-        let disk = disk_at(dir)?;
+        let disk = disk_at(dir, &options)?;
         let lock = folder::take_lock(&disk)?;
         folder::check_restored(&disk)?;
         Self::begin_open(&disk, options, lock, true)
@@ -168,11 +168,12 @@ fn begin(disk: &Arc<dyn Disk>, options: Options, serving: bool) -> Result<Begun,
     };
     let open_log = || -> Result<_, OpenError> {
         if !serving {
-            return Ok((folder::open_log(disk, &master, &mut |_| {})?, None));
+            return Ok((folder::open_log(disk, &master, options.io_uring, &mut |_| {})?, None));
         }
         // While the end of the log is looked for, so that it is read once.
         let mut tail = TailMaker::new();
-        let log = folder::open_log(disk, &master, &mut |frame| tail.see(frame))?;
+        let see = &mut |frame: &Frame| tail.see(frame);
+        let log = folder::open_log(disk, &master, options.io_uring, see)?;
         Ok((log, tail.finish()?))
     };
     let load = || -> Result<_, OpenError> {
@@ -192,7 +193,8 @@ fn begin(disk: &Arc<dyn Disk>, options: Options, serving: bool) -> Result<Begun,
     Ok(Begun { log, master, pool, loaded, tail })
 }
 
-fn disk_at(dir: &Path) -> Result<Arc<dyn Disk>, OpenError> {
-    let disk = SysDisk::open(dir).map_err(OpenError::io("open the folder"))?;
+fn disk_at(dir: &Path, options: &Options) -> Result<Arc<dyn Disk>, OpenError> {
+    let settings = SysOptions { io_uring: options.io_uring, method: None };
+    let disk = SysDisk::open_with(dir, settings).map_err(OpenError::io("open the folder"))?;
     Ok(Arc::new(disk))
 }
