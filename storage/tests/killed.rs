@@ -34,6 +34,7 @@ fn small() -> Options {
         pool_pages: 16,
         compact_after: Some(Duration::from_millis(20)),
         warm_pages: true,
+        io_uring: true,
         at_rest: None,
     }
 }

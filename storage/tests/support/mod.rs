@@ -47,6 +47,7 @@ pub fn options() -> Options {
         // Its reads would fall among those that a test counts.
         warm_pages: false,
         compact_after: None,
+        io_uring: true,
         at_rest: None,
     }
 }
