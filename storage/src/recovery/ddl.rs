@@ -48,6 +48,5 @@ impl Loaded {
         let Self { state, catalog, .. } = self;
         catalog.get(&handle).is_some_and(|known| *known != (id, class))
             || state.keyspaces.contains_key(&id)
-            || state.keyspaces.values().any(|k| k.handle == handle)
     }
 }
