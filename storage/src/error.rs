@@ -14,6 +14,15 @@ pub enum ReadError {
         /// What the device said.
         cause: String,
     },
+    /// The state that is read is older than what the log is kept for, and what it has there was given
+    /// back. Begin again on a newer one; see `Options::snapshot_bytes`.
+    #[error(
+        "this state is read for too long: the log is no longer kept for it at {at}; begin again"
+    )]
+    Behind {
+        /// Position of the value.
+        at: Lsn,
+    },
     /// A page of the index could not be read. Restart from the log, or from a backup.
     #[error("{cause}")]
     Page {

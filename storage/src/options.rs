@@ -11,6 +11,10 @@ pub struct Options {
     pub segment_size: u64,
     /// How much of the log is kept for change streams, bytes.
     pub retention_bytes: u64,
+    /// How much of the log is kept for readers of older states (snapshots, backups, long transactions),
+    /// bytes behind the state that is read. Nothing is given back while one is within that; one that
+    /// is beyond it may get [`ReadError::Behind`](crate::ReadError::Behind).
+    pub snapshot_bytes: u64,
     /// A checkpoint begins after so many bytes of log, or after three quarters of what the pages of
     /// the index take, if that is more: it bounds both the log that a restart reads and what pages
     /// add to what is written.
@@ -36,6 +40,7 @@ impl Default for Options {
         Self {
             segment_size: LogOptions::default().segment_size,
             retention_bytes: 256 << 20,
+            snapshot_bytes: 16 << 30,
             checkpoint_every: 64 << 20,
             pool_pages: 4 << 20,
             warm_pages: true,

@@ -9,9 +9,11 @@ use tokio::sync::watch;
 
 use crate::id::{Catalog, Class, KeyspaceId, Published};
 use crate::index::State;
+use crate::options::Options;
 use crate::pages::Pool;
 use crate::published;
 use crate::recovery::Tail;
+use crate::retention::{LogNeed, Retention};
 use crate::sync::lock;
 
 /// See the module's text.
@@ -23,6 +25,7 @@ pub(crate) struct Shared {
     tail: ArcSwapOption<Tail>,
     catalog: RwLock<Catalog>,
     pub(crate) log: LogReader,
+    pub(crate) retention: Retention,
     pub(crate) pool: Arc<Pool>,
     pub(crate) counters: Counters,
 }
@@ -69,6 +72,7 @@ impl Shared {
         catalog: Catalog,
         log: LogReader,
         pool: Arc<Pool>,
+        options: &Options,
     ) -> Self {
         let first = Published { lsn: state.lsn, replicated_root: state.replicated_root };
         Self {
@@ -77,6 +81,7 @@ impl Shared {
             failure: Mutex::new(None),
             tail: ArcSwapOption::empty(),
             catalog: RwLock::new(catalog),
+            retention: Retention::new(&log, options),
             log,
             pool,
             counters: Counters::default(),
@@ -141,9 +146,17 @@ impl Shared {
         before
     }
 
-    /// Position of the oldest state that anyone still reads.
+    /// Position of the oldest state within its bound that anyone still reads; none is behind the end.
     pub(crate) fn oldest_read(&self) -> Lsn {
-        self.published.oldest(|state| state.lsn)
+        let end = self.state().lsn;
+        let kept = self.retention.snapshots_from(end);
+        self.published.oldest(|state| if state.lsn < kept { end } else { state.lsn })
+    }
+
+    /// Who needs the log from where on, whether or not within his bound.
+    pub(crate) fn log_needs(&self) -> Vec<LogNeed> {
+        let oldest_read = self.published.oldest(|state| state.lsn);
+        self.retention.needs(self.state().lsn, oldest_read)
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Published> {

@@ -45,9 +45,10 @@ impl Values {
     fn bytes(&self, at: Lsn, len: usize) -> Result<Vec<u8>, ReadError> {
         let mut bytes = vec![0; len];
         if len > 0 {
-            self.log
-                .read_bytes(at, &mut bytes)
-                .map_err(|e| ReadError::Io { at, cause: e.to_string() })?;
+            self.log.read_bytes(at, &mut bytes).map_err(|e| match e {
+                strongroom_wal::ReadError::Gone { .. } => ReadError::Behind { at },
+                e => ReadError::Io { at, cause: e.to_string() },
+            })?;
         }
         Ok(bytes)
     }

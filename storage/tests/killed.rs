@@ -30,6 +30,7 @@ fn small() -> Options {
     Options {
         segment_size: 256 << 10,
         retention_bytes: 0,
+        snapshot_bytes: u64::MAX,
         checkpoint_every: 128 << 10,
         pool_pages: 16,
         compact_after: Some(Duration::from_millis(20)),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use strongroom_aries::Record;
-use strongroom_storage::{Class, Lsn, Options, Snapshot, Store, Txn};
+use strongroom_storage::{ChangesError, Class, Lsn, Options, ReadError, Snapshot, Store, Txn};
 use strongroom_wal::disk::Disk;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{LogReader, OpenHint, parse_segment_name};
@@ -62,9 +62,9 @@ struct Run {
 }
 
 impl Run {
-    fn new(retention_bytes: u64) -> Self {
+    fn new(retention_bytes: u64, snapshot_bytes: u64) -> Self {
         let disk = SimDisk::new(retention_bytes);
-        let options = Options { retention_bytes, ..options() };
+        let options = Options { retention_bytes, snapshot_bytes, ..options() };
         let store = open_with(&disk, options).unwrap();
         let mut txn = store.begin();
         txn.create_keyspace(keyspace(2), support::class(2));
@@ -154,7 +154,10 @@ impl Run {
         let end = self.store.position();
         let streams = Lsn(end.0.saturating_sub(self.options.retention_bytes));
         let transactions = self.large.iter().flatten().map(|(_, first)| *first);
+        let bound = Lsn(end.0.saturating_sub(self.options.snapshot_bytes));
+        let within = |snapshot: &Snapshot| snapshot.lsn() >= bound;
         let snapshots = self.pinned.iter().map(|(snapshot, _)| snapshot.lsn());
+        let snapshots = snapshots.filter(|lsn| *lsn >= bound);
         let needed = transactions.chain(snapshots).chain([self.checkpoint, streams]).min().unwrap();
         let kept = self.kept();
         // The last one may not be begun yet.
@@ -163,7 +166,10 @@ impl Run {
         }
         for (snapshot, model) in &self.pinned {
             for (key, value) in &model[&keyspace(2)].1 {
-                assert_eq!(snapshot.get(keyspace(2), key).unwrap().as_ref(), Some(value));
+                match snapshot.get(keyspace(2), key) {
+                    Err(ReadError::Behind { .. }) => assert!(!within(snapshot), "{key:?}"),
+                    read => assert_eq!(read.unwrap().as_ref(), Some(value)),
+                }
             }
         }
         if let Some(from) = self.positions.iter().find(|from| **from >= streams) {
@@ -208,9 +214,10 @@ proptest! {
     fn row_18_the_log_is_kept_as_far_as_someone_needs_it(
         steps in prop::collection::vec(step(), 1..80),
         retention in prop_oneof![Just(0), 1..200_000u64],
+        snapshots in prop_oneof![2 => Just(u64::MAX), 1 => 0..200_000u64],
         seed: u64,
     ) {
-        let mut run = Run::new(retention);
+        let mut run = Run::new(retention, snapshots);
         for step in &steps {
             run.step(step);
             run.check_needed();
@@ -252,4 +259,84 @@ fn many_short_lives_make_a_checkpoint() {
         assert!(began.elapsed() < Duration::from_mins(1), "{:?}", store.stats());
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Overwrites one key with a new value of 9,000 bytes, so many times, and makes a checkpoint.
+fn overwrite(store: &Store, times: u8) {
+    for n in 0..times {
+        let mut txn = store.begin();
+        txn.put(keyspace(2), b"key", vec![n; 9_000]);
+        txn.commit_blocking().unwrap();
+    }
+    store.checkpoint().unwrap();
+}
+
+/// A snapshot that nobody let go of once kept the whole log, until the disk was full.
+#[test]
+fn a_reader_of_an_old_state_is_told_when_it_is_beyond_its_bound() {
+    let disk = SimDisk::new(1);
+    let store = open_with(&disk, Options { snapshot_bytes: 4 * SEGMENT, ..options() }).unwrap();
+    let mut txn = store.begin();
+    txn.create_keyspace(keyspace(2), Class::Replicated);
+    txn.put(keyspace(2), b"other", b"value".to_vec());
+    txn.commit_blocking().unwrap();
+    overwrite(&store, 1);
+    let snapshot = store.snapshot();
+    // 27 KB and more behind: all is kept, and a stream may begin where the snapshot is.
+    overwrite(&store, 3);
+    overwrite(&store, 3);
+    assert_eq!(snapshot.get(keyspace(2), b"key").unwrap(), Some(vec![0; 9_000]));
+    assert!(store.changes(snapshot.lsn()).is_ok());
+    // Half a megabyte: the log goes on without it.
+    for _ in 0..4 {
+        overwrite(&store, 15);
+    }
+    let segments = store.stats().log_segments;
+    assert!(segments <= 6, "{segments} segments are kept");
+    let read = snapshot.get(keyspace(2), b"key").map(|_| ());
+    assert!(matches!(read, Err(ReadError::Behind { .. })), "{read:?}");
+    let changes = store.changes(snapshot.lsn()).map(|_| ());
+    assert!(matches!(changes, Err(ChangesError::Behind { .. })), "{changes:?}");
+    // The newest state is not concerned.
+    assert_eq!(store.snapshot().get(keyspace(2), b"key").unwrap(), Some(vec![14; 9_000]));
+    assert_eq!(store.snapshot().get(keyspace(2), b"other").unwrap(), Some(b"value".to_vec()));
+}
+
+/// Everyone by name, with what is kept for him.
+#[test]
+fn who_needs_the_log_can_be_seen() {
+    let disk = SimDisk::new(1);
+    let options = Options { retention_bytes: 100_000, checkpoint_every: 1 << 20, ..options() };
+    let store = open_with(&disk, options).unwrap();
+    let mut txn = store.begin();
+    txn.create_keyspace(keyspace(2), Class::Replicated);
+    txn.commit_blocking().unwrap();
+    let began = store.position();
+    let mut large = store.begin();
+    (0..12).for_each(|n| large.put(keyspace(2), &[n], vec![n; 700]));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(large.spill()).unwrap();
+    overwrite(&store, 8);
+    let snapshot = store.snapshot();
+    overwrite(&store, 8);
+    let end = store.position();
+    let needs = store.log_needs();
+    let need = |name| *needs.iter().find(|need| need.name == name).unwrap();
+    assert!(needs.iter().all(|need| need.bytes == end.0 - need.from.0), "{needs:?}");
+    let checkpoint = store.stats().checkpoint_lsn;
+    assert_eq!((need("restart").from, need("restart").bound), (checkpoint, Some(1 << 20)));
+    // Its first record stands in the frame that began there.
+    let first = need("undo").from;
+    assert!(began < first && first < snapshot.lsn(), "{needs:?}");
+    assert_eq!((need("change streams").from, need("change streams").bound), (first, Some(100_000)));
+    assert_eq!(need("undo").bound, None);
+    assert_eq!((need("snapshots").from, need("snapshots").bound), (snapshot.lsn(), Some(u64::MAX)));
+    assert_eq!(needs.len(), 4);
+    // The transaction is rolled back before the next commit is answered.
+    drop(large);
+    overwrite(&store, 1);
+    overwrite(&store, 1);
+    let needs = store.log_needs();
+    let undo = needs.iter().find(|need| need.name == "undo").unwrap();
+    assert!(undo.from > end, "{needs:?}");
 }

@@ -13,7 +13,7 @@ use crate::lsn::{BLOCK_BYTES, Lsn};
 use crate::options::LogOptions;
 use crate::recovery::end::{self, OpenHint};
 use crate::recovery::folder::Folder;
-use crate::retention::Hold;
+use crate::retention::{Held, Hold};
 use crate::shared::Shared;
 
 /// A handle for reading; clones share the writer's durable position.
@@ -66,6 +66,11 @@ impl LogReader {
     /// Keeps the log from `lsn` on for `name`, as [`Log::hold`](crate::Log::hold) does.
     pub fn hold(&self, name: &'static str, lsn: Lsn, bound: u64) -> Hold {
         Arc::clone(&self.shared.holds).hold(name, lsn, bound)
+    }
+
+    /// As [`Log::holds`](crate::Log::holds).
+    pub fn holds(&self) -> Vec<Held> {
+        self.shared.holds.list(self.shared.durable())
     }
 
     /// As [`Log::durable_report`](crate::Log::durable_report).

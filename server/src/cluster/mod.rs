@@ -243,8 +243,15 @@ impl Sealed {
 
 fn store_options(config: &Config) -> Options {
     let retention_bytes = config.log_retention_bytes;
+    let snapshot_bytes = config.snapshot_retention_bytes;
     let io_uring = config.io_uring;
-    Options { retention_bytes, io_uring, at_rest: Some(allocator::give_back), ..Options::default() }
+    Options {
+        retention_bytes,
+        snapshot_bytes,
+        io_uring,
+        at_rest: Some(allocator::give_back),
+        ..Options::default()
+    }
 }
 
 /// Says how the log is written, which was measured when the store was opened.

@@ -6,7 +6,10 @@ use hcl::edit::structure::Body;
 
 use super::fields::{Fields, Lines, check_kind, kind, only};
 use super::listener::listener;
-use super::{Config, ConfigError, DEFAULT_LOG_RETENTION_BYTES, LeaseTimes, Loaded, json, quoted};
+use super::{
+    Config, ConfigError, DEFAULT_LOG_RETENTION_BYTES, DEFAULT_SNAPSHOT_RETENTION_BYTES, LeaseTimes,
+    Loaded, json, quoted,
+};
 
 /// Levels of the log, quietest last.
 const LOG_LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
@@ -56,7 +59,8 @@ pub(super) fn parse_any(text: &str) -> Result<Loaded, ConfigError> {
     for block in top.blocks("listener") {
         listeners.push(listener(block, &lines, &mut warnings)?);
     }
-    let Storage { place, io_uring } = storage(&mut top, &lines, &mut warnings)?;
+    let Storage { place, io_uring, snapshot_retention_bytes } =
+        storage(&mut top, &lines, &mut warnings)?;
     let volatile = place == Some(Place::Memory);
     let data_path = match place {
         Some(Place::Folder(path)) => path,
@@ -66,6 +70,7 @@ pub(super) fn parse_any(text: &str) -> Result<Loaded, ConfigError> {
         listeners,
         data_path,
         log_retention_bytes: replication(&mut top, &lines, &mut warnings)?,
+        snapshot_retention_bytes,
         io_uring,
         lease_times: lease_times(&mut top)?,
         api_addr: top.text("api_addr")?,
@@ -123,6 +128,7 @@ enum Place {
 struct Storage {
     place: Option<Place>,
     io_uring: bool,
+    snapshot_retention_bytes: u64,
 }
 
 fn storage(
@@ -130,7 +136,8 @@ fn storage(
     lines: &Lines<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Storage, ConfigError> {
-    let mut storage = Storage { place: None, io_uring: true };
+    let snapshot_retention_bytes = DEFAULT_SNAPSHOT_RETENTION_BYTES;
+    let mut storage = Storage { place: None, io_uring: true, snapshot_retention_bytes };
     let mut blocks = top.blocks("storage");
     // The old name.
     blocks.extend(top.blocks("backend"));
@@ -155,6 +162,9 @@ fn storage(
     }
     let path = fields.text("path")?.filter(|p| !p.is_empty());
     storage.place = path.map(|path| Place::Folder(path.into()));
+    if let Some(bytes) = fields.bytes("snapshot_retention")? {
+        storage.snapshot_retention_bytes = bytes;
+    }
     storage.io_uring = fields.flag("io_uring")?.unwrap_or(true);
     fields.finish(warnings);
     Ok(storage)

@@ -19,6 +19,7 @@ listener "tcp" {
 storage "strongroom" {
   path     = "/var/lib/strongroom"
   io_uring = false
+  snapshot_retention = "3gb"
 }
 replication {
   log_retention = "256mb"
@@ -49,6 +50,7 @@ fn a_full_file_is_understood() {
     assert!(c.listeners[1].tls.is_none());
     assert_eq!(c.data_path.to_str(), Some("/var/lib/strongroom"));
     assert_eq!(c.log_retention_bytes, 256 << 20);
+    assert_eq!(c.snapshot_retention_bytes, 3 << 30);
     assert_eq!(c.log_level, "debug");
     assert_eq!(c.cluster_name.as_deref(), Some("north"));
     assert!(c.disable_mlock && !c.io_uring);
@@ -60,6 +62,7 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(c.listeners[0].address.to_string(), "127.0.0.1:8200");
     assert_eq!(c.listeners[0].cluster_address, None);
     assert_eq!(c.log_retention_bytes, 1 << 30);
+    assert_eq!(c.snapshot_retention_bytes, 16 << 30);
     assert_eq!(c.log_level, "info");
     assert!(!c.disable_mlock && c.io_uring && c.dev.is_none());
 }

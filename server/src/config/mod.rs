@@ -26,6 +26,8 @@ pub use network::{ForwardedFor, Network, ProxyBehavior, ProxyProtocol};
 pub const DEFAULT_API_PORT: u16 = 8200;
 /// Log kept for secondaries that are away when the configuration does not say, bytes.
 pub const DEFAULT_LOG_RETENTION_BYTES: u64 = 1 << 30;
+/// How much log is kept for readers of older states where nothing else is said.
+pub const DEFAULT_SNAPSHOT_RETENTION_BYTES: u64 = 16 << 30;
 /// Longest configuration file that is read, bytes.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub log_level: String,
     /// How much of the log is kept for secondaries that are away, bytes.
     pub log_retention_bytes: u64,
+    /// How much log is kept for those who read an older state, a backup for one, bytes.
+    pub snapshot_retention_bytes: u64,
     /// Whether the log may be written by io_uring.
     pub io_uring: bool,
     /// How long tokens and leases live where nothing else says so.
@@ -242,6 +246,7 @@ impl Config {
             disable_mlock: true,
             log_level: "info".to_owned(),
             log_retention_bytes: DEFAULT_LOG_RETENTION_BYTES,
+            snapshot_retention_bytes: DEFAULT_SNAPSHOT_RETENTION_BYTES,
             io_uring: true,
             lease_times: LeaseTimes::default(),
             dev: Some(DevConfig { root_token_id }),

@@ -25,6 +25,7 @@ use crate::index::State;
 use crate::master::{self, Master};
 use crate::options::Options;
 use crate::pages::{Image, MapKeyspace, PageMap, Pool};
+use crate::retention::Needs;
 use crate::shared::{Counters, Shared};
 use names::Names;
 use survey::Survey;
@@ -48,7 +49,6 @@ pub(crate) struct Checkpointer {
     master: Master,
     /// What the master record's map lists, and the map: it must not be removed.
     durable: Vec<Arc<Image>>,
-    retention_bytes: u64,
     /// End of the log when this store had last nothing more to gain from cleaning.
     settled_at: Lsn,
     at_rest: Option<fn()>,
@@ -66,20 +66,9 @@ impl Checkpointer {
         durable: Vec<Arc<Image>>,
         options: &Options,
     ) -> Self {
-        let Options { retention_bytes, at_rest, .. } = *options;
+        let at_rest = options.at_rest;
         let (settled_at, rested_at) = (Lsn::ZERO, Lsn::ZERO);
-        Self {
-            disk,
-            shared,
-            submit,
-            budget,
-            master,
-            durable,
-            retention_bytes,
-            settled_at,
-            at_rest,
-            rested_at,
-        }
+        Self { disk, shared, submit, budget, master, durable, settled_at, at_rest, rested_at }
     }
 
     /// Makes a checkpoint of the state published now. Blocks until it is durable.
@@ -222,18 +211,18 @@ impl Checkpointer {
     /// Cleans the log behind the checkpoint: see [`crate::cleaner`].
     fn clean_log(&mut self, behind: Behind, effort: Effort) -> Result<(), CheckpointError> {
         let Behind { begin, lsn, live, oldest_active, streamed } = behind;
-        let kept = Lsn(lsn.0.saturating_sub(self.retention_bytes));
-        let active = oldest_active.unwrap_or(begin);
+        let kept = self.shared.retention.streams_from(lsn);
         let streamed = streamed.iter().filter(|txn| txn.committed >= kept);
-        let kept = streamed.map(|txn| txn.first).fold(kept, Lsn::min);
-        let needed_from = begin.min(kept).min(active);
-        let segments = cleaner::choose(&self.shared.log, &live, needed_from, effort);
+        let streams = streamed.map(|txn| txn.first).fold(kept, Lsn::min);
+        let needs = Needs { restart: begin, undo: oldest_active.unwrap_or(begin), streams };
+        self.shared.retention.advance(&needs);
+        let segments = cleaner::choose(&self.shared.log, &live, needs.first(), effort);
         self.move_out_of(&segments, effort)?;
         // Someone may still read an older state, whose values must stay.
         if self.shared.oldest_read() < lsn {
             return Ok(());
         }
-        let gone = self.ask(|done| Job::Recycle { needed_from, live, done })?;
+        let gone = self.ask(|done| Job::Recycle { needs, live, done })?;
         Counters::add(&self.shared.counters.recycled_segments, gone.len() as u64);
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::error::CommitError;
 use crate::id::{Class, Committed, KeyspaceId, Version};
 use crate::index::{Indexed, LiveBytes, State};
 use crate::logged::Streamed;
+use crate::retention::Needs;
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, CommitError>>;
 pub(crate) type Submit = Arc<Desk>;
@@ -37,7 +38,7 @@ pub(crate) enum Job {
     /// Move values to the end of the log; answers how many were.
     Relocate { moves: Vec<Move>, done: Answer<usize> },
     /// Give back log segments that nothing needs, and answer which are gone.
-    Recycle { needed_from: Lsn, live: LiveBytes, done: Answer<Vec<u64>> },
+    Recycle { needs: Needs, live: LiveBytes, done: Answer<Vec<u64>> },
     /// Let go of memory that is there for much to do, and call this.
     Rest { at_rest: Option<fn()>, done: Answer<()> },
 }

@@ -160,8 +160,8 @@ impl Committer {
                     let _ = done.send(self.end_checkpoint(begin, map));
                 }
                 Job::Relocate { moves, done } => self.relocate(&moves, done),
-                Job::Recycle { needed_from, live, done } => {
-                    let _ = done.send(self.recycle(needed_from, &live));
+                Job::Recycle { needs, live, done } => {
+                    let _ = done.send(self.recycle(needs, &live));
                 }
                 Job::Rest { at_rest, done } => {
                     self.scratch = Vec::new();

@@ -11,6 +11,7 @@ use super::job::{Answer, Behind, Move, Pinned, RECORD_FRAMING_MAX};
 use super::{Committer, unreadable};
 use crate::error::CommitError;
 use crate::index::{Indexed, LiveBytes, Slot, Touch};
+use crate::retention::Needs;
 
 impl Committer {
     /// Logs the begin record; the state that the checkpoint has to write is the one before it.
@@ -102,17 +103,18 @@ impl Committer {
         Ok((batch, count))
     }
 
-    /// Gives back segments before `needed_from` that hold nothing live, neither in the state that
-    /// was last checkpointed nor now.
+    /// Gives back segments that nobody holds and that have nothing live in them, neither in the state
+    /// that was last checkpointed nor now.
     pub(super) fn recycle(
         &mut self,
-        needed_from: Lsn,
+        needs: Needs,
         live: &LiveBytes,
     ) -> Result<Vec<u64>, CommitError> {
         self.settle();
-        self.active.forget_streamed(needed_from);
-        let needed_from =
-            self.active.oldest().map_or(needed_from, |oldest| oldest.min(needed_from));
+        self.active.forget_streamed(needs.first());
+        // Who has become active since the checkpoint began is behind what is given back.
+        debug_assert!(self.active.oldest().is_none_or(|oldest| oldest >= needs.undo));
+        let needed_from = self.log.held_from().unwrap_or(needs.first());
         let dead: Vec<u64> = self
             .log
             .segments()

@@ -18,6 +18,7 @@ use crate::error::{ChangesError, CheckpointError, ReadError};
 use crate::id::{Class, Entry, KeyspaceId, Published, Version};
 use crate::index::Slot;
 use crate::opening::Opening;
+use crate::retention::LogNeed;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
@@ -38,7 +39,6 @@ struct Inner {
     budget: Arc<Budget>,
     threads: Threads,
     log_id: [u8; 16],
-    retention_bytes: u64,
     opening: Arc<Opening>,
     /// Held as long as the store is open.
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
@@ -163,9 +163,9 @@ impl Store {
     /// [`ChangesError::Behind`] past the bound, [`ChangesError::Ahead`] past the end.
     pub fn changes(&self, from: Lsn) -> Result<ChangeReader, ChangesError> {
         let shared = self.shared();
-        let bound = shared.state().lsn.0.saturating_sub(self.inner.retention_bytes);
+        let bound = shared.retention.streams_from(shared.state().lsn);
         // A snapshot that is held keeps the stream from its own position.
-        let oldest = Lsn(bound).min(shared.oldest_read());
+        let oldest = bound.min(shared.oldest_read());
         ChangeReader::new(Arc::clone(shared), from, oldest)
     }
 
@@ -186,6 +186,11 @@ impl Store {
     /// Figures for operators. Counting keys is cheap.
     pub fn stats(&self) -> Stats {
         Stats::of(self.shared(), &self.inner.budget, self.inner.opening.report())
+    }
+
+    /// Who keeps how much of the log from being given back, each by name and bound.
+    pub fn log_needs(&self) -> Vec<LogNeed> {
+        self.shared().log_needs()
     }
 
     /// Makes a checkpoint now; blocks until it is durable.

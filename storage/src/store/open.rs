@@ -91,7 +91,8 @@ impl Store {
         let tail = tail.map(|tail| restart.serve(tail));
         let readable = tail.is_some();
         let (state, catalog) = restart.checkpointed();
-        let shared = Shared::new(Arc::new(state), catalog, reader.clone(), Arc::clone(&pool));
+        let shared =
+            Shared::new(Arc::new(state), catalog, reader.clone(), Arc::clone(&pool), &options);
         let shared = Arc::new(shared);
         shared.counters.checkpoint_lsn.store(master.checkpoint.0, Ordering::Relaxed);
         let opening = Arc::new(Opening::default());
@@ -131,7 +132,6 @@ impl Store {
             budget,
             threads,
             log_id: master.log_id,
-            retention_bytes: options.retention_bytes,
             opening,
             lock: Mutex::new(Some(lock)),
         };

@@ -42,6 +42,7 @@ pub fn options() -> Options {
     Options {
         segment_size: 64 << 10,
         retention_bytes: 0,
+        snapshot_bytes: u64::MAX,
         checkpoint_every: u64::MAX,
         pool_pages: usize::MAX,
         // Its reads would fall among those that a test counts.
