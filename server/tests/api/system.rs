@@ -194,6 +194,59 @@ fn figures_come_in_two_forms_under_known_names() {
     assert_eq!(only["request_path"], "/v1/sys/in-flight-req");
 }
 
+/// What the store does behind the requests could not be seen: `sys/metrics` knew none of it.
+#[test]
+fn figures_of_the_store_move_with_what_it_does() {
+    let server = TestServer::dev();
+    let shown = |server: &TestServer| {
+        let all = server.root("GET", "sys/metrics", "", 200);
+        move |name: &str| {
+            let mut list = ["Gauges", "Counters"].iter().flat_map(|k| all[k].as_array().unwrap());
+            let figure = list.find(|f| f["Name"] == name).unwrap_or_else(|| panic!("no {name}"));
+            figure.get("Value").or(figure.get("Count")).unwrap().as_f64().unwrap()
+        }
+    };
+    let before = shown(&server);
+    for i in 0..20 {
+        server.root("POST", &format!("secret/data/{i}"), r#"{"data":{"k":"v"}}"#, 200);
+    }
+    let after = shown(&server);
+    for name in ["strongroom.store.keys", "strongroom.store.commits", "strongroom.wal.bytes"] {
+        assert!(after(name) >= before(name) + 20.0, "{name}");
+    }
+    assert!(after("strongroom.wal.segments") >= 1.0 && after("strongroom.store.healthy") >= 1.0);
+    let distance = after("strongroom.store.checkpoint_distance");
+    let checkpoint = after("strongroom.store.checkpoint_lsn");
+    assert!((checkpoint + distance - after("vault.replication.wal.last_wal")).abs() < 0.5);
+
+    // A clean stop ends with a checkpoint, and this is what the next start has to do.
+    let server = server.restart();
+    let restarted = shown(&server);
+    assert!(restarted("strongroom.recovery.pages") > 0.0);
+    assert!(restarted("strongroom.store.checkpoint_lsn") > checkpoint);
+    assert!(restarted("strongroom.recovery.undone") < 0.5);
+}
+
+/// Whoever is called at night looks a figure up.
+#[test]
+fn each_figure_of_ours_stands_in_the_documentation_and_each_there_is_shown() {
+    let server = TestServer::dev();
+    let all = server.root("GET", "sys/metrics", "", 200);
+    let list = ["Gauges", "Counters"].iter().flat_map(|k| all[k].as_array().unwrap());
+    let shown: Vec<&str> = list.map(|f| f["Name"].as_str().unwrap()).collect();
+    let text = include_str!("../../../docs/operations.md");
+    let row = |line: &'static str| line.strip_prefix("| `")?.split_once('`');
+    let table = text.split("## Figures").nth(1).unwrap().split("\n## ").next().unwrap();
+    let told: Vec<&str> = table.lines().filter_map(|l| Some(row(l)?.0)).collect();
+    for name in shown.iter().filter(|n| n.starts_with("strongroom.")) {
+        assert!(told.contains(name), "{name} is not told of");
+    }
+    // No audit device is there that could have figures.
+    for name in told.iter().filter(|n| !n.starts_with("strongroom.audit.")) {
+        assert!(shown.contains(name), "there is no {name}");
+    }
+}
+
 #[test]
 fn levels_of_the_log_are_shown_and_set() {
     let server = TestServer::dev();

@@ -1,6 +1,11 @@
 //! `sys/metrics` and `sys/in-flight-req`.
+//!
+//! - this module: the routes, and the figures of requests, mounts, audit devices and the process;
+//! - [`store`]: those of the store, its log and its background work;
+//! - [`figures`]: figures by kind, and the two forms in which they are shown.
 
-use std::fmt::Write as _;
+mod figures;
+mod store;
 
 use serde_json::{Map, Value, json};
 
@@ -12,6 +17,7 @@ use crate::logical::{ApiError, ApiResult, Field, Method, Operation, Response};
 use crate::mount::{AUTH_KEY, LOCAL_KEY, MOUNTS_KEY, entries};
 use crate::replication::Role;
 use crate::telemetry::Timed;
+use figures::{Figures, Labels, count_f64};
 
 const METRICS: &[Field] = &[Field::text("format", "Form of the output")];
 
@@ -30,17 +36,6 @@ pub(super) static ROUTES: &[SysRoute] = &[
     )
     .takes(&[]),
 ];
-
-/// A figure's labels.
-type Labels = Vec<(&'static str, String)>;
-
-/// Figures by kind, with Vault's names.
-#[derive(Default)]
-struct Figures {
-    gauges: Vec<(&'static str, f64, Labels)>,
-    counters: Vec<(&'static str, u64, Labels)>,
-    timers: Vec<(String, Timed)>,
-}
 
 fn metrics(call: SysCall) -> SysFuture {
     Box::pin(async move {
@@ -92,7 +87,7 @@ fn collect(cluster: &Cluster) -> ApiResult<Figures> {
     requests(&mut figures, cluster);
     standing(&mut figures, &unsealed);
     mounts(&mut figures, &unsealed)?;
-    store(&mut figures, &unsealed);
+    store::add(&mut figures, &unsealed);
     audit(&mut figures, &unsealed);
     process(&mut figures);
     Ok(figures)
@@ -144,31 +139,6 @@ fn mounts(figures: &mut Figures, unsealed: &Unsealed) -> ApiResult<()> {
     Ok(())
 }
 
-fn store(figures: &mut Figures, unsealed: &Unsealed) {
-    let stats = unsealed.store.stats();
-    let position = count_f64(unsealed.store.position().0);
-    let term = vec![("term", unsealed.barrier.keyring().active_term().to_string())];
-    let none = Labels::new;
-    figures.gauges.extend([
-        ("vault.replication.wal.last_wal", position, none()),
-        ("vault.replication.wal.last_performance_wal", position, none()),
-        ("vault.replication.merkle.commit_index", position, none()),
-        ("strongroom.store.keys", count_f64(stats.keys), none()),
-        ("strongroom.store.live_bytes", count_f64(stats.live_bytes), none()),
-        ("strongroom.store.healthy", f64::from(u8::from(unsealed.store.health().is_ok())), none()),
-    ]);
-    figures.counters.extend([
-        ("vault.barrier.estimated_encryptions", unsealed.barrier.seals(), term),
-        ("vault.wal.persistWALs", stats.frames, none()),
-        ("vault.wal.gc.deleted", stats.recycled_segments, none()),
-        ("vault.merkle.saveCheckpoint", stats.checkpoints, none()),
-        ("strongroom.store.commits", stats.commits, none()),
-        ("strongroom.store.conflicts", stats.conflicts, none()),
-        ("strongroom.store.pages_unreadable", stats.pages_unreadable, none()),
-        ("strongroom.wal.bytes", stats.log_bytes, none()),
-    ]);
-}
-
 fn audit(figures: &mut Figures, unsealed: &Unsealed) {
     let all = unsealed.audit.counted();
     // One name after the other, as the format for Prometheus asks for it.
@@ -195,93 +165,4 @@ fn process(figures: &mut Figures) {
     if let Some(threads) = field("Threads:") {
         figures.gauges.push(("strongroom.process.threads", count_f64(threads), Labels::new()));
     }
-}
-
-/// Figures are shown as floating-point numbers; those beyond 2^53 lose their last digits.
-#[expect(clippy::cast_precision_loss, reason = "see above")]
-fn count_f64(n: u64) -> f64 {
-    n as f64
-}
-
-impl Figures {
-    fn json(&self, now: Stamp) -> Value {
-        let labels =
-            |l: &Labels| l.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect::<Map<_, _>>();
-        let gauges: Vec<Value> = self
-            .gauges
-            .iter()
-            .map(|(name, value, l)| json!({ "Name": name, "Value": value, "Labels": labels(l) }))
-            .collect();
-        let counters: Vec<Value> = self
-            .counters
-            .iter()
-            .map(|(name, n, l)| json!({ "Name": name, "Count": n, "Sum": n, "Labels": labels(l) }))
-            .collect();
-        let samples: Vec<Value> = self
-            .timers
-            .iter()
-            .map(|(name, timed)| {
-                let sum = timed.sum.as_secs_f64() * 1e3;
-                let mean = if timed.count == 0 { 0.0 } else { sum / count_f64(timed.count) };
-                json!({
-                    "Name": name,
-                    "Count": timed.count,
-                    "Sum": sum,
-                    "Max": timed.max.as_secs_f64() * 1e3,
-                    "Mean": mean,
-                    "Labels": {},
-                })
-            })
-            .collect();
-        json!({
-            "Timestamp": now.rfc3339(),
-            "Gauges": gauges,
-            "Points": [],
-            "Counters": counters,
-            "Samples": samples,
-        })
-    }
-
-    /// Times are in milliseconds, as Vault's are.
-    fn prometheus(&self) -> String {
-        let mut text = String::with_capacity(8192);
-        let mut last = String::new();
-        let mut head = |text: &mut String, name: &str, kind: &str| {
-            if last != name {
-                let _ = writeln!(text, "# HELP {name} {name}\n# TYPE {name} {kind}");
-                name.clone_into(&mut last);
-            }
-        };
-        for (name, value, labels) in &self.gauges {
-            let name = plain(name);
-            head(&mut text, &name, "gauge");
-            let _ = writeln!(text, "{name}{} {value}", braces(labels));
-        }
-        for (name, n, labels) in &self.counters {
-            let name = plain(name);
-            head(&mut text, &name, "counter");
-            let _ = writeln!(text, "{name}{} {n}", braces(labels));
-        }
-        for (name, timed) in &self.timers {
-            let name = plain(name);
-            head(&mut text, &name, "summary");
-            let sum = timed.sum.as_secs_f64() * 1e3;
-            let _ = writeln!(text, "{name}_sum {sum}\n{name}_count {}", timed.count);
-        }
-        text
-    }
-}
-
-/// `vault.core.unsealed` as `vault_core_unsealed`.
-fn plain(name: &str) -> String {
-    name.replace(['.', '-'], "_")
-}
-
-fn braces(labels: &Labels) -> String {
-    if labels.is_empty() {
-        return String::new();
-    }
-    let escape = |v: &str| v.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let all: Vec<_> = labels.iter().map(|(k, v)| format!("{k}=\"{}\"", escape(v))).collect();
-    format!("{{{}}}", all.join(","))
 }
