@@ -50,6 +50,10 @@ pub enum CommitError {
     /// More than the log takes in one transaction; split it.
     #[error("the transaction is too large: {0} bytes")]
     TooLarge(usize),
+    /// The transaction was rolled back to before this savepoint, or it is another transaction's.
+    /// Nothing was changed, and the transaction goes on: the mistake is its caller's.
+    #[error("the savepoint is void: it was rolled back past, or is another transaction's")]
+    VoidSavepoint,
     /// The index or the log could not be read; nothing of the transaction was committed.
     #[error("cannot commit: {0}")]
     Unreadable(String),

@@ -145,6 +145,49 @@ fn savepoints_nest_and_are_rolled_back_to_again_and_again() {
     check(&open_on(&disk.crash(), options()), &[&expected], "after power loss");
 }
 
+/// A savepoint that was rolled back past was taken as if it stood: the transaction believed that writes
+/// were there which had been taken back, and committed without them.
+#[test]
+fn a_void_savepoint_is_refused_and_changes_nothing() {
+    let (_disk, store) = store();
+    let mut txn = store.begin();
+    let outer = run(txn.savepoint()).unwrap();
+    txn.put(keyspace(2), b"a", b"1".to_vec());
+    let inner = run(txn.savepoint()).unwrap();
+    run(txn.roll_back_to(&inner)).unwrap();
+    run(txn.roll_back_to(&outer)).unwrap();
+    let refused = |rolled: Result<(), CommitError>| {
+        assert!(matches!(rolled, Err(CommitError::VoidSavepoint)), "{rolled:?}");
+    };
+    txn.put(keyspace(2), b"b", b"2".to_vec());
+    for spilled in [false, true] {
+        if spilled {
+            // Its place in the log would lie between two savepoints that stand.
+            run(txn.spill()).unwrap();
+        }
+        refused(run(txn.roll_back_to(&inner)));
+        assert_eq!(txn.get(keyspace(2), b"a").unwrap(), None);
+        assert_eq!(txn.get(keyspace(2), b"b").unwrap().unwrap(), b"2");
+    }
+    // One that is made afterwards is not taken for it, nor are those of others for its own.
+    let later = run(txn.savepoint()).unwrap();
+    refused(run(txn.roll_back_to(&inner)));
+    let mut other = store.begin();
+    refused(run(other.roll_back_to(&outer)));
+    other.put(keyspace(2), b"c", b"3".to_vec());
+    let others = run(other.savepoint()).unwrap();
+    refused(run(txn.roll_back_to(&others)));
+    refused(run(other.roll_back_to(&later)));
+    drop(other);
+    run(txn.roll_back_to(&later)).unwrap();
+    run(txn.roll_back_to(&outer)).unwrap();
+    refused(run(txn.roll_back_to(&later)));
+    txn.put(keyspace(2), b"d", b"4".to_vec());
+    txn.commit_blocking().unwrap();
+    let names = store.scan(keyspace(2), b"", None, 9);
+    assert_eq!(names, [b"d".to_vec(), b"old".to_vec()]);
+}
+
 /// Steal, and what it takes: a pool of four pages, a checkpoint in the middle of a transaction that
 /// never commits, and a restart that has to find its writes in the pages and take them back.
 #[test]

@@ -21,9 +21,13 @@ const FRAME_MAX: usize = 4 << 20;
 const JOIN_FROM: usize = 128;
 
 /// A point that a transaction can be rolled back to, any number of times, until it is rolled back
-/// to an earlier one.
+/// to an earlier one. From then on it is void, and so it is for any other transaction.
 #[derive(Clone, Debug)]
 pub struct Savepoint {
+    /// Whose it is. As long as it is held there is no other transaction at its address.
+    owner: Owner,
+    /// Its number among those of its transaction.
+    no: u64,
     last: Lsn,
     logged: BTreeMap<(KeyspaceId, Vec<u8>), bool>,
     drops: usize,
@@ -79,7 +83,12 @@ impl Txn {
     /// See [`Txn::spill`].
     pub async fn savepoint(&mut self) -> Result<Savepoint, CommitError> {
         self.spill().await?;
+        let no = self.savepoints_made;
+        self.savepoints_made += 1;
+        self.savepoints.push(no);
         Ok(Savepoint {
+            owner: self.owner(),
+            no,
             last: self.spilled.as_ref().map_or(Lsn::ZERO, |s| s.last),
             logged: self.logged.clone(),
             drops: self.drops.len(),
@@ -91,11 +100,17 @@ impl Txn {
     /// void.
     ///
     /// # Errors
-    /// See [`CommitError`]; the transaction answers the same from then on: drop it.
+    /// `VoidSavepoint` when it is void, or another transaction's: nothing changes and the transaction
+    /// goes on. For the others see [`CommitError`]; the transaction answers the same from then on:
+    /// drop it.
     pub async fn roll_back_to(&mut self, savepoint: &Savepoint) -> Result<(), CommitError> {
         if let Some(e) = &self.lost {
             return Err(e.clone());
         }
+        let mine = self.owner.as_ref().is_some_and(|owner| Arc::ptr_eq(owner, &savepoint.owner));
+        let place = self.savepoints.binary_search(&savepoint.no);
+        let (true, Ok(place)) = (mine, place) else { return Err(CommitError::VoidSavepoint) };
+        self.savepoints.truncate(place + 1);
         self.writes.clear();
         self.drops.truncate(savepoint.drops);
         self.creates.truncate(savepoint.creates);

@@ -54,6 +54,9 @@ pub struct Txn {
     spilled: Option<Spilled>,
     /// Names it to the committer, also while a spill is under way; made when it is needed.
     owner: Option<Owner>,
+    /// Numbers of the savepoints that it can be rolled back to, ascending, and how many it made.
+    savepoints: Vec<u64>,
+    savepoints_made: u64,
     /// There may be something to take back.
     to_take_back: bool,
     /// Writes were lost on the way to the log: it must not commit without them.
@@ -82,6 +85,8 @@ impl Txn {
             logged: BTreeMap::new(),
             spilled: None,
             owner: None,
+            savepoints: Vec::new(),
+            savepoints_made: 0,
             to_take_back: false,
             lost: None,
         }
