@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use strongroom_aries::{After, Before, Record, TxnId, Update};
 use strongroom_storage::{
-    ChangeOp, ChangeReader, ChangesError, Class, KeyspaceId, Lsn, Options, Store,
+    ChangeOp, ChangeReader, ChangesError, Class, KeyspaceId, Lsn, Options, Store, Txn,
 };
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::disk::{Disk, SysDisk};
@@ -37,6 +37,24 @@ fn put(store: &Store, ks: KeyspaceId, key: &str, value: &[u8]) {
     let mut txn = store.begin();
     txn.put(ks, key.as_bytes(), value.to_vec());
     txn.commit_blocking().unwrap();
+}
+
+/// Writes 8 kB again and again.
+fn put_times(store: &Store, ks: KeyspaceId, times: u8) {
+    for i in 0..times {
+        put(store, ks, "k", &[i; 8000]);
+    }
+}
+
+/// A transaction that logged `large` and has yet to commit, and where the log stands after so many
+/// others.
+fn logged_early(store: &Store, others: KeyspaceId, times: u8) -> (Txn, Lsn) {
+    let mut large = store.begin();
+    large.put(SHARED, b"large", b"early".to_vec());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(large.spill()).unwrap();
+    put_times(store, others, times);
+    (large, store.position())
 }
 
 /// Reads until the reader is level; answers the operations, and checks each promised root.
@@ -186,14 +204,7 @@ fn a_reader_that_met_an_error_goes_on_where_it_stands() {
     let on: Arc<dyn Disk> = Arc::new(disk.clone());
     let store = Store::open_on(&on, options).unwrap();
     create(&store);
-    let mut large = store.begin();
-    large.put(SHARED, b"large", b"early".to_vec());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(large.spill()).unwrap();
-    for i in 0..10u8 {
-        put(&store, LOCAL, "k", &[i; 8000]);
-    }
-    let from = store.position();
+    let (large, from) = logged_early(&store, LOCAL, 10);
     put(&store, SHARED, "a", b"1");
     large.commit_blocking().unwrap();
     put(&store, SHARED, "b", b"2");
@@ -229,14 +240,7 @@ fn a_large_transaction_from_before_the_opening_is_streamed() {
         let retention = 100 << 10;
         let store = open(&dir, retention);
         create(&store);
-        let mut large = store.begin();
-        large.put(SHARED, b"large", b"early".to_vec());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(large.spill()).unwrap();
-        for i in 0..40u8 {
-            put(&store, SHARED, "k", &[i; 8000]);
-        }
-        let from = store.position();
+        let (large, from) = logged_early(&store, SHARED, 40);
         large.commit_blocking().unwrap();
         if checkpoint_before {
             store.checkpoint().unwrap();
@@ -252,9 +256,7 @@ fn a_large_transaction_from_before_the_opening_is_streamed() {
         assert_eq!(ops, [put_op("large", b"early"), put_op("large", b"late")]);
         // Once the stream's bound is past the commit, nothing keeps it.
         let segments = store.stats().log_segments;
-        for i in 0..40u8 {
-            put(&store, SHARED, "k", &[i; 8000]);
-        }
+        put_times(&store, SHARED, 40);
         for _ in 0..3 {
             store.checkpoint().unwrap();
         }
