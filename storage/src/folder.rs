@@ -38,8 +38,7 @@ pub(crate) fn open_log(
 ) -> Result<Log, OpenError> {
     let segment_size = master.segment_size;
     let options = LogOptions { segment_size, io_uring, ..LogOptions::default() };
-    let hint = OpenHint { scan_from: master.checkpoint, known_durable: master.durable };
-    let (log, _report) = Log::open_seeing(Arc::clone(disk), options, hint, seen)?;
+    let (log, _report) = Log::open_seeing(Arc::clone(disk), options, master.hint(), seen)?;
     if log.id() != master.log_id {
         return Err(OpenError::Damaged {
             file: "MASTER".to_owned(),

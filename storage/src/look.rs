@@ -51,11 +51,7 @@ pub fn look(dir: &Path) -> Result<Look, OpenError> {
 /// # Errors
 /// See [`OpenError`].
 pub fn store_log(disk: &Arc<dyn Disk>) -> Result<Option<StoreLog>, OpenError> {
-    let known = |m: Master| StoreLog {
-        id: m.log_id,
-        segment_size: m.segment_size,
-        hint: OpenHint { scan_from: m.checkpoint, known_durable: m.durable },
-    };
+    let known = |m: Master| StoreLog { id: m.log_id, segment_size: m.segment_size, hint: m.hint() };
     Ok(master::read(disk)?.map(known))
 }
 
@@ -72,8 +68,7 @@ pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
         file: "MASTER".to_owned(),
         why: "there is none: the folder holds no store",
     })?;
-    let hint = OpenHint { scan_from: master.checkpoint, known_durable: master.durable };
-    let log = LogReader::open(Arc::clone(disk), hint)?;
+    let log = LogReader::open(Arc::clone(disk), master.hint())?;
     let files = PageFiles::new(Arc::clone(disk)).map_err(OpenError::io("list the folder"))?;
     // Nothing is written while pages are not evicted.
     let pool = Arc::new(Pool::new(files, usize::MAX));

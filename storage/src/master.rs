@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use strongroom_aries::MapLocation;
-use strongroom_wal::Lsn;
 use strongroom_wal::disk::Disk;
+use strongroom_wal::{LogIdentity, Lsn, OpenHint};
 
 use crate::error::OpenError;
 use crate::sealed::{Damaged, open, seal};
@@ -30,6 +30,15 @@ pub(crate) struct Master {
 }
 
 impl Master {
+    /// What it tells of the log to who opens it.
+    pub(crate) fn hint(&self) -> OpenHint {
+        OpenHint {
+            scan_from: self.checkpoint,
+            known_durable: self.durable,
+            identity: Some(LogIdentity { id: self.log_id, segment_bytes: self.segment_size }),
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut body = self.log_id.to_vec();
         for n in [

@@ -130,6 +130,42 @@ fn the_master_record_of_another_store_is_refused() {
     assert!(matches!(open(dir.path()), Err(OpenError::Damaged { file, .. }) if file == "MASTER"));
 }
 
+/// The stray file was taken for the log, and MASTER was said to be another log's.
+#[test]
+fn a_stray_log_segment_in_front_of_the_log_is_named() {
+    let dir = stopped();
+    let store = open(dir.path()).unwrap();
+    let first = dir.path().join("wal-0000000000000000.log");
+    for i in 2.. {
+        run(&store, i, &Step::Commit(vec![(2, 0, Some(500)), (2, 2, Some(500))])).unwrap();
+        store.checkpoint().unwrap();
+        if !first.exists() {
+            break;
+        }
+    }
+    store.close().unwrap();
+    drop(store);
+    let other = stopped();
+    std::fs::copy(file_starting(other.path(), "wal-"), &first).unwrap();
+    let id = |dir: &Path| {
+        let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(dir).unwrap());
+        let id = strongroom_storage::store_log(&disk).unwrap().unwrap().id;
+        id.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    };
+    let (own, others) = (id(dir.path()), id(other.path()));
+    let refused = [open(dir.path()).err(), strongroom_storage::look(dir.path()).err()];
+    for why in refused.map(|refused| refused.unwrap().to_string()) {
+        let told = why.starts_with("wal-0000000000000000.log is a file of log ");
+        assert!(
+            told && why.contains(&others) && why.contains(&format!("not of log {own}")),
+            "{why}"
+        );
+        assert!(why.ends_with("move it out of the folder"), "{why}");
+    }
+    std::fs::remove_file(first).unwrap();
+    open(dir.path()).unwrap();
+}
+
 fn log_of(dir: &Path) -> Log {
     let disk: Arc<dyn Disk> = Arc::new(SysDisk::open(dir).unwrap());
     let log_options = LogOptions { segment_size: 64 << 10, ..LogOptions::default() };

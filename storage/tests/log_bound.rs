@@ -133,7 +133,11 @@ impl Run {
 
     /// First record of the large transaction that began behind this position, if one did.
     fn begun_from(&self, from: Lsn) -> Option<Lsn> {
-        let hint = OpenHint { scan_from: self.checkpoint, known_durable: self.checkpoint };
+        let hint = OpenHint {
+            scan_from: self.checkpoint,
+            known_durable: self.checkpoint,
+            ..OpenHint::default()
+        };
         let log = LogReader::open(Arc::new(self.disk.clone()), hint).unwrap();
         let frames: Vec<_> = log.frames(from).map(Result::unwrap).collect();
         let mut records = frames.iter().flat_map(|frame| frame.records());

@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::lsn::Lsn;
+use crate::lsn::{Lsn, segment_name};
+use crate::recovery::end::LogIdentity;
 
 /// Errors of the writer and of opening a log.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -56,10 +57,17 @@ pub enum LogError {
         segment: u64,
     },
     /// A file of another log lies among ours: move it away.
-    #[error("segment {segment} belongs to another log or has another segment size; move it away")]
+    #[error(
+        "{} is a file of {found}, not of {expected}; move it out of the folder",
+        segment_name(*segment)
+    )]
     Foreign {
         /// The segment.
         segment: u64,
+        /// The log that it is of.
+        found: LogIdentity,
+        /// The log that is opened.
+        expected: LogIdentity,
     },
     /// Written by a newer version: use that version.
     #[error("segment {segment} has format version {version}, newer than this build reads")]

@@ -54,6 +54,6 @@ pub use options::{
     SEGMENT_BYTES_DEFAULT, SPARE_SEGMENTS_DEFAULT,
 };
 pub use reader::{Frames, LogReader};
-pub use recovery::end::OpenHint;
+pub use recovery::end::{LogIdentity, OpenHint};
 pub use retention::{Behind, Held, Hold};
 pub use shared::SegmentInfo;

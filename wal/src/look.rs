@@ -5,6 +5,7 @@ use std::io;
 use crate::disk::DiskFile;
 use crate::format::{BLOCK, Frame, FrameHeader, HeaderFault, SegmentHeader, log_tag};
 use crate::lsn::{BLOCK_BYTES, Geometry, Lsn};
+use crate::recovery::end::LogIdentity;
 
 /// What a reader must know of a log to read its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub(crate) struct Format {
 impl Format {
     pub(crate) fn new(geometry: Geometry, log_id: [u8; 16]) -> Self {
         Self { geometry, log_id, tag: log_tag(log_id) }
+    }
+
+    pub(crate) fn identity(&self) -> LogIdentity {
+        LogIdentity { id: self.log_id, segment_bytes: self.geometry.segment_bytes() }
     }
 
     /// Whether a segment header is one of this log.

@@ -29,7 +29,7 @@ impl LogReader {
     /// As [`Log::open`](crate::Log::open).
     pub fn open(disk: Arc<dyn Disk>, hint: OpenHint) -> Result<Self, LogError> {
         let folder = Folder::list(disk)?;
-        let (format, from) = end::start(&folder, hint.scan_from)?;
+        let (format, from) = end::start(&folder, &hint)?;
         let end = end::find(&folder, &format, from, hint.known_durable)?.end;
         // Nobody knows who else writes there: plain calls report what maps die of.
         let options = LogOptions { mmap: false, recent_bytes: 0, ..LogOptions::default() };

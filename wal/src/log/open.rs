@@ -79,7 +79,7 @@ impl Log {
         seen: &mut dyn FnMut(&Frame),
     ) -> Result<(Self, OpenReport), LogError> {
         let folder = Folder::list(disk)?;
-        let (format, from) = end::start(&folder, hint.scan_from)?;
+        let (format, from) = end::start(&folder, &hint)?;
         settle_cache(&folder, &format, from)?;
         let walked = end::find_with_chain(&folder, &format, from, hint.known_durable, seen)?;
         drop_unacknowledged(&folder, &format, &walked)?;

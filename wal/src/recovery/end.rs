@@ -2,13 +2,15 @@
 //!
 //! Read-only. Promise: damage to what was acknowledged is an error with its place, never an end.
 
+use std::fmt;
+
 use super::folder::Folder;
 use super::table::Verdict;
 use super::walk::{Step, Walked, walk};
 use crate::error::LogError;
-use crate::format::{Frame, FrameKind, SegmentFault};
+use crate::format::{Frame, FrameKind, SegmentFault, SegmentHeader};
 use crate::look::Format;
-use crate::lsn::Lsn;
+use crate::lsn::{Geometry, Lsn};
 
 /// What the opener knows about a log from elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,15 +20,37 @@ pub struct OpenHint {
     pub scan_from: Lsn,
     /// A position that is known to have been durable; [`Lsn::ZERO`] when none is.
     pub known_durable: Lsn,
+    /// Which log it is. `None`: that of the first file in the folder that can be read, be it a stray
+    /// one of another log.
+    pub identity: Option<LogIdentity>,
+}
+
+/// What tells one log from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogIdentity {
+    /// The log's id.
+    pub id: [u8; 16],
+    /// Bytes of a segment.
+    pub segment_bytes: u64,
+}
+
+impl fmt::Display for LogIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("log ")?;
+        for byte in self.id {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, " (segments of {} bytes)", self.segment_bytes)
+    }
 }
 
 /// What the log's bytes are read by, and where the walk to its end begins.
 ///
 /// # Errors
 /// As [`Log::open`](crate::Log::open).
-pub(crate) fn start(folder: &Folder, scan_from: Lsn) -> Result<(Format, Lsn), LogError> {
-    let format = learn_format(folder)?;
-    let from = start_of_walk(folder, &format, scan_from)?;
+pub(crate) fn start(folder: &Folder, hint: &OpenHint) -> Result<(Format, Lsn), LogError> {
+    let format = format_by(folder, hint.identity)?;
+    let from = start_of_walk(folder, &format, hint.scan_from)?;
     check_known_segments(folder, &format, from)?;
     Ok((format, from))
 }
@@ -41,7 +65,7 @@ pub(crate) fn find(
     from: Lsn,
     known_durable: Lsn,
 ) -> Result<Walked, LogError> {
-    refuse_damage(format, walk(folder, format, from, known_durable, &mut |_| {})?)
+    refuse_damage(folder, format, walk(folder, format, from, known_durable, &mut |_| {})?)
 }
 
 /// The same for a writer, who must know the frame before the end to go on from it: a walk that
@@ -64,7 +88,7 @@ pub(crate) fn find_with_chain(
     let walked = walk(folder, format, from, known_durable, &mut visit)?;
     let segment = format.geometry.segment(Lsn(walked.end.0.saturating_sub(1)));
     if walked.chain.crc.is_some() || !folder.segments.contains(&segment) {
-        return refuse_damage(format, walked);
+        return refuse_damage(folder, format, walked);
     }
     let known_durable = known_durable.max(walked.end);
     find(folder, format, format.geometry.base(segment), known_durable)
@@ -80,6 +104,31 @@ pub(crate) fn learn_format(folder: &Folder) -> Result<Format, LogError> {
         Err(SegmentFault::Newer(version)) => Err(LogError::Newer { segment, version }),
         _ if folder.is_unfinished()? => Err(LogError::NotFound),
         _ => Err(LogError::Rotten { lsn: Lsn::ZERO, segment, offset: 0 }),
+    }
+}
+
+/// As [`learn_format`], for who knows which log it is to be: a stray file in front of it does not pass
+/// for the log, and the log's own files for stray ones. If none is of that log the files are right by
+/// themselves; it is for the caller to say that they are not his.
+fn format_by(folder: &Folder, identity: Option<LogIdentity>) -> Result<Format, LogError> {
+    let learnt = learn_format(folder)?;
+    let known = identity
+        .and_then(|known| Some(Format::new(Geometry::new(known.segment_bytes)?, known.id)))
+        .filter(|known| *known != learnt);
+    let Some(known) = known else { return Ok(learnt) };
+    for segment in &folder.segments {
+        if folder.header(*segment)?.is_ok_and(|header| known.owns(&header)) {
+            return Ok(known);
+        }
+    }
+    Ok(learnt)
+}
+
+fn foreign(format: &Format, header: &SegmentHeader) -> LogError {
+    LogError::Foreign {
+        segment: header.segment,
+        found: LogIdentity { id: header.log_id, segment_bytes: header.segment_bytes },
+        expected: format.identity(),
     }
 }
 
@@ -114,7 +163,7 @@ fn check_known_segments(folder: &Folder, format: &Format, from: Lsn) -> Result<(
     {
         match folder.header(segment)? {
             Ok(header) if format.owns(&header) => {}
-            Ok(_) => return Err(LogError::Foreign { segment }),
+            Ok(header) => return Err(foreign(format, &header)),
             Err(SegmentFault::Newer(version)) => return Err(LogError::Newer { segment, version }),
             Err(_) => {
                 return Err(LogError::Rotten { lsn: geometry.base(segment), segment, offset: 0 });
@@ -124,14 +173,17 @@ fn check_known_segments(folder: &Folder, format: &Format, from: Lsn) -> Result<(
     Ok(())
 }
 
-fn refuse_damage(format: &Format, walked: Walked) -> Result<Walked, LogError> {
+fn refuse_damage(folder: &Folder, format: &Format, walked: Walked) -> Result<Walked, LogError> {
     let (lsn, version) = (walked.end, walked.version);
     let (segment, offset) = (format.geometry.segment(lsn), format.geometry.offset(lsn));
     match walked.verdict {
         Verdict::CleanEnd | Verdict::TornEnd => Ok(walked),
         Verdict::Rotten => Err(LogError::Rotten { lsn, segment, offset }),
         Verdict::Missing => Err(LogError::Missing { segment }),
-        Verdict::Foreign => Err(LogError::Foreign { segment }),
+        Verdict::Foreign => match folder.header(segment)? {
+            Ok(header) => Err(foreign(format, &header)),
+            Err(_) => Err(LogError::Rotten { lsn, segment, offset }),
+        },
         Verdict::Newer => Err(LogError::Newer { segment, version }),
         Verdict::GoOn | Verdict::NextSegment => panic!("a walk ends where the chain does"),
     }

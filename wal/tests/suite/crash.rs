@@ -132,7 +132,8 @@ fn recycling() {
         let Some((n, at)) = run_recycling(&disk, FRAMES) else { continue };
         for seed in 0..12 {
             let after = Arc::new(disk.crash_with(seed));
-            let hint = OpenHint { scan_from: at.start, known_durable: at.end };
+            let hint =
+                OpenHint { scan_from: at.start, known_durable: at.end, ..OpenHint::default() };
             let (mut log, _) = Log::open(after.clone(), small(), hint).unwrap();
             append(&mut log, &[record(99, 9)]).unwrap();
             let found: Vec<_> =

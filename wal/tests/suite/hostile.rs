@@ -96,7 +96,7 @@ proptest! {
             let count = files.len();
             apply(&mut files[file % count].1, damage);
         }
-        let hint = OpenHint { scan_from: Lsn(scan_from), known_durable: Lsn(known_durable) };
+        let hint = OpenHint { scan_from: Lsn(scan_from), known_durable: Lsn(known_durable), ..OpenHint::default() };
         use_it(&files, hint);
     }
 

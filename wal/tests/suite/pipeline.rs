@@ -150,7 +150,7 @@ fn the_log_ends_at_the_first_of_several_holes() {
         while log.reap().unwrap().is_some() {}
         drop(log);
         for scan_from in [Lsn::ZERO, end, appended.end] {
-            let hint = OpenHint { scan_from, known_durable: appended.end };
+            let hint = OpenHint { scan_from, known_durable: appended.end, ..OpenHint::default() };
             let (log, report) = Log::open(Arc::new(after.clone()), deep(), hint).unwrap();
             assert_eq!(report.end, appended.end);
             assert_eq!(contents(&log).len(), found.len() + 1);

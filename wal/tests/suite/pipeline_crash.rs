@@ -168,7 +168,7 @@ proptest! {
             }
         }
         let after = disk.crash();
-        let hint = OpenHint { scan_from: oldest, known_durable: given_back };
+        let hint = OpenHint { scan_from: oldest, known_durable: given_back, ..OpenHint::default() };
         let (log, report) = match Log::open(Arc::new(after), deep(), hint) {
             Ok(opened) => opened,
             // All that was acknowledged was recycled, and what was begun since is not there.

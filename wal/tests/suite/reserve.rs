@@ -29,7 +29,7 @@ fn recover(log: &mut Log, records: &[usize]) -> Result<(), LogError> {
 
 /// Opens a log of which everything before `from` may have been recycled.
 fn open(disk: &SimDisk, options: &LogOptions, from: Lsn) -> Log {
-    let hint = OpenHint { scan_from: from, known_durable: from };
+    let hint = OpenHint { scan_from: from, known_durable: from, ..OpenHint::default() };
     Log::open(Arc::new(disk.clone()), options.clone(), hint).unwrap().0
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use strongroom_wal::disk::Disk;
 use strongroom_wal::disk::sim::SimDisk;
 use strongroom_wal::{
-    Appended, Log, LogError, LogOptions, LogReader, Lsn, OpenHint, OpenReport, ReadError, Tail,
+    Appended, Log, LogError, LogIdentity, LogOptions, LogReader, Lsn, OpenHint, OpenReport,
+    ReadError, Tail,
 };
 
 use crate::support::{ID, append, contents, create, record, small};
@@ -18,7 +19,7 @@ fn name(segment: u64) -> String {
 }
 
 fn open(disk: &SimDisk, known_durable: Lsn) -> Result<(Log, OpenReport), LogError> {
-    let hint = OpenHint { scan_from: Lsn::ZERO, known_durable };
+    let hint = OpenHint { scan_from: Lsn::ZERO, known_durable, ..OpenHint::default() };
     Log::open(Arc::new(disk.clone()), small(), hint)
 }
 
@@ -167,7 +168,7 @@ fn another_logs_segment_and_a_newer_version_are_refused() {
     let stranger = other.contents(&name(1)).unwrap();
     disk.create(&name(1)).unwrap().write_at(0, &stranger).unwrap();
     let end = append_until_full(&disk);
-    assert!(matches!(end, LogError::Foreign { segment: 1 }));
+    assert!(matches!(end, LogError::Foreign { segment: 1, .. }));
 }
 
 /// Seals segment 0 of a disk whose segment 1 is someone else's, then opens it again.
@@ -211,11 +212,52 @@ fn another_logs_segment_before_the_scan_is_refused() {
         (disk, log.durable_lsn())
     };
     let ((disk, end), (other, _)) = (two([1; 16]), two([9; 16]));
-    let hint = OpenHint { scan_from: end, known_durable: end };
+    let hint = OpenHint { scan_from: end, known_durable: end, ..OpenHint::default() };
     Log::open(Arc::new(disk.clone_image()), small(), hint).unwrap();
     disk.open(&name(1)).unwrap().write_at(0, &other.contents(&name(1)).unwrap()).unwrap();
     let opened = Log::open(Arc::new(disk), small(), hint);
-    assert!(matches!(opened, Err(LogError::Foreign { segment: 1 })));
+    assert!(matches!(opened, Err(LogError::Foreign { segment: 1, .. })));
+}
+
+/// A stray file in front was taken for the log, and the log's own segments for another's: whoever did as
+/// he was told moved those away.
+#[test]
+fn a_stray_segment_in_front_of_the_log_is_named_and_not_the_logs_own() {
+    let other = SimDisk::new(9);
+    let mut log = Log::create(Arc::new(other.clone()), small(), [9; 16]).unwrap();
+    append(&mut log, &[record(0, 40_000)]).unwrap();
+    drop(log);
+    let (disk, mut log, frames) = three_frames();
+    append(&mut log, &[record(0, 60_000)]).unwrap();
+    let own = LogIdentity { id: log.id(), segment_bytes: SEGMENT };
+    log.recycle(&[0]).unwrap();
+    let end = log.durable_lsn();
+    drop(log);
+    assert!(end > frames[2].end && disk.contents(&name(0)).is_none());
+    let known = |scan_from| OpenHint { scan_from, known_durable: end, identity: Some(own) };
+    let hints = [known(Lsn::ZERO), known(end)];
+    let opened = |hint| {
+        let read = LogReader::open(Arc::new(disk.clone_image()), hint).map(drop);
+        let written = Log::open(Arc::new(disk.clone_image()), small(), hint).map(drop);
+        [read, written]
+    };
+    assert!(hints.into_iter().flat_map(opened).all(|opened| opened.is_ok()));
+    let stray = other.contents(&name(0)).unwrap();
+    disk.create(&name(0)).unwrap().write_at(0, &stray).unwrap();
+    let why = format!(
+        "wal-0000000000000000.log is a file of log {} (segments of 65536 bytes), not of log {} \
+         (segments of 65536 bytes); move it out of the folder",
+        "09".repeat(16),
+        ID.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")),
+    );
+    for refused in hints.into_iter().flat_map(opened) {
+        assert_eq!(refused.unwrap_err().to_string(), why);
+    }
+    // Whoever expects a log that has no file at all has mistaken the folder, not the files.
+    let nobody = LogIdentity { id: [7; 16], segment_bytes: SEGMENT };
+    disk.remove(&name(0)).unwrap();
+    let mistaken = hints.map(|hint| OpenHint { identity: Some(nobody), ..hint });
+    assert!(mistaken.into_iter().flat_map(opened).all(|opened| opened.is_ok()));
 }
 
 /// The header of the segment where the scan begins was acknowledged too; that of the next was not.
@@ -229,14 +271,14 @@ fn the_header_before_the_scan_is_known_and_the_next_is_not() {
     let third = append(&mut log, &[record(3, 300)]).unwrap();
     drop(log);
     let open = |disk: &SimDisk, scan_from| {
-        let hint = OpenHint { scan_from, known_durable: Lsn::ZERO };
+        let hint = OpenHint { scan_from, known_durable: Lsn::ZERO, ..OpenHint::default() };
         Log::open(Arc::new(disk.clone()), small(), hint)
     };
     let image = disk.clone_image();
     image.flip(&name(1), 3, 1);
     let opened = open(&image, third.end);
     assert!(matches!(opened, Err(LogError::Rotten { segment: 1, offset: 0, .. })));
-    let hint = OpenHint { scan_from: third.end, known_durable: Lsn::ZERO };
+    let hint = OpenHint { scan_from: third.end, known_durable: Lsn::ZERO, ..OpenHint::default() };
     let read = LogReader::open(Arc::new(image), hint);
     assert!(matches!(read, Err(LogError::Rotten { segment: 1, offset: 0, .. })));
     disk.remove(&name(1)).unwrap();
@@ -274,7 +316,7 @@ fn a_dropped_tail_stays_dropped() {
     drop(log);
     // Starting at the very place where the stale frame stood must not find it either.
     for scan_from in [Lsn::ZERO, new.end] {
-        let hint = OpenHint { scan_from, known_durable: new.end };
+        let hint = OpenHint { scan_from, known_durable: new.end, ..OpenHint::default() };
         let (log, report) = Log::open(Arc::new(disk.clone()), small(), hint).unwrap();
         assert_eq!((report.end, contents(&log).len()), (new.end, 2));
     }
@@ -302,7 +344,8 @@ fn opening_at_the_exact_end_continues_the_chain() {
     // from the frame before refused it.
     let (disk, log, frames) = three_frames();
     drop(log);
-    let hint = OpenHint { scan_from: frames[2].end, known_durable: frames[2].end };
+    let hint =
+        OpenHint { scan_from: frames[2].end, known_durable: frames[2].end, ..OpenHint::default() };
     let (mut log, report) = Log::open(Arc::new(disk.clone()), small(), hint).unwrap();
     assert_eq!(report.end, frames[2].end);
     append(&mut log, &[record(5, 50_000)]).unwrap();
@@ -312,7 +355,11 @@ fn opening_at_the_exact_end_continues_the_chain() {
     // Also when the end is the seal's, before a segment that was never begun.
     disk.remove(&name(2)).unwrap();
     disk.sync_dir().unwrap();
-    let hint = OpenHint { scan_from: Lsn(SEGMENT * 2 + 4096), known_durable: Lsn::ZERO };
+    let hint = OpenHint {
+        scan_from: Lsn(SEGMENT * 2 + 4096),
+        known_durable: Lsn::ZERO,
+        ..OpenHint::default()
+    };
     let (mut log, _) = Log::open(Arc::new(disk.clone()), small(), hint).unwrap();
     append(&mut log, &[record(7, 10)]).unwrap();
     let (log, _) = open(&disk, Lsn::ZERO).unwrap();
@@ -324,7 +371,8 @@ fn damage_in_the_segment_where_the_scan_starts_is_rot() {
     let (disk, log, frames) = three_frames();
     drop(log);
     disk.flip(&name(0), 3, 1);
-    let hint = OpenHint { scan_from: frames[2].end, known_durable: frames[2].end };
+    let hint =
+        OpenHint { scan_from: frames[2].end, known_durable: frames[2].end, ..OpenHint::default() };
     let opened = Log::open(Arc::new(disk.clone()), small(), hint);
     // The header is the only one, so that not even the log's id is known.
     assert!(matches!(opened, Err(LogError::Rotten { segment: 0, offset: 0, .. })));
@@ -364,7 +412,7 @@ fn opening_says_how_much_it_passed() {
     drop(log);
     let end = frames[2].end;
     for (left, frame) in (1..=3).rev().zip(&frames) {
-        let hint = OpenHint { scan_from: frame.start, known_durable: end };
+        let hint = OpenHint { scan_from: frame.start, known_durable: end, ..OpenHint::default() };
         let (_, report) = Log::open(Arc::new(disk.clone_image()), small(), hint).unwrap();
         assert_eq!((report.frames, report.bytes), (left, end.0 - frame.start.0));
     }
@@ -379,7 +427,7 @@ fn opening_shows_the_frames_that_it_passes() {
         (0..9).map(|n| append(&mut log, &[record(n, 20_000), record(n, 2)]).unwrap()).collect();
     log.close().unwrap();
     for from in [Lsn::ZERO].into_iter().chain(frames.iter().flat_map(|f| [f.start, f.end])) {
-        let hint = OpenHint { scan_from: from, known_durable: Lsn::ZERO };
+        let hint = OpenHint { scan_from: from, known_durable: Lsn::ZERO, ..OpenHint::default() };
         let mut seen = Vec::new();
         let disk = Arc::new(disk.clone_image());
         let opened = Log::open_seeing(disk, small(), hint, &mut |frame| seen.push(frame.start()));

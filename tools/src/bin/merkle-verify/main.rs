@@ -137,7 +137,10 @@ fn holds_records(disk: &Arc<dyn Disk>) -> bool {
 fn is_damage(error: &OpenError) -> bool {
     match error {
         OpenError::Io { .. } | OpenError::LogRead(ReadError::Io { .. }) => false,
-        OpenError::Log(error) => !matches!(error, LogError::Io { .. } | LogError::Newer { .. }),
+        // A stray file is to be moved away; what is the matter with the rest shows then.
+        OpenError::Log(LogError::Io { .. } | LogError::Newer { .. } | LogError::Foreign { .. }) => {
+            false
+        }
         _ => true,
     }
 }
