@@ -12,6 +12,7 @@ mod canary;
 mod catch_up;
 mod cli;
 mod crashes;
+mod durable;
 mod engines;
 mod files;
 mod hvac;
