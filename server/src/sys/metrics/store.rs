@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use strongroom_storage::{Lsn, Stats};
+use strongroom_storage::{LogNeed, Lsn, Stats};
 
 use super::figures::{Figures, Labels, count_f64};
 use crate::cluster::Unsealed;
@@ -19,6 +19,7 @@ pub(super) fn add(figures: &mut Figures, unsealed: &Unsealed) {
     let healthy = f64::from(u8::from(store.health().is_ok()));
     figures.gauges.push(("strongroom.store.healthy", healthy, Labels::new()));
     contents(figures, &stats, position);
+    needs(figures, &store.log_needs());
     index(figures, &stats);
     background(figures, &stats, position);
     recovery(figures, &stats);
@@ -50,6 +51,17 @@ fn contents(figures: &mut Figures, stats: &Stats, position: Lsn) {
             ("strongroom.wal.bytes", stats.log_bytes),
         ],
     );
+}
+
+/// Who keeps how much of the log, and how much he may.
+fn needs(figures: &mut Figures, needs: &[LogNeed]) {
+    let by = |need: &LogNeed| vec![("by", need.name.to_owned())];
+    let needed = needs.iter().map(|n| ("strongroom.wal.needed_bytes", count_f64(n.bytes), by(n)));
+    figures.gauges.extend(needed);
+    let bounds = needs.iter().filter_map(|need| Some((need, need.bound?)));
+    let bound =
+        bounds.map(|(n, bound)| ("strongroom.wal.needed_bytes_max", count_f64(bound), by(n)));
+    figures.gauges.extend(bound);
 }
 
 /// The pages of the index, in memory and on the way there and back.
@@ -123,7 +135,8 @@ mod tests {
 
     use super::*;
 
-    /// Each figure is a number of its own: one that is shown under the name of another is seen.
+    /// Each figure is a number of its own: one that is shown under the name of another is seen. A
+    /// figure that is added to the store has to be told of here.
     fn sample() -> Stats {
         Stats {
             keys: 1,
@@ -155,13 +168,15 @@ mod tests {
                 roots_checked: 26,
                 undone: 27,
             },
-            ..Stats::default()
         }
     }
 
     fn shown(stats: &Stats, position: Lsn) -> Figures {
         let mut figures = Figures::default();
         contents(&mut figures, stats, position);
+        let need = |name, from, bytes, bound| LogNeed { name, from: Lsn(from), bytes, bound };
+        let all = [need("restart", 1000, 28, Some(29)), need("undo", 999, 31, None)];
+        needs(&mut figures, &all);
         index(&mut figures, stats);
         background(&mut figures, stats, position);
         recovery(&mut figures, stats);
@@ -202,6 +217,9 @@ mod tests {
             "strongroom_recovery_skipped 25",
             "strongroom_recovery_roots_checked 26",
             "strongroom_recovery_undone 27",
+            "strongroom_wal_needed_bytes{by=\"restart\"} 28",
+            "strongroom_wal_needed_bytes_max{by=\"restart\"} 29",
+            "strongroom_wal_needed_bytes{by=\"undo\"} 31",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}:\n{text}");
         }
