@@ -138,9 +138,10 @@ fn is_damage(error: &OpenError) -> bool {
     match error {
         OpenError::Io { .. } | OpenError::LogRead(ReadError::Io { .. }) => false,
         // A stray file is to be moved away; what is the matter with the rest shows then.
-        OpenError::Log(LogError::Io { .. } | LogError::Newer { .. } | LogError::Foreign { .. }) => {
-            false
-        }
+        OpenError::Log(error) => !matches!(
+            error,
+            LogError::Io { .. } | LogError::Newer { .. } | LogError::Foreign { .. }
+        ),
         _ => true,
     }
 }
