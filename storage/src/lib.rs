@@ -57,8 +57,8 @@ mod values;
 mod worker;
 
 pub use backup::{
-    BackupError, BackupReport, KeyspaceReport, RestoreError, VerifyError, restore, restore_on,
-    verify_backup,
+    BackupError, BackupFile, BackupFileError, BackupReport, KeyspaceReport, RestoreError,
+    VerifyError, restore, restore_on, verify_backup,
 };
 pub use changes::{Change, ChangeOp, ChangeReader};
 pub use error::{ChangesError, CheckpointError, CommitError, OpenError, ReadError};

@@ -1,11 +1,11 @@
 //! `operator backup` and `operator restore`.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use strongroom_storage::{BackupReport, verify_backup};
+use strongroom_storage::{BackupFile, BackupReport, verify_backup};
 
 use super::error::CliError;
 use super::session::Session;
@@ -31,23 +31,17 @@ pub(super) struct RestoreArgs {
 
 /// Takes a backup of a running server.
 pub(super) fn back_up(args: &BackupArgs, session: &Session) -> Result<(), CliError> {
-    let part = {
-        let mut name = args.file.as_os_str().to_owned();
-        name.push(".part");
-        PathBuf::from(name)
-    };
-    let report = fetch(&part, session).inspect_err(|_| {
-        // The cause is told already; what is left is refused by its contents.
-        let _ = fs::remove_file(&part);
-    })?;
-    fs::rename(&part, &args.file).map_err(file_error(&args.file))?;
+    let file = BackupFile::create(&args.file)?;
+    let report = fetch(&file, session)?;
+    file.publish()?;
     session.out.done(&told(&report, &format!("were backed up to {}", args.file.display())))
 }
 
-fn fetch(part: &Path, session: &Session) -> Result<BackupReport, CliError> {
-    let mut out = BufWriter::new(File::create(part).map_err(file_error(part))?);
+fn fetch(file: &BackupFile, session: &Session) -> Result<BackupReport, CliError> {
+    let part = file.part();
+    let mut out = BufWriter::new(file.file());
     session.client.download("sys/storage/strongroom/backup", &mut out)?;
-    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(file_error(part))?;
+    out.flush().map_err(file_error(part))?;
     let mut input = BufReader::new(File::open(part).map_err(file_error(part))?);
     verify_backup(&mut input)
         .map_err(|e| CliError::Start(format!("the backup that came is not sound: {e}")))

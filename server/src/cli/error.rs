@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use strongroom_storage::BackupFileError;
+
 use crate::config::ConfigError;
 
 /// A command that did not do its work.
@@ -74,6 +76,9 @@ pub(super) enum CliError {
     /// The server could not start or had to stop; the text says what to change.
     #[error("{0}")]
     Start(String),
+    /// A backup's file could not be made.
+    #[error(transparent)]
+    BackupFile(#[from] BackupFileError),
     /// Whoever read the output went away.
     #[error("the reader of the output is gone")]
     ClosedPipe,

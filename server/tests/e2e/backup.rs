@@ -26,6 +26,11 @@ fn a_running_server_is_backed_up_and_made_again() {
     let weak = weak.1["auth"]["client_token"].as_str().unwrap().to_owned();
     server.strongroom(&weak, &["operator", "backup", file]).fails(2, "permission denied");
     assert!(!std::fs::exists(file).unwrap());
+    let other = strongroom_storage::BackupFile::create(file.as_ref()).unwrap();
+    server
+        .strongroom(&root, &["operator", "backup", file])
+        .fails(1, "another backup is being written");
+    drop(other);
     let done = server.strongroom(&root, &["operator", "backup", file]).ok();
     assert!(done.out.contains("were backed up"), "{}", done.out);
     post(&server, "kv/a", json!({"v": "after"}));

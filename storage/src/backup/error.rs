@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::file::BackupFileError;
 use crate::error::{CheckpointError, CommitError, OpenError, ReadError};
 
 /// A backup could not be made. What was written of it is refused by every reader.
@@ -14,7 +15,7 @@ pub enum BackupError {
     /// The values do not have the store's root: check the folder with `merkle-verify`.
     #[error("the values do not have the root of the store; verify its folder")]
     Root,
-    /// The file or stream could not be written.
+    /// The stream could not be written.
     #[error("cannot {what}: {cause}")]
     Io {
         /// What was being done.
@@ -22,6 +23,9 @@ pub enum BackupError {
         /// What the device said.
         cause: io::Error,
     },
+    /// The file could not be made.
+    #[error(transparent)]
+    File(#[from] BackupFileError),
 }
 
 /// A backup is not whole. Nothing of it should be trusted; take another.

@@ -11,6 +11,7 @@
 //! - A restore ends with the whole store or with none.
 
 mod error;
+mod file;
 mod format;
 mod read;
 mod report;
@@ -21,6 +22,7 @@ mod tests;
 mod write;
 
 pub use error::{BackupError, RestoreError, VerifyError};
+pub use file::{BackupFile, BackupFileError};
 pub use read::verify_backup;
 pub use report::{BackupReport, KeyspaceReport};
 pub use restore::{restore, restore_on};

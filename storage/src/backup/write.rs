@@ -1,10 +1,10 @@
 //! Making a backup.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::BackupError;
+use super::file::BackupFile;
 use super::format::{self, CHUNK, CHUNK_TARGET, HEADER, Header, PREAMBLE, Sum, TRAILER};
 use super::report::BackupReport;
 use super::tally::{Tally, class_root, trailer};
@@ -27,35 +27,13 @@ impl Store {
     /// durable; until then it is written to the name with `.part` appended.
     ///
     /// # Errors
-    /// See [`BackupError`]. Nothing is left behind then, and what had the name still has it.
+    /// See [`BackupError`]. Nothing is left behind then, and what had the name still has it; but for
+    /// [`BackupFileError::InDoubt`](super::BackupFileError::InDoubt): the backup is whole and has the
+    /// name, which a power loss may take back. Never does the name show a part of a backup.
     pub fn backup_to_file(&self, path: &Path) -> Result<BackupReport, BackupError> {
-        let part = {
-            let mut name = path.as_os_str().to_owned();
-            name.push(".part");
-            PathBuf::from(name)
-        };
-        let report = self.write_part(&part).and_then(|report| {
-            fs::rename(&part, path).map_err(BackupError::io("rename the backup"))?;
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
-            let synced = File::open(folder).and_then(|folder| folder.sync_all());
-            synced.map_err(BackupError::io("make the backup's name durable"))?;
-            Ok(report)
-        });
-        if report.is_err() {
-            // The cause is told already; what is left is refused by its name and by its contents.
-            let _ = fs::remove_file(&part);
-        }
-        report
-    }
-
-    fn write_part(&self, part: &Path) -> Result<BackupReport, BackupError> {
-        let file = File::create(part).map_err(BackupError::io("make the backup file"))?;
-        let mut out = BufWriter::new(file);
-        let report = self.backup(&mut out)?;
-        out.get_ref().sync_all().map_err(BackupError::io("make the backup durable"))?;
+        let target = BackupFile::create(path)?;
+        let report = self.backup(&mut BufWriter::new(target.file()))?;
+        target.publish()?;
         Ok(report)
     }
 }
