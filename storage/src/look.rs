@@ -1,5 +1,6 @@
 //! Looking at the store of a stopped server: recovery in memory, nothing on the disk is changed.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use strongroom_wal::disk::{Disk, SysDisk};
 use strongroom_wal::{LogReader, OpenHint};
 
 use crate::error::OpenError;
-use crate::folder::{LOCK, check_restored, take_lock};
+use crate::folder::{LOCK, check_restored};
 use crate::master::{self, Master};
 use crate::pages::{PageFiles, Pool};
 use crate::recovery::{Loaded, RecoveryReport, Restart};
@@ -22,6 +23,9 @@ pub struct Look {
     pub recovery: RecoveryReport,
     /// Transactions that a restart would take back; the snapshot holds their changes still.
     pub losers: u64,
+    /// Why the folder could not be locked; `None` when it was, or when there is no lock file: no server
+    /// ever ran there. Without the lock a server may be writing, which would look like damage.
+    pub unlocked: Option<String>,
 }
 
 /// What a store knows of its log.
@@ -60,9 +64,7 @@ pub fn store_log(disk: &Arc<dyn Disk>) -> Result<Option<StoreLog>, OpenError> {
 /// # Errors
 /// See [`look`].
 pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
-    let names = disk.list().map_err(OpenError::io("list the folder"))?;
-    // A lock file is there when a server ever ran; taking the lock changes nothing.
-    let _lock = if names.iter().any(|name| name == LOCK) { Some(take_lock(disk)?) } else { None };
+    let (_lock, unlocked) = lock_if_can(disk)?;
     check_restored(disk)?;
     let master = master::read(disk)?.ok_or_else(|| OpenError::Damaged {
         file: "MASTER".to_owned(),
@@ -76,8 +78,26 @@ pub fn look_at(disk: &Arc<dyn Disk>) -> Result<Look, OpenError> {
     let loaded = Loaded::of(&pool, &master)?;
     let recovered = Restart::begin(&pool, &log, &master, loaded)?.finish(None)?;
     Ok(Look {
+        unlocked,
         losers: if recovered.losers.is_empty() { 0 } else { recovered.losers.count() },
         recovery: recovered.report,
         snapshot: Snapshot::new(Arc::new(recovered.state), Values::new(log, pool)),
     })
+}
+
+type Lock = Option<Box<dyn Send + Sync>>;
+
+/// The lock if there is a lock file, as there is where a server ever ran; or why it cannot be had: the
+/// folder may be of a disk that cannot be written, or of a file system that knows no locks. Taking it
+/// changes nothing.
+fn lock_if_can(disk: &Arc<dyn Disk>) -> Result<(Lock, Option<String>), OpenError> {
+    let names = disk.list().map_err(OpenError::io("list the folder"))?;
+    if !names.iter().any(|name| name == LOCK) {
+        return Ok((None, None));
+    }
+    match disk.lock_existing(LOCK) {
+        Ok(lock) => Ok((Some(lock), None)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(OpenError::InUse),
+        Err(error) => Ok((None, Some(error.to_string()))),
+    }
 }

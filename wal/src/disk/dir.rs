@@ -67,6 +67,16 @@ pub trait Disk: Send + Sync + 'static {
     /// `WouldBlock` when another owner has it; else as the medium says.
     fn lock(&self, name: &str) -> io::Result<Box<dyn Send + Sync>>;
 
+    /// As [`lock`](Self::lock), of a file that is there, by who only reads: a disk that cannot be written
+    /// gives it too.
+    ///
+    /// # Errors
+    /// `WouldBlock` when another owner has it, `NotFound` when there is no file; else as the medium
+    /// says.
+    fn lock_existing(&self, name: &str) -> io::Result<Box<dyn Send + Sync>> {
+        self.lock(name)
+    }
+
     /// A queue for durable writes to this disk's files with up to `depth` of them in flight, or
     /// fewer if the disk cannot do so many.
     fn write_queue(&self, depth: usize) -> Box<dyn WriteQueue> {

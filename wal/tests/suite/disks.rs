@@ -48,6 +48,12 @@ fn keeps_the_contract(disk: &dyn Disk) {
     assert_eq!(disk.lock("LOCK").err().unwrap().kind(), ErrorKind::WouldBlock);
     drop(lock);
     drop(disk.lock("LOCK").unwrap());
+    // Who only reads and who writes exclude each other.
+    let lock = disk.lock_existing("LOCK").unwrap();
+    assert_eq!(disk.lock("LOCK").err().unwrap().kind(), ErrorKind::WouldBlock);
+    drop(lock);
+    let _lock = disk.lock("LOCK").unwrap();
+    assert_eq!(disk.lock_existing("LOCK").err().unwrap().kind(), ErrorKind::WouldBlock);
 }
 
 // Half of the time names change as a journal has them, in order; half of the time as they like.
@@ -102,7 +108,13 @@ fn a_real_directory_keeps_the_contract_and_is_private() {
     let disk = SysDisk::open(&path).unwrap();
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), 0o700);
+    let none = disk.lock_existing("LOCK").err().unwrap();
+    assert_eq!((none.kind(), disk.list().unwrap().len()), (ErrorKind::NotFound, 0));
     keeps_the_contract(&disk);
+    // A lock asks for no right to write.
+    let lock = path.join("LOCK");
+    std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o400)).unwrap();
+    drop(disk.lock_existing("LOCK").unwrap());
     disk.create("secret").unwrap();
     assert_eq!(mode(&path.join("secret")), 0o600);
     assert!(!disk.durable_method().name().is_empty());

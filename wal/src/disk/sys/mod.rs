@@ -159,11 +159,18 @@ impl Disk for SysDisk {
     fn lock(&self, name: &str) -> io::Result<Box<dyn Send + Sync>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(self.path(name))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Box::new(file)),
-            Err(fs::TryLockError::WouldBlock) => Err(io::Error::from(io::ErrorKind::WouldBlock)),
-            Err(fs::TryLockError::Error(error)) => Err(error),
+        locked(options.open(self.path(name))?)
+    }
+
+    fn lock_existing(&self, name: &str) -> io::Result<Box<dyn Send + Sync>> {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        let path = self.path(name);
+        // Over a network a lock may ask for the right to write, though the file's own system does not.
+        match OpenOptions::new().read(true).write(true).open(&path) {
+            Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+                locked(File::open(path)?)
+            }
+            opened => locked(opened?),
         }
     }
 
@@ -182,6 +189,15 @@ impl Disk for SysDisk {
 
     fn durable_report(&self) -> Option<DurableReport> {
         Some(self.report.clone())
+    }
+}
+
+/// The file with its lock.
+fn locked(file: File) -> io::Result<Box<dyn Send + Sync>> {
+    match file.try_lock() {
+        Ok(()) => Ok(Box::new(file)),
+        Err(fs::TryLockError::WouldBlock) => Err(io::Error::from(io::ErrorKind::WouldBlock)),
+        Err(fs::TryLockError::Error(error)) => Err(error),
     }
 }
 
