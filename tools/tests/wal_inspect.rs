@@ -411,6 +411,24 @@ fn a_follower_that_falls_behind_is_told_of_the_gap() {
     child.wait().unwrap();
 }
 
+/// Only a write told that nobody reads any more: beside a log that nobody writes to the follower never
+/// ended.
+#[test]
+fn a_follower_whose_reader_is_gone_ends_though_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path()));
+    let frames = json(dir.path(), &[]).1["frames"].as_array().unwrap().len();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wal-inspect"))
+        .arg(dir.path())
+        .args(["--follow", "--format", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.take(1 + frames).count(), 1 + frames, "all there is to be told");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_live_log_is_followed() {
     let dir = tempfile::tempdir().unwrap();

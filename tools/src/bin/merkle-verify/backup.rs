@@ -7,8 +7,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use strongroom_storage::{BackupReport, VerifyError, verify_backup};
 use strongroom_tools::folder;
+use strongroom_tools::progress::Watched;
 
-use crate::progress::Watched;
 use crate::report::{class_word, hex};
 
 /// The outcome: what the backup holds, or why it is refused.
@@ -23,7 +23,7 @@ pub(crate) enum Outcome {
 pub(crate) fn check(path: &Path) -> io::Result<Outcome> {
     let file = File::open(path).map_err(folder::at(path))?;
     let len = file.metadata()?.len();
-    match verify_backup(&mut Watched::new(BufReader::new(file), len)) {
+    match verify_backup(&mut Watched::new("reading", BufReader::new(file), len)) {
         Ok(report) => Ok(Outcome::Whole(report)),
         Err(VerifyError::Io { cause, .. }) => Err(folder::at(path)(cause)),
         // Nothing says that it ever was a backup that can be judged here.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use strongroom_merkle::{Change, Digest, KeyHash, MemPages, Page, Trie, composite, leaf_digest};
 use strongroom_storage::{Class, Index, IndexEntry, KeyspaceId, Look, ReadError, Snapshot};
+use strongroom_tools::progress::{Bar, Unit};
 
-use crate::progress::{Bar, Unit};
 use crate::report::{Difference, KeyspaceReport, Report, Roots};
 
 /// Leaves that are put into the trie at a time.
@@ -22,7 +22,7 @@ pub(crate) fn check(look: &Look) -> Report {
         .filter_map(|(id, class)| Some((id, class, snapshot.trie(id)?)))
         .collect();
     let entries: usize = indexes.iter().map(|(_, _, index)| index.len()).sum();
-    let mut bar = Bar::new(u64::try_from(entries).unwrap_or(u64::MAX), Unit::Entries);
+    let mut bar = Bar::new("comparing", u64::try_from(entries).ok(), Unit::Entries);
     for (id, class, index) in &indexes {
         let named = (*id, *class);
         keyspaces.push(check_keyspace(snapshot, named, index, &mut bar, &mut found));
@@ -38,6 +38,7 @@ pub(crate) fn check(look: &Look) -> Report {
         replicated: Some(roots),
         promises_kept: look.recovery.roots_checked,
         unfinished: look.losers,
+        unlocked: look.unlocked.clone(),
         differences: found.differences,
         unreadable_pages: found.unreadable_pages,
         damage: found.damage,

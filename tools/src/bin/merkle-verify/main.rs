@@ -6,6 +6,9 @@
 //! key hashes, leaf digests, trees and roots, and lists what differs. A folder that a live server
 //! holds is refused: what it writes next would look like damage; take a backup and check that.
 //!
+//! A folder that cannot be locked, as on a disk that cannot be written, is looked at all the same, and
+//! that it was not locked is told.
+//!
 //! A backup is read from one end to the other: checksums, counts and roots. Long work shows a bar
 //! when standard error is a terminal.
 //!
@@ -14,7 +17,7 @@
 
 mod backup;
 mod check;
-mod progress;
+mod reading;
 mod report;
 
 use std::io::{self, BufWriter, Write};
@@ -23,13 +26,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use strongroom_storage::{OpenError, look, store_log};
+use strongroom_storage::{OpenError, look_at, store_log};
 use strongroom_tools::folder;
 use strongroom_tools::format::Format;
 use strongroom_wal::disk::Disk;
 use strongroom_wal::inspect::{Inspector, Passed};
 use strongroom_wal::{LogError, OpenHint, ReadError};
 
+use reading::Reading;
 use report::Report;
 
 /// Recomputes the Merkle trees of a stopped store, or of a backup, from the values and lists what
@@ -47,7 +51,7 @@ struct Args {
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    /// The folder, or the lock on it, cannot be had.
+    /// The folder cannot be had.
     #[error("{0}")]
     Read(io::Error),
     /// There is a store, but it cannot be opened.
@@ -104,7 +108,8 @@ fn verify(given: &Path) -> Result<Outcome, Failure> {
 
 fn verify_store(given: &Path) -> Result<Report, Failure> {
     let folder = folder::store_folder(given).map_err(Failure::Read)?;
-    let disk = folder::open(&folder).map_err(Failure::Read)?;
+    let reading = Arc::new(Reading::new(folder::open(&folder).map_err(Failure::Read)?));
+    let disk: Arc<dyn Disk> = Arc::clone(&reading) as _;
     // A damaged master record is damage, and so is a log without one; no log either is no store.
     if let Ok(None) = store_log(&disk) {
         return if holds_records(&disk) {
@@ -113,7 +118,9 @@ fn verify_store(given: &Path) -> Result<Report, Failure> {
             Err(Failure::NoStore)
         };
     }
-    match look(&folder) {
+    let looked = look_at(&disk);
+    reading.done();
+    match looked {
         Ok(look) => Ok(check::check(&look)),
         Err(OpenError::InUse) => Err(Failure::InUse),
         Err(error) if is_damage(&error) => Ok(Report::damaged(error.to_string())),

@@ -21,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) differences: Vec<Difference>,
     /// Pages of the index that cannot be had: what they hold was not compared.
     pub(crate) unreadable_pages: u64,
+    /// Why a server may have been writing meanwhile, if that cannot be ruled out.
+    pub(crate) unlocked: Option<String>,
     /// Why nothing could be compared, or the first of these pages could not.
     pub(crate) damage: Option<String>,
 }
@@ -65,6 +67,10 @@ impl Report {
     }
 
     pub(crate) fn table(&self, out: &mut impl Write) -> io::Result<()> {
+        if let Some(why) = &self.unlocked {
+            writeln!(out, "not locked: {why}")?;
+            writeln!(out, "what a server writes meanwhile would look like damage\n")?;
+        }
         if let Some(why) = &self.damage {
             writeln!(out, "DAMAGED: {why}")?;
             if self.replicated.is_none() {
@@ -122,6 +128,7 @@ impl Report {
         let differences: Vec<Value> = self.differences.iter().map(Difference::to_json).collect();
         let report = json!({
             "same": self.same(),
+            "not_locked": self.unlocked,
             "damage": self.damage,
             "unreadable_pages": self.unreadable_pages,
             "position": self.position.0,
@@ -182,4 +189,21 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = fmt::Write::write_fmt(&mut out, format_args!("{byte:02x}"));
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_the_folder_was_not_locked_is_told_first() {
+        let report = Report { unlocked: Some("no locks here".to_owned()), ..Report::default() };
+        let (mut table, mut json) = (Vec::new(), Vec::new());
+        report.table(&mut table).unwrap();
+        report.json(&mut json).unwrap();
+        let table = String::from_utf8(table).unwrap();
+        assert!(table.starts_with("not locked: no locks here\n"), "{table}");
+        let json: Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(json["not_locked"], "no locks here");
+    }
 }

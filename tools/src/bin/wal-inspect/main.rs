@@ -3,10 +3,13 @@
 //! Read-only: it takes no lock and changes nothing, so it may run beside a live server, and follow
 //! what that writes. Exit code 0: the log is sound. 1: it is damaged, or ends in an unfinished
 //! write. 2: it cannot be read, or the arguments make no sense. Who reads only the beginning of what
-//! is told gets the code of the whole log all the same.
+//! is told gets the code of the whole log all the same; but who follows a log and is gone ends that.
+//! Long work shows a bar when standard error is a terminal and what is told goes elsewhere.
 
 mod json;
 mod output;
+mod passing;
+mod reader;
 mod records;
 mod select;
 mod table;
@@ -26,7 +29,9 @@ use strongroom_wal::disk::Disk;
 use strongroom_wal::inspect::{FindingKind, Inspector, Passed, Summary};
 use strongroom_wal::{LogError, Lsn, OpenHint};
 
-use output::{Gone, Head, Output, WhileRead};
+use output::{Head, Output};
+use passing::Passing;
+use reader::{Gone, WhileRead, wait_while_read};
 use select::{Picked, Selection};
 
 /// Between two looks for what is new.
@@ -104,10 +109,10 @@ fn show(args: &Args, gone: &Gone, out: &mut dyn Output) -> Result<bool, Failure>
     let mut summary = pass(args, &opened, None, out)?;
     while args.follow && is_sound_so_far(&summary) {
         out.flush().map_err(Failure::Output)?;
+        wait_while_read(io::stdout(), POLL, gone);
         if gone.get() {
             return Ok(true);
         }
-        std::thread::sleep(POLL);
         // Listed anew: there may be new segments.
         summary = pass(args, &open(args)?, Some(summary.end), out)?;
     }
@@ -134,7 +139,9 @@ fn pass(
 ) -> Result<Summary, Failure> {
     let Opened { inspector, head, hint } = opened;
     let mut written = Ok(());
+    let mut passing = Passing::new(head, args.follow);
     let mut visit = |passed: Passed<'_>| {
+        passing.see(&passed);
         if written.is_err() {
             return;
         }

@@ -1,8 +1,6 @@
 //! What is told of a log, in which order and in which words, however it is shown.
 
-use std::cell::Cell;
-use std::io::{self, Write};
-use std::rc::Rc;
+use std::io;
 
 use strongroom_wal::inspect::{Finding, FindingKind, SegmentFile, Summary};
 use strongroom_wal::{Frame, FrameKind};
@@ -22,48 +20,6 @@ pub(crate) trait Output {
     fn finding(&mut self, finding: &Finding) -> io::Result<()>;
     fn end(&mut self, summary: &Summary, clean: bool) -> io::Result<()>;
     fn flush(&mut self) -> io::Result<()>;
-}
-
-/// Whether nobody reads any more what is told.
-pub(crate) type Gone = Rc<Cell<bool>>;
-
-/// A stream that may lose its reader: what is written from then on goes nowhere, and is no error.
-pub(crate) struct WhileRead<W> {
-    out: W,
-    gone: Gone,
-}
-
-impl<W: Write> WhileRead<W> {
-    pub(crate) fn new(out: W, gone: &Gone) -> Self {
-        Self { out, gone: Rc::clone(gone) }
-    }
-
-    fn unless_gone<T>(
-        &mut self,
-        otherwise: T,
-        write: impl FnOnce(&mut W) -> io::Result<T>,
-    ) -> io::Result<T> {
-        if self.gone.get() {
-            return Ok(otherwise);
-        }
-        match write(&mut self.out) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.gone.set(true);
-                Ok(otherwise)
-            }
-            written => written,
-        }
-    }
-}
-
-impl<W: Write> Write for WhileRead<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.unless_gone(bytes.len(), |out| out.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.unless_gone((), Write::flush)
-    }
 }
 
 /// What is known before the frames are read.
