@@ -18,10 +18,9 @@ pub(crate) fn wait_while_read(out: impl AsFd, time: Duration, gone: &Gone) {
     let mut fds = [PollFd::new(&out, PollFlags::empty())];
     let Ok(timeout) = Timespec::try_from(time) else { return };
     match poll(&mut fds, Some(&timeout)) {
-        Ok(0) => {}
+        Ok(0) | Err(rustix::io::Errno::INTR) => {}
         Ok(_) => gone.set(true),
-        // Interrupted, or there is no such thing here: then a write has to tell.
-        Err(rustix::io::Errno::INTR) => {}
+        // There is no such thing here: then a write has to tell.
         Err(_) => std::thread::sleep(time),
     }
 }
