@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use strongroom_wal::{LogReader, Lsn};
 use tokio::sync::watch;
 
+use crate::error::CheckpointError;
 use crate::id::{Catalog, Class, KeyspaceId, Published};
 use crate::index::State;
 use crate::options::Options;
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     published: published::Published<State>,
     watch: watch::Sender<Published>,
     failure: Mutex<Option<String>>,
+    /// Why the last checkpoint failed; none once one was completed.
+    checkpoint_failure: Mutex<Option<String>>,
     /// While history is being repeated: what reads go by before the published state.
     tail: ArcSwapOption<Tail>,
     catalog: RwLock<Catalog>,
@@ -58,6 +61,7 @@ pub(crate) struct Counters {
     pub(crate) log_bytes: AtomicU64,
     pub(crate) live_bytes: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
+    pub(crate) checkpoints_failed: AtomicU64,
     pub(crate) checkpoint_lsn: AtomicU64,
     pub(crate) relocated_bytes: AtomicU64,
     pub(crate) recycled_segments: AtomicU64,
@@ -79,6 +83,7 @@ impl Shared {
             published: published::Published::new(state),
             watch: watch::channel(first).0,
             failure: Mutex::new(None),
+            checkpoint_failure: Mutex::new(None),
             tail: ArcSwapOption::empty(),
             catalog: RwLock::new(catalog),
             retention: Retention::new(&log, options),
@@ -170,6 +175,18 @@ impl Shared {
     /// Keeps the first cause.
     pub(crate) fn fail(&self, cause: String) {
         lock(&self.failure).get_or_insert(cause);
+    }
+
+    /// A checkpoint, or what is done behind it, ended so.
+    pub(crate) fn note_checkpoint(&self, failed: Option<&CheckpointError>) {
+        if failed.is_some() {
+            Counters::add(&self.counters.checkpoints_failed, 1);
+        }
+        *lock(&self.checkpoint_failure) = failed.map(ToString::to_string);
+    }
+
+    pub(crate) fn checkpoint_failure(&self) -> Option<String> {
+        lock(&self.checkpoint_failure).clone()
     }
 
     pub(crate) fn keyspace(&self, handle: u32) -> Option<(KeyspaceId, Class)> {

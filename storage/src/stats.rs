@@ -30,6 +30,9 @@ pub struct Stats {
     pub log_segments: u64,
     /// Checkpoints completed.
     pub checkpoints: u64,
+    /// Checkpoints that failed, or behind which the log could not be cleaned; see
+    /// [`Store::checkpoint_failure`](crate::Store::checkpoint_failure).
+    pub checkpoints_failed: u64,
     /// Where recovery would start.
     pub checkpoint_lsn: Lsn,
     /// Bytes of live values that the cleaner moved.
@@ -75,6 +78,7 @@ impl Stats {
             page_bytes: shared.pool.files.written(),
             log_segments: shared.log.segments_len() as u64,
             checkpoints: Counters::get(&counters.checkpoints),
+            checkpoints_failed: Counters::get(&counters.checkpoints_failed),
             checkpoint_lsn: Lsn(Counters::get(&counters.checkpoint_lsn)),
             relocated_bytes: Counters::get(&counters.relocated_bytes),
             recycled_segments: Counters::get(&counters.recycled_segments),

@@ -177,3 +177,32 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     drop(store);
     check(&open(&disk).unwrap(), &[&model], "reopened");
 }
+
+/// A failed checkpoint was told to nobody unless somebody had asked for it: only the log grew.
+#[test]
+fn a_failed_checkpoint_stands_in_the_figures_until_one_is_completed() {
+    let mut failures = 0;
+    for call in 1.. {
+        let disk = SimDisk::new(call);
+        let store = open(&disk).unwrap();
+        run(&store, 1, &Step::Commit(vec![(2, 0, Some(10)), (3, 1, Some(10))])).unwrap();
+        assert_eq!((store.stats().checkpoints_failed, store.checkpoint_failure()), (0, None));
+        let first = disk.calls() + call;
+        disk.fail_after(call, ErrorKind::Other, false);
+        let done = store.checkpoint();
+        let hit = disk.calls() >= first;
+        disk.heal();
+        let told = store.checkpoint_failure();
+        assert_eq!(told, done.as_ref().err().map(ToString::to_string));
+        assert_eq!(store.stats().checkpoints_failed, u64::from(done.is_err()));
+        if done.is_err() && store.health().is_ok() {
+            failures += 1;
+            store.checkpoint().unwrap();
+            assert_eq!((store.stats().checkpoints_failed, store.checkpoint_failure()), (1, None));
+        }
+        if !hit {
+            break;
+        }
+    }
+    assert!(failures > 3, "{failures} checkpoints failed and the store went on");
+}

@@ -74,6 +74,10 @@ fn answer(call: &SysCall) -> ApiResult<Response> {
     if let Some(cause) = failure {
         body["store_failure"] = cause.into();
     }
+    // It goes on without, for a while: whoever looks here should know.
+    if let Some(cause) = call.cluster.unsealed().ok().and_then(|u| u.store.checkpoint_failure()) {
+        body["checkpoint_failure"] = cause.into();
+    }
     Ok(Response { status: Some(code), ..Response::bare(&body)? })
 }
 

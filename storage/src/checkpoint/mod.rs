@@ -73,9 +73,16 @@ impl Checkpointer {
 
     /// Makes a checkpoint of the state published now. Blocks until it is durable.
     pub(crate) fn run(&mut self, effort: Effort) -> Result<Lsn, CheckpointError> {
-        let behind = self.write_all(effort)?;
-        self.clean_log(behind, effort)?;
+        let written = self.write_all(effort);
+        let cleaned = written.and_then(|behind| self.clean_log(behind, effort));
+        self.noted(cleaned)?;
         Ok(self.master.checkpoint)
+    }
+
+    /// Whoever waits for nothing is not told of a failure: it stands in the store's figures.
+    fn noted<T>(&self, outcome: Result<T, CheckpointError>) -> Result<T, CheckpointError> {
+        self.shared.note_checkpoint(outcome.as_ref().err());
+        outcome
     }
 
     /// A checkpoint, with nothing cleaned behind it but pages.
@@ -107,7 +114,8 @@ impl Checkpointer {
         self.run(effort)?;
         if self.commits() == commits && self.shared.log.segments_len() >= before {
             // What the last pages took the place of is rid of once more, as nobody will come by again.
-            self.write_all(effort)?;
+            let written = self.write_all(effort);
+            self.noted(written)?;
             self.settled_at = self.shared.state().lsn;
         }
         Ok(true)

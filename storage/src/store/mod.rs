@@ -177,6 +177,12 @@ impl Store {
         self.shared().failure().map_or(Ok(()), Err)
     }
 
+    /// Why the last checkpoint failed, for people; `None` once one was completed. The store goes on and
+    /// tries again when the log has grown by as much again.
+    pub fn checkpoint_failure(&self) -> Option<String> {
+        self.shared().checkpoint_failure()
+    }
+
     /// How the log is written durably, and how fast each method was that works here; `None` on a disk
     /// that has no choice.
     pub fn durable_report(&self) -> Option<DurableReport> {

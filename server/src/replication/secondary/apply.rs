@@ -74,7 +74,7 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// As [`write`], in as many transactions as it takes; the cursor goes with the last one.
+/// As [`write()`], in as many transactions as it takes; the cursor goes with the last one.
 pub(crate) async fn write_in_parts(
     context: &ReplicationContext,
     batch: Batch,

@@ -94,6 +94,7 @@ fn background(figures: &mut Figures, stats: &Stats, position: Lsn) {
         figures,
         [
             ("vault.merkle.saveCheckpoint", stats.checkpoints),
+            ("strongroom.store.checkpoints_failed", stats.checkpoints_failed),
             ("strongroom.store.relocated_bytes", stats.relocated_bytes),
             ("strongroom.store.background_worked_ms", millis(stats.background_worked)),
             ("strongroom.store.background_rested_ms", millis(stats.background_rested)),
@@ -148,6 +149,7 @@ mod tests {
             page_bytes: 7,
             log_segments: 8,
             checkpoints: 9,
+            checkpoints_failed: 32,
             checkpoint_lsn: Lsn(1000),
             relocated_bytes: 11,
             recycled_segments: 12,
@@ -198,6 +200,7 @@ mod tests {
             "strongroom_store_page_bytes 7",
             "strongroom_wal_segments 8",
             "vault_merkle_saveCheckpoint 9",
+            "strongroom_store_checkpoints_failed 32",
             "strongroom_store_checkpoint_lsn 1000",
             "strongroom_store_checkpoint_distance 30",
             "strongroom_store_relocated_bytes 11",
