@@ -12,7 +12,7 @@ use std::path::Path;
 
 use common::{Edit, Mem, apply, mem, spread_hash};
 use strongroom_merkle::reconcile::{Initiator, Responder};
-use strongroom_merkle::{KeyHash, composite, leaf_digest};
+use strongroom_merkle::{KeyHash, StoreProof, composite, leaf_digest};
 
 fn check(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -61,6 +61,19 @@ fn proofs() {
         let _ = writeln!(out, "{key} {}", hex(&trie.prove(&spread_hash(key)).unwrap().encode()));
     }
     check("proofs-v1.txt", &out);
+}
+
+#[test]
+fn store_proofs() {
+    let roots = [([2; 16], trie(0..2).root()), ([1; 16], trie(0..20).root())];
+    let mut out = String::new();
+    for key in [19, 20] {
+        let within = trie(0..20).prove(&spread_hash(key)).unwrap();
+        let proof = StoreProof::new(roots, Some(within));
+        let _ = writeln!(out, "{key} {}", hex(&proof.encode()));
+    }
+    let _ = writeln!(out, "absent {}", hex(&StoreProof::new(roots, None).encode()));
+    check("store-proofs-v1.txt", &out);
 }
 
 #[test]

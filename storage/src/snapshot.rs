@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strongroom_merkle::{Digest, KeyHash, Leaf};
+use strongroom_merkle::{Digest, KeyHash, Leaf, StoreProof};
 use strongroom_wal::Lsn;
 
 use crate::error::ReadError;
@@ -81,6 +81,24 @@ impl Snapshot {
     /// All keyspaces, by id.
     pub fn keyspaces(&self) -> Vec<(KeyspaceId, Class)> {
         self.state.keyspaces.iter().map(|(id, k)| (*id, k.class)).collect()
+    }
+
+    /// Proof of what is at a key, or that nothing is, under the [root](Self::root) of a class.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn prove(
+        &self,
+        class: Class,
+        keyspace: KeyspaceId,
+        key: &[u8],
+    ) -> Result<StoreProof, ReadError> {
+        let of_class = || self.state.keyspaces.iter().filter(|(_, k)| k.class == class);
+        let within = match of_class().find(|(id, _)| **id == keyspace) {
+            Some((_, k)) => Some(index_of(k, &self.values.pool).prove(&KeyHash::of(key))?),
+            None => None,
+        };
+        Ok(StoreProof::new(of_class().map(|(id, k)| (id.0, k.trie.root())), within))
     }
 
     /// The Merkle index of a keyspace; a cheap clone.
