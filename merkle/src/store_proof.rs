@@ -135,8 +135,10 @@ mod tests {
         view
     }
 
+    type Roots = Vec<([u8; 16], Digest)>;
+
     /// Keyspaces of 0, 1, 40 and 300 keys, their roots, and the root over them.
-    fn store() -> (Vec<([u8; 16], Mem)>, Vec<([u8; 16], Digest)>, Digest) {
+    fn store() -> (Vec<([u8; 16], Mem)>, Roots, Digest) {
         let of = |(id, keys): (u8, u16)| ([id; 16], trie_of(keys));
         let tries: Vec<_> = [(7, 300), (1, 0), (3, 40), (2, 1)].map(of).into();
         let roots: Vec<_> = tries.iter().map(|(id, view)| (*id, view.trie.root())).collect();
