@@ -4,18 +4,32 @@
 //! Observations", VLDB 14(3), 2020): lists show in which order their elements were appended, so
 //! that the dependencies of A. Adya's thesis ("Weak Consistency", MIT 1999) can be told from what
 //! clients saw. Registers show it where a transaction wrote what it had read before.
+//!
+//! What one does not see of *nothing* is who left it: a key may never have been written, or have
+//! been deleted by any of several, or have gone with its keyspace. A key that nobody may have deleted is
+//! *lasting*: there nothing is the first of all states, and who finds it comes before who wrote first.
+//! Of any other key a read of nothing proves nothing here. What remains are the dependencies that hold
+//! whoever left it: a deletion by somebody who had read the value follows that value, and comes after
+//! all others who read it; and a list that is begun anew is a list of its own, named by its first
+//! element. So every edge is one that each order which explains the history must have, and what is
+//! found is proof. It is not all there is: [`replay`](super::replay) asks whether the one order that the
+//! store promises explains everything, nothings and names included.
+//!
+//! Transactions that were refused, or dropped, take part as readers: they saw one state, too.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
+use super::effects::{Effects, Own};
 use super::graph::{Graph, Why};
-use super::history::{Op, Outcome, Txn};
+use super::history::{Key, Op, Outcome, Txn};
+use super::lists::{Lists, lost};
 
 /// What is wrong with a history; numbers are places of transactions in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anomaly {
     /// A transaction did not see its own writes, or read two states.
     Internal(usize),
-    /// What an aborted transaction wrote was read.
+    /// What an aborted transaction wrote was read, or what one rolled back.
     G1a { reader: usize },
     /// What a transaction itself overwrote was read by another.
     G1b { reader: usize },
@@ -39,238 +53,184 @@ pub enum Anomaly {
     LogOrder(usize, usize),
 }
 
-type Key = (u8, u64);
-
-/// What a transaction did to the world: the first state it saw and the last it left, by key.
-#[derive(Default)]
-struct Effects {
-    read: BTreeMap<Key, Option<u64>>,
-    left: BTreeMap<Key, u64>,
-    overwritten: Vec<u64>,
+/// A history with what was told from it.
+pub struct Told<'a> {
+    pub txns: &'a [Txn],
+    pub effects: Vec<Effects>,
+    /// Whose writes count.
+    pub counts: Vec<bool>,
+    pub writers: HashMap<u64, usize>,
+    /// Keys that nobody may have deleted.
+    pub lasting: BTreeSet<Key>,
 }
 
 /// Everything that is wrong with a history. It should end with transactions that read every list.
-pub fn check(history: &[Txn]) -> Vec<Anomaly> {
+pub fn check(txns: &[Txn]) -> Vec<Anomaly> {
+    let told = Told::of(txns);
     let mut found = Vec::new();
-    let written: HashMap<u64, usize> = history
-        .iter()
-        .enumerate()
-        .flat_map(|(i, txn)| {
-            txn.ops.iter().filter_map(move |op| match op {
-                Op::Append(_, value) | Op::Write(_, value) => Some((*value, i)),
-                _ => None,
-            })
-        })
-        .collect();
-    let seen = seen_values(history);
-    // What was not acknowledged counts once somebody saw it.
-    let counts: Vec<bool> = (0..history.len())
-        .map(|i| match history[i].outcome {
-            Outcome::Committed { .. } => true,
-            Outcome::Aborted => false,
-            Outcome::Unknown => history[i].ops.iter().any(|op| match op {
-                Op::Append(_, value) | Op::Write(_, value) => seen.contains(value),
-                _ => false,
-            }),
-        })
-        .collect();
-    let effects: Vec<Effects> = history.iter().map(effects_of).collect();
-    found.extend((0..history.len()).filter(|i| !is_coherent(&history[*i])).map(Anomaly::Internal));
-    let overwritten: BTreeSet<u64> =
-        effects.iter().flat_map(|e| e.overwritten.iter().copied()).collect();
-    for (reader, txn) in history.iter().enumerate().filter(|(i, _)| counts[*i]) {
-        check_reads(reader, txn, history, &written, &mut found);
-        let stale = effects[reader].read.values().flatten().any(|v| overwritten.contains(v));
-        found.extend(stale.then_some(Anomaly::G1b { reader }));
-    }
-    let lists = longest_lists(history, &counts, &mut found);
-    found.extend(lost(history, &counts, &lists));
-    let mut graph = Graph::new(2 * history.len());
-    dependencies(&effects, &counts, &lists, &overwritten, &written, &mut graph);
-    found.extend(graph.edges().filter_map(|(a, b, _)| log_order(history, a, b)));
-    found.extend(cycles(&mut graph, history));
+    let incoherent = (0..txns.len()).filter(|i| !told.effects[*i].coherent);
+    found.extend(incoherent.map(Anomaly::Internal));
+    found.extend((0..txns.len()).flat_map(|reader| bad_reads(&told, reader)));
+    let lists = Lists::of(&told, &mut found);
+    found.extend(lost(&told, &lists));
+    let mut graph = Graph::new(2 * txns.len());
+    dependencies(&told, &lists, &mut graph);
+    found.extend(graph.edges().filter_map(|(a, b, _)| log_order(txns, a, b)));
+    found.extend(cycles(&mut graph, txns));
     found
 }
 
-/// Values that any transaction, itself aside, saw.
-fn seen_values(history: &[Txn]) -> BTreeSet<u64> {
-    let mut seen = BTreeSet::new();
-    for txn in history {
-        let mut own = BTreeSet::new();
-        for op in &txn.ops {
-            match op {
-                Op::Append(_, v) | Op::Write(_, v) => _ = own.insert(*v),
-                Op::List(_, values) => seen.extend(values.iter().filter(|v| !own.contains(v))),
-                Op::Read(_, value) => seen.extend(value.iter().filter(|v| !own.contains(v))),
-            }
+impl<'a> Told<'a> {
+    fn of(txns: &'a [Txn]) -> Self {
+        let effects: Vec<Effects> = txns.iter().map(Effects::of).collect();
+        let writers: HashMap<u64, usize> = txns
+            .iter()
+            .enumerate()
+            .flat_map(|(i, txn)| written(txn).map(move |v| (v, i)))
+            .collect();
+        // What was not acknowledged counts once somebody else saw it.
+        let mut seen = BTreeSet::new();
+        for (reader, effects) in effects.iter().enumerate() {
+            let others = |v: &&u64| writers.get(v).is_some_and(|writer| *writer != reader);
+            seen.extend(effects.read.values().flatten().filter(others).copied());
         }
+        let counts: Vec<bool> = txns
+            .iter()
+            .map(|txn| match txn.outcome {
+                Outcome::Committed { .. } => true,
+                Outcome::Aborted { .. } | Outcome::Looked { .. } => false,
+                Outcome::Unknown => written(txn).any(|value| seen.contains(&value)),
+            })
+            .collect();
+        let lasting = lasting(txns, &effects);
+        Self { txns, effects, counts, writers, lasting }
     }
-    seen
+
+    /// Those whose writes count.
+    pub fn counted(&self) -> impl Iterator<Item = (usize, &Effects)> {
+        self.effects.iter().enumerate().filter(|(i, _)| self.counts[*i])
+    }
 }
 
-fn effects_of(txn: &Txn) -> Effects {
-    let mut effects = Effects::default();
-    for op in &txn.ops {
-        let (key, read) = match op {
-            Op::List(key, values) => ((b'l', *key), values.last().copied()),
-            Op::Read(key, value) => ((b'r', *key), *value),
-            Op::Append(key, value) => {
-                effects.overwritten.extend(effects.left.insert((b'l', *key), *value));
-                continue;
-            }
-            Op::Write(key, value) => {
-                effects.overwritten.extend(effects.left.insert((b'r', *key), *value));
-                continue;
-            }
-        };
-        if !effects.left.contains_key(&key) {
-            effects.read.entry(key).or_insert(read);
-        }
-    }
-    effects
-}
-
-/// Whether a transaction saw one state with its own writes on top.
-fn is_coherent(txn: &Txn) -> bool {
-    let mut lists: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    let mut appended: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    let mut registers: BTreeMap<u64, Option<u64>> = BTreeMap::new();
-    txn.ops.iter().all(|op| match op {
-        Op::Append(key, value) => {
-            appended.entry(*key).or_default().push(*value);
-            if let Some(list) = lists.get_mut(key) {
-                list.push(*value);
-            }
-            true
-        }
-        Op::List(key, values) => {
-            let own = appended.get(key).map_or(&[][..], Vec::as_slice);
-            values.ends_with(own) && lists.entry(*key).or_insert_with(|| values.clone()) == values
-        }
-        Op::Write(key, value) => {
-            registers.insert(*key, Some(*value));
-            true
-        }
-        Op::Read(key, value) => registers.entry(*key).or_insert(*value) == value,
+fn written(txn: &Txn) -> impl Iterator<Item = u64> {
+    txn.ops.iter().filter_map(|op| match op {
+        Op::Append(_, value) | Op::Write(_, value) => Some(*value),
+        _ => None,
     })
 }
 
-fn check_reads(
-    reader: usize,
-    txn: &Txn,
-    history: &[Txn],
-    written: &HashMap<u64, usize>,
-    found: &mut Vec<Anomaly>,
-) {
-    for op in &txn.ops {
-        let values = match op {
-            Op::List(_, values) => values.as_slice(),
-            Op::Read(_, value) => value.as_slice(),
-            _ => continue,
-        };
-        let distinct: BTreeSet<&u64> = values.iter().collect();
-        if distinct.len() < values.len() || values.iter().any(|v| !written.contains_key(v)) {
-            found.push(Anomaly::Garbage { reader });
+/// Keys that no transaction deletes that may have taken effect, nor their keyspaces.
+fn lasting(txns: &[Txn], effects: &[Effects]) -> BTreeSet<Key> {
+    let mut keys: BTreeSet<Key> = BTreeSet::new();
+    for effects in effects {
+        keys.extend(effects.read.keys().chain(effects.left.keys()));
+        keys.extend(effects.scans.iter().flat_map(|scan| &scan.present));
+    }
+    let may_count = |(txn, _): &(&Txn, _)| !matches!(txn.outcome, Outcome::Aborted { .. });
+    for (_, effects) in txns.iter().zip(effects).filter(may_count) {
+        keys.retain(|key| !effects.dropped.contains(&key.space));
+        for (key, own) in &effects.left {
+            let is_list = key.space % 2 == 1;
+            if matches!(own, Own::Set(values) if is_list || values.is_empty()) {
+                keys.remove(key);
+            }
         }
-        let writers = values.iter().filter_map(|v| written.get(v));
-        if writers.into_iter().any(|w| history[*w].outcome == Outcome::Aborted) {
+    }
+    keys
+}
+
+/// Reads of what was never there for others to read.
+fn bad_reads(told: &Told<'_>, reader: usize) -> Vec<Anomaly> {
+    let mut found = Vec::new();
+    for values in told.effects[reader].read.values() {
+        let distinct: BTreeSet<&u64> = values.iter().collect();
+        let writers: Option<Vec<usize>> =
+            values.iter().map(|v| told.writers.get(v).copied()).collect();
+        let Some(writers) = writers.filter(|_| distinct.len() == values.len()) else {
+            found.push(Anomaly::Garbage { reader });
+            continue;
+        };
+        let pairs = || values.iter().zip(&writers);
+        let aborted = |(value, writer): (&u64, &usize)| {
+            matches!(told.txns[*writer].outcome, Outcome::Aborted { .. })
+                || told.effects[*writer].rolled_back.contains(value)
+        };
+        if pairs().any(aborted) {
             found.push(Anomaly::G1a { reader });
         }
-    }
-}
-
-/// Every list at its longest; all other reads of it have to be beginnings of that.
-fn longest_lists(
-    history: &[Txn],
-    counts: &[bool],
-    found: &mut Vec<Anomaly>,
-) -> BTreeMap<u64, Vec<u64>> {
-    let reads = || {
-        let txns = history.iter().enumerate().filter(|(i, _)| counts[*i]);
-        txns.flat_map(|(i, txn)| {
-            txn.ops.iter().filter_map(move |op| match op {
-                Op::List(key, values) => Some((i, *key, values)),
-                _ => None,
-            })
-        })
-    };
-    let mut longest: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    for (_, key, values) in reads() {
-        let known = longest.entry(key).or_default();
-        if values.len() > known.len() {
-            known.clone_from(values);
+        let overwritten = |(v, w): (&u64, &usize)| told.effects[*w].overwritten.contains(v);
+        let between = |(v, w): (&u64, &usize)| told.effects[*w].between.contains(v);
+        if pairs().any(overwritten) || pairs().last().is_some_and(between) {
+            found.push(Anomaly::G1b { reader });
         }
     }
-    let torn = reads().filter(|(_, key, values)| !longest[key].starts_with(values));
-    found.extend(torn.map(|(reader, ..)| Anomaly::Order { reader }));
-    longest
+    found
 }
 
-/// Appends that are nowhere, though acknowledged, or though another write of theirs was seen.
-fn lost<'a>(
-    history: &'a [Txn],
-    counts: &'a [bool],
-    lists: &'a BTreeMap<u64, Vec<u64>>,
-) -> impl Iterator<Item = Anomaly> {
-    let there: BTreeSet<(u64, u64)> =
-        lists.iter().flat_map(|(key, values)| values.iter().map(|v| (*key, *v))).collect();
-    history.iter().enumerate().filter(|(i, _)| counts[*i]).filter_map(move |(writer, txn)| {
-        let missing = |op: &Op| match op {
-            Op::Append(key, value) => !there.contains(&(*key, *value)),
-            _ => false,
-        };
-        txn.ops.iter().any(missing).then_some(Anomaly::Lost { writer })
-    })
-}
+/// A state of a key, by the value that was written last; `None` is nothing, of a lasting key.
+type State = (Key, Option<u64>);
 
-fn dependencies(
-    effects: &[Effects],
-    counts: &[bool],
-    lists: &BTreeMap<u64, Vec<u64>>,
-    overwritten: &BTreeSet<u64>,
-    written: &HashMap<u64, usize>,
-    graph: &mut Graph,
-) {
-    // What came right after a state of a key, as far as it is known.
-    let mut next: HashMap<(Key, Option<u64>), BTreeSet<u64>> = HashMap::new();
-    for (key, values) in lists {
-        let mut last = None;
-        for value in values.iter().filter(|v| !overwritten.contains(v)) {
-            next.entry(((b'l', *key), last)).or_default().insert(*value);
-            last = Some(*value);
-        }
+fn dependencies(told: &Told<'_>, lists: &Lists, graph: &mut Graph) {
+    // Who came right after a state, as far as it is known.
+    let mut next: HashMap<State, BTreeSet<usize>> = HashMap::new();
+    for (state, value) in lists.successions(told) {
+        next.entry(state).or_default().extend(told.writers.get(&value));
     }
-    let counted = || effects.iter().enumerate().filter(|(i, _)| counts[*i]);
-    for (_, effects) in counted() {
-        for (key, left) in effects.left.iter().filter(|((kind, _), _)| *kind == b'r') {
-            if let Some(read) = effects.read.get(key) {
-                next.entry((*key, *read)).or_default().insert(*left);
+    for (i, effects) in told.counted() {
+        for (key, own) in &effects.left {
+            let state = effects.read.get(key).and_then(|found| state(told, *key, found));
+            if let (Own::Set(_), Some(state)) = (own, state) {
+                next.entry(state).or_default().insert(i);
             }
         }
     }
-    for ((_, state), followers) in &next {
-        if let Some(writer) = state.and_then(|state| written.get(&state)) {
-            for follower in followers.iter().filter_map(|v| written.get(v)) {
-                graph.add(*writer, *follower, Why::Ww);
-            }
+    for ((_, value), followers) in &next {
+        if let Some(writer) = value.and_then(|value| told.writers.get(&value)) {
+            followers.iter().for_each(|follower| graph.add(*writer, *follower, Why::Ww));
         }
     }
-    for (reader, effects) in counted() {
-        for (key, state) in &effects.read {
-            if let Some(writer) = state.and_then(|state| written.get(&state)) {
+    for (reader, effects) in told.effects.iter().enumerate() {
+        for (key, found) in &effects.read {
+            if let Some(writer) = found.last().and_then(|value| told.writers.get(value)) {
                 graph.add(*writer, reader, Why::Wr);
             }
-            for follower in next.get(&(*key, *state)).into_iter().flatten() {
-                if let Some(writer) = written.get(follower) {
-                    graph.add(reader, *writer, Why::Rw);
-                }
+            let followers = state(told, *key, found).and_then(|state| next.get(&state));
+            followers.into_iter().flatten().for_each(|f| graph.add(reader, *f, Why::Rw));
+        }
+        predicates(told, reader, &next, graph);
+    }
+}
+
+fn state(told: &Told<'_>, key: Key, found: &[u64]) -> Option<State> {
+    let last = found.last().copied();
+    (last.is_some() || told.lasting.contains(&key)).then_some((key, last))
+}
+
+/// What a scan says of lasting keys: who sees none comes before who wrote first, who sees one after.
+fn predicates(
+    told: &Told<'_>,
+    reader: usize,
+    next: &HashMap<State, BTreeSet<usize>>,
+    graph: &mut Graph,
+) {
+    for scan in &told.effects[reader].scans {
+        let of = |number| Key { space: scan.space, number };
+        let from = of(scan.prefix << super::history::PREFIX_SHIFT);
+        let in_it = |key: &&Key| (key.space, key.prefix()) == (scan.space, scan.prefix);
+        for key in told.lasting.range(from..).take_while(in_it) {
+            let Some(first) = next.get(&(*key, None)) else { continue };
+            if scan.own.contains(key) {
+            } else if !scan.present.contains(key) {
+                first.iter().for_each(|writer| graph.add(reader, *writer, Why::Rw));
+            } else if first.len() == 1 {
+                first.iter().for_each(|writer| graph.add(*writer, reader, Why::Wr));
             }
         }
     }
 }
 
-fn log_order(history: &[Txn], first: usize, second: usize) -> Option<Anomaly> {
-    let lsn = |i: usize| match history[i].outcome {
+fn log_order(txns: &[Txn], first: usize, second: usize) -> Option<Anomaly> {
+    let lsn = |i: usize| match txns[i].outcome {
         Outcome::Committed { lsn, .. } => Some(lsn),
         _ => None,
     };
@@ -278,7 +238,7 @@ fn log_order(history: &[Txn], first: usize, second: usize) -> Option<Anomaly> {
     (a > b).then_some(Anomaly::LogOrder(first, second))
 }
 
-fn cycles(graph: &mut Graph, history: &[Txn]) -> Vec<Anomaly> {
+fn cycles(graph: &mut Graph, txns: &[Txn]) -> Vec<Anomaly> {
     let mut found: Vec<Anomaly> = graph.knots(Why::Ww).into_iter().map(Anomaly::G0).collect();
     if found.is_empty() {
         found.extend(graph.knots(Why::Wr).into_iter().map(Anomaly::G1c));
@@ -294,9 +254,9 @@ fn cycles(graph: &mut Graph, history: &[Txn]) -> Vec<Anomaly> {
         }
     }
     if found.is_empty() {
-        add_time(graph, history);
+        add_time(graph, txns);
         found.extend(graph.knots(Why::Time).into_iter().map(|mut knot| {
-            knot.retain(|node| *node < history.len());
+            knot.retain(|node| *node < txns.len());
             Anomaly::Time(knot)
         }));
     }
@@ -305,8 +265,8 @@ fn cycles(graph: &mut Graph, history: &[Txn]) -> Vec<Anomaly> {
 
 /// Real time, through a chain of moments (the second half of the nodes) at which transactions
 /// were acknowledged: an edge for each pair would be too many.
-fn add_time(graph: &mut Graph, history: &[Txn]) {
-    let mut ends: Vec<(u64, usize)> = history
+fn add_time(graph: &mut Graph, txns: &[Txn]) {
+    let mut ends: Vec<(u64, usize)> = txns
         .iter()
         .enumerate()
         .filter_map(|(i, txn)| match txn.outcome {
@@ -316,15 +276,15 @@ fn add_time(graph: &mut Graph, history: &[Txn]) {
         .collect();
     ends.sort_unstable();
     for (moment, (_, txn)) in ends.iter().enumerate() {
-        graph.add(*txn, history.len() + moment, Why::Time);
+        graph.add(*txn, txns.len() + moment, Why::Time);
         if moment > 0 {
-            graph.add(history.len() + moment - 1, history.len() + moment, Why::Time);
+            graph.add(txns.len() + moment - 1, txns.len() + moment, Why::Time);
         }
     }
-    for (i, txn) in history.iter().enumerate() {
+    for (i, txn) in txns.iter().enumerate() {
         let before = ends.partition_point(|(end, _)| *end < txn.begin);
         if before > 0 {
-            graph.add(history.len() + before - 1, i, Why::Time);
+            graph.add(txns.len() + before - 1, i, Why::Time);
         }
     }
 }
