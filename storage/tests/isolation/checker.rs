@@ -130,8 +130,7 @@ fn lasting(txns: &[Txn], effects: &[Effects]) -> BTreeSet<Key> {
     for (_, effects) in txns.iter().zip(effects).filter(may_count) {
         keys.retain(|key| !effects.dropped.contains(&key.space));
         for (key, own) in &effects.left {
-            let is_list = key.space % 2 == 1;
-            if matches!(own, Own::Set(values) if is_list || values.is_empty()) {
+            if matches!(own, Own::Set(values) if key.is_list() || values.is_empty()) {
                 keys.remove(key);
             }
         }
@@ -160,7 +159,7 @@ fn bad_reads(told: &Told<'_>, reader: usize) -> Vec<Anomaly> {
         }
         let overwritten = |(v, w): (&u64, &usize)| told.effects[*w].overwritten.contains(v);
         let between = |(v, w): (&u64, &usize)| told.effects[*w].between.contains(v);
-        if pairs().any(overwritten) || pairs().last().is_some_and(between) {
+        if pairs().any(overwritten) || pairs().next_back().is_some_and(between) {
             found.push(Anomaly::G1b { reader });
         }
     }
@@ -186,7 +185,9 @@ fn dependencies(told: &Told<'_>, lists: &Lists, graph: &mut Graph) {
     }
     for ((_, value), followers) in &next {
         if let Some(writer) = value.and_then(|value| told.writers.get(&value)) {
-            followers.iter().for_each(|follower| graph.add(*writer, *follower, Why::Ww));
+            for follower in followers {
+                graph.add(*writer, *follower, Why::Ww);
+            }
         }
     }
     for (reader, effects) in told.effects.iter().enumerate() {
@@ -195,7 +196,9 @@ fn dependencies(told: &Told<'_>, lists: &Lists, graph: &mut Graph) {
                 graph.add(*writer, reader, Why::Wr);
             }
             let followers = state(told, *key, found).and_then(|state| next.get(&state));
-            followers.into_iter().flatten().for_each(|f| graph.add(reader, *f, Why::Rw));
+            for follower in followers.into_iter().flatten() {
+                graph.add(reader, *follower, Why::Rw);
+            }
         }
         predicates(told, reader, &next, graph);
     }
@@ -219,11 +222,12 @@ fn predicates(
         let in_it = |key: &&Key| (key.space, key.prefix()) == (scan.space, scan.prefix);
         for key in told.lasting.range(from..).take_while(in_it) {
             let Some(first) = next.get(&(*key, None)) else { continue };
-            if scan.own.contains(key) {
-            } else if !scan.present.contains(key) {
-                first.iter().for_each(|writer| graph.add(reader, *writer, Why::Rw));
-            } else if first.len() == 1 {
-                first.iter().for_each(|writer| graph.add(*writer, reader, Why::Wr));
+            for writer in first.iter().filter(|_| !scan.own.contains(key)) {
+                if !scan.present.contains(key) {
+                    graph.add(reader, *writer, Why::Rw);
+                } else if first.len() == 1 {
+                    graph.add(*writer, reader, Why::Wr);
+                }
             }
         }
     }

@@ -60,7 +60,10 @@ impl<'r> Client<'r> {
         let mut open = Open { txn, ops: Vec::new(), savepoints, id, prefix, wrote: false };
         let plain = self.run.plain;
         let done = match self.random.below(64) {
-            0..16 => self.reads(&mut open),
+            0..16 => {
+                self.reads(&mut open);
+                Ok(())
+            }
             16..18 if !plain => self.reshapes(&mut open),
             _ => self.writes(&mut open),
         };
@@ -83,12 +86,11 @@ impl<'r> Client<'r> {
         self.run.note(&write_outcome(id, outcome));
     }
 
-    fn reads(&mut self, open: &mut Open) -> Result<(), CommitError> {
+    fn reads(&mut self, open: &mut Open) {
         for _ in 0..=self.random.below(5) {
             let key = self.key(open.prefix);
             open.read(key, self.random.one_in(4));
         }
-        Ok(())
     }
 
     fn writes(&mut self, open: &mut Open) -> Result<(), CommitError> {
@@ -164,8 +166,8 @@ impl<'r> Client<'r> {
             open.txn.create_keyspace(keyspace(space), class(space));
             open.ops.push(Op::Create(space));
             // What it had held is still read here, so that a list would not begin anew.
-            if space % 2 == 0 {
-                let key = Key { space, ..self.key(open.prefix) };
+            let key = Key { space, ..self.key(open.prefix) };
+            if !key.is_list() {
                 open.put(key);
             }
         }
@@ -187,7 +189,7 @@ impl Open {
             self.ops.push(Op::Scan(key.space, self.prefix, numbers));
         } else {
             let value = self.txn.get(keyspace(key.space), &key.number.to_be_bytes()).unwrap();
-            self.ops.push(read_op(key, value));
+            self.ops.push(read_op(key, value.as_deref()));
         }
     }
 

@@ -15,6 +15,10 @@ pub struct Key {
 }
 
 impl Key {
+    pub fn is_list(self) -> bool {
+        !self.space.is_multiple_of(2)
+    }
+
     pub fn prefix(self) -> u64 {
         self.number >> PREFIX_SHIFT
     }

@@ -76,7 +76,7 @@ fn seen<'a>(told: &'a Told<'_>) -> impl Iterator<Item = (usize, Key, Vec<u64>)> 
             }
         })
     });
-    found.chain(left).filter(|(_, key, _)| key.space % 2 == 1)
+    found.chain(left).filter(|(_, key, _)| key.is_list())
 }
 
 /// Appends to lasting lists that are nowhere, though acknowledged, or though another write of theirs

@@ -23,6 +23,7 @@ mod world;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use client::Client;
@@ -86,9 +87,10 @@ fn concurrent_transactions_are_strictly_serializable() {
         scope.spawn(|| run.look_on(&AtomicBool::new(true), 0));
         let client = |name| scope.spawn(move || Client::new(run, name).work(txns()));
         let clients: Vec<_> = (0..CLIENTS).map(client).collect();
-        clients.into_iter().for_each(|client| client.join().unwrap());
+        let ended: Result<Vec<()>, _> = clients.into_iter().map(ScopedJoinHandle::join).collect();
         run.read_all();
         run.stop.store(true, Ordering::Relaxed);
+        ended.unwrap();
     });
     let stats = store.stats();
     let seen = assert_serializable(folder.path());
@@ -108,6 +110,11 @@ fn is_plain(round: u64) -> bool {
 fn child() {
     let Ok(folder) = std::env::var(CHILD) else { return };
     let folder = Path::new(&folder);
+    // Or else the other threads would go on.
+    std::panic::set_hook(Box::new(|info| {
+        eprintln!("{info}");
+        std::process::abort();
+    }));
     let round = std::fs::read_to_string(folder.join("round")).unwrap().parse().unwrap();
     let plain = is_plain(round);
     let checkpoint_every = if plain { u64::MAX } else { options().checkpoint_every };

@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
             Op::Scan(space, prefix, names.iter().map(|name| number(name)).collect())
         } else {
             let entry = self.store.get(keyspace(space), &key.number.to_be_bytes()).unwrap();
-            read_op(key, entry.map(|entry| entry.value))
+            read_op(key, entry.as_ref().map(|entry| &*entry.value))
         };
         let outcome = Outcome::Looked { end: self.now() };
         self.note(&(write_begun(id, begin, &[op]) + &write_outcome(id, outcome)));
@@ -181,7 +181,7 @@ impl<'a> Run<'a> {
         for space in SPACES {
             for name in txn.scan(keyspace(space), b"", None, usize::MAX) {
                 let key = Key { space, number: number(&name) };
-                ops.push(read_op(key, txn.get(keyspace(space), &name).unwrap()));
+                ops.push(read_op(key, txn.get(keyspace(space), &name).unwrap().as_deref()));
             }
         }
         self.note(&write_begun(id, begin, &ops));
@@ -215,11 +215,7 @@ pub fn prefix_bytes(prefix: u64) -> [u8; 4] {
     u32::try_from(prefix).unwrap().to_be_bytes()
 }
 
-pub fn read_op(key: Key, value: Option<Vec<u8>>) -> Op {
-    let values = || value.iter().flat_map(|bytes| bytes.chunks(8).map(number));
-    if key.space % 2 == 1 {
-        Op::List(key, values().collect())
-    } else {
-        Op::Read(key, values().next())
-    }
+pub fn read_op(key: Key, value: Option<&[u8]>) -> Op {
+    let values = || value.unwrap_or_default().chunks(8).map(number);
+    if key.is_list() { Op::List(key, values().collect()) } else { Op::Read(key, values().next()) }
 }
