@@ -65,6 +65,7 @@ impl<'r> Client<'r> {
                 Ok(())
             }
             16..18 if !plain => self.reshapes(&mut open),
+            18..24 if !plain => self.wavers(&mut open),
             _ => self.writes(&mut open),
         };
         if open.wrote {
@@ -99,10 +100,7 @@ impl<'r> Client<'r> {
             match self.random.below(16) {
                 0..4 => open.read(key, self.random.one_in(3)),
                 4 if !self.run.plain => self.runtime.block_on(open.txn.spill())?,
-                5 if !self.run.plain => {
-                    open.savepoints.push(self.runtime.block_on(open.txn.savepoint())?);
-                    open.ops.push(Op::Savepoint);
-                }
+                5 if !self.run.plain => self.make_savepoint(open)?,
                 6 | 7 if !open.savepoints.is_empty() => self.roll_back(open)?,
                 _ => self.write(open, key),
             }
@@ -127,11 +125,34 @@ impl<'r> Client<'r> {
         if passing && self.random.one_in(3) {
             open.txn.delete(keyspace(key.space), &key.number.to_be_bytes());
             open.ops.push(Op::Delete(key));
-        } else if key.space % 2 == 1 {
+        } else if key.is_list() {
             open.append(key).unwrap();
         } else {
             open.put(key);
         }
+    }
+
+    /// Writes two keys again and again, and goes back: it reads what it wrote before a savepoint, and what
+    /// was there before all.
+    fn wavers(&mut self, open: &mut Open) -> Result<(), CommitError> {
+        let keys = [self.key(open.prefix), self.key(open.prefix)];
+        for _ in 0..4 + self.random.below(12) {
+            let key = keys[self.random.index(2)];
+            match self.random.below(12) {
+                0..3 => open.read(key, self.random.one_in(3)),
+                3 => self.runtime.block_on(open.txn.spill())?,
+                4 | 5 => self.make_savepoint(open)?,
+                6 | 7 if !open.savepoints.is_empty() => self.roll_back(open)?,
+                _ => self.write(open, key),
+            }
+        }
+        Ok(())
+    }
+
+    fn make_savepoint(&mut self, open: &mut Open) -> Result<(), CommitError> {
+        open.savepoints.push(self.runtime.block_on(open.txn.savepoint())?);
+        open.ops.push(Op::Savepoint);
+        Ok(())
     }
 
     fn roll_back(&mut self, open: &mut Open) -> Result<(), CommitError> {
@@ -153,8 +174,7 @@ impl<'r> Client<'r> {
             }
             let rolls_back = self.random.one_in(4);
             if rolls_back {
-                open.savepoints.push(self.runtime.block_on(open.txn.savepoint())?);
-                open.ops.push(Op::Savepoint);
+                self.make_savepoint(open)?;
             }
             open.txn.drop_keyspace(keyspace(space));
             open.ops.push(Op::Drop(space));

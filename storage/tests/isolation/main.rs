@@ -68,8 +68,12 @@ fn assert_serializable(folder: &Path) -> Seen {
     let (unexplained, seen) = replay::replay(&history);
     println!("{seen:?}");
     let anomalies = checker::check(txns);
-    unexplained.iter().take(5).for_each(|wrong| println!("{wrong:?}"));
-    anomalies.iter().take(5).for_each(|wrong| println!("{wrong:?}"));
+    for wrong in unexplained.iter().take(5) {
+        println!("{wrong:?}: {:?}", txns[wrong.txn()]);
+    }
+    for wrong in anomalies.iter().take(5) {
+        println!("{wrong:?}");
+    }
     let found = (unexplained.len(), anomalies.len());
     assert_eq!(found, (0, 0), "reads that the log does not explain, and anomalies");
     assert!(committed * 3 > aborted, "{committed} and {aborted}");

@@ -33,6 +33,19 @@ pub enum Unexplained {
     Keyspace { txn: usize },
 }
 
+impl Unexplained {
+    pub fn txn(&self) -> usize {
+        match self {
+            Self::Read { txn, .. }
+            | Self::Nowhere { txn }
+            | Self::Time { txn }
+            | Self::Missing { txn }
+            | Self::Undead { txn }
+            | Self::Keyspace { txn } => *txn,
+        }
+    }
+}
+
 /// How often the history has what it is there for.
 #[derive(Debug, Default)]
 pub struct Seen {
