@@ -261,6 +261,48 @@ fn a_keyspace_that_goes_away_takes_a_large_transaction_with_it() {
     check(&open_on(&disk.crash(), options()), &[&model], "after the restart");
 }
 
+fn recreate(store: &Store) {
+    let mut ddl = store.begin();
+    ddl.drop_keyspace(keyspace(2));
+    ddl.create_keyspace(keyspace(2), Class::Replicated);
+    ddl.commit_blocking().unwrap();
+}
+
+/// It logged what came later to the keyspace that was made anew, and went on reading what it had logged
+/// to the one that was gone, or what others had there: found by the isolation check.
+#[test]
+fn a_keyspace_that_is_made_anew_refuses_what_follows_writes_to_the_old_one() {
+    let (_disk, store) = store();
+    let mut large = store.begin();
+    large.put(keyspace(2), b"old", b"1".to_vec());
+    run(large.spill()).unwrap();
+    recreate(&store);
+    assert_eq!(large.get(keyspace(2), b"old").unwrap().unwrap(), b"1");
+    large.put(keyspace(2), b"old", b"2".to_vec());
+    assert_eq!(large.get(keyspace(2), b"old").unwrap().unwrap(), b"2");
+    assert!(matches!(run(large.spill()), Err(CommitError::UnknownKeyspace)));
+    assert!(matches!(large.commit_blocking(), Err(CommitError::UnknownKeyspace)));
+    assert_eq!(store.get(keyspace(2), b"old").unwrap(), None);
+}
+
+/// What was rolled back of the old one does not count. What came later was looked for in the old one, and
+/// not found: a transaction that did so and wrote what it had read lost its own write, and committed.
+#[test]
+fn a_keyspace_that_is_made_anew_takes_what_follows_a_rollback() {
+    let (_disk, store) = store();
+    let mut large = store.begin();
+    let savepoint = run(large.savepoint()).unwrap();
+    large.put(keyspace(2), b"old", b"1".to_vec());
+    run(large.spill()).unwrap();
+    run(large.roll_back_to(&savepoint)).unwrap();
+    recreate(&store);
+    large.put(keyspace(2), b"old", b"2".to_vec());
+    run(large.spill()).unwrap();
+    assert_eq!(large.get(keyspace(2), b"old").unwrap().unwrap(), b"2");
+    large.commit_blocking().unwrap();
+    assert_eq!(store.get(keyspace(2), b"old").unwrap().unwrap().value, b"2");
+}
+
 /// A spill that met a conflict after its first write counted that write as logged, though its frame
 /// was never written: the transaction could not be ended, and a store that was checkpointed then
 /// did not open again.

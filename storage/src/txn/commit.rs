@@ -30,6 +30,8 @@ pub struct Savepoint {
     no: u64,
     last: Lsn,
     logged: BTreeMap<(KeyspaceId, Vec<u8>), bool>,
+    /// Numbers of the keyspaces that these are in.
+    handles: BTreeMap<KeyspaceId, u32>,
     drops: usize,
     creates: usize,
 }
@@ -42,7 +44,8 @@ impl Txn {
     /// taken back with the transaction, which answers `Conflict` to all that follows.
     ///
     /// # Errors
-    /// See [`CommitError`]; `Conflict` when another transaction holds one of the keys. The
+    /// See [`CommitError`]; `Conflict` when another transaction holds one of the keys,
+    /// `UnknownKeyspace` when a keyspace that was logged to was dropped meanwhile, and made anew. The
     /// transaction answers the same from then on: drop it.
     pub async fn spill(&mut self) -> Result<(), CommitError> {
         if let Some(e) = &self.lost {
@@ -71,6 +74,11 @@ impl Txn {
         self.store.submit.send(Job::Spill { owner, made, writes, done });
         let mut spilled = answer.await.unwrap_or(Err(CommitError::Closed))?;
         if let Some(before) = self.spilled.take() {
+            let anew = |(id, handle)| spilled.handles.get(id).is_some_and(|now| now != handle);
+            // The writes before are in another keyspace: they can neither be read there nor committed.
+            if before.handles.iter().any(anew) {
+                return Err(CommitError::UnknownKeyspace);
+            }
             spilled.handles.extend(before.handles);
         }
         self.spilled = Some(spilled);
@@ -91,6 +99,7 @@ impl Txn {
             no,
             last: self.spilled.as_ref().map_or(Lsn::ZERO, |s| s.last),
             logged: self.logged.clone(),
+            handles: self.spilled.as_ref().map(|s| s.handles.clone()).unwrap_or_default(),
             drops: self.drops.len(),
             creates: self.creates.len(),
         })
@@ -126,6 +135,7 @@ impl Txn {
             self.lost = undone.as_ref().err().cloned();
             undone?;
             spilled.last = savepoint.last;
+            spilled.handles.clone_from(&savepoint.handles);
         }
         self.logged.clone_from(&savepoint.logged);
         Ok(())
