@@ -1,4 +1,5 @@
-//! A responder answers any bytes, or says what is wrong with them; its answer is bounded.
+//! A responder answers any bytes, or says what is wrong with them; its answer ends, in messages that
+//! are bounded.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -18,7 +19,12 @@ static RESPONDER: LazyLock<Responder<MemPages<()>>> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(answer) = RESPONDER.answer(bytes) {
-        assert!(answer.len() <= MAX_MESSAGE_BYTES);
+    let Ok(answers) = RESPONDER.answer(bytes) else { return };
+    let mut total = 0;
+    for message in answers.flatten() {
+        assert!(message.len() <= MAX_MESSAGE_BYTES);
+        total += message.len();
     }
+    // Nothing is told twice: 600 keys, and 128 bytes at most for the digests of each bucket.
+    assert!(total <= 600 * 24 + 200 * bytes.len() + 100);
 });

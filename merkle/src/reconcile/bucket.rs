@@ -57,7 +57,7 @@ impl Base {
     }
 
     /// The last head in the bucket.
-    fn last(self) -> u64 {
+    pub(super) fn last(self) -> u64 {
         self.head | u64::MAX.checked_shr(u32::from(self.len)).unwrap_or(0)
     }
 

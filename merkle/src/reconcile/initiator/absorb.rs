@@ -1,219 +1,192 @@
-//! What answers say: differences that are found, and questions that come up.
+//! What answers say: differences that are found, and buckets that have to be listed.
 
 use super::Initiator;
-use super::task::Task;
+use super::buckets::{Children, Part};
+use super::listing::Listing;
+use super::queue::{Census, Probe, Question};
 use crate::digest::KeyHash;
 use crate::pages::Pages;
+use crate::reconcile::ReconcileError;
 use crate::reconcile::bucket::{Base, Bucket};
 use crate::reconcile::wire::{Response, Resume, Tell};
-use crate::reconcile::{
-    KeyspaceId, MAX_BUCKET_BITS, MAX_DIFFERENCES, MAX_LISTED_LEAVES, ReconcileError,
-};
-use crate::trie::{Held, Leaves};
 
 impl<P: Pages> Initiator<P> {
-    pub(super) fn absorb(
-        &mut self,
-        tasks: &[Task],
-        response: &Response,
-    ) -> Result<(), ReconcileError> {
-        let answered = usize::try_from(response.answered).unwrap_or(usize::MAX);
-        if answered > tasks.len() || (answered == tasks.len() && response.resume.is_some()) {
+    /// Takes the next message of the answer to the oldest request.
+    pub(super) fn absorb(&mut self, response: &Response) -> Result<(), ReconcileError> {
+        let sent = self.sent.front_mut().ok_or(ReconcileError::NoRequest)?;
+        let (before, asked) = (sent.answered, sent.asked());
+        let answered = response.answered;
+        let over = answered == asked;
+        if !(before..=asked).contains(&answered) || (over && response.resume.is_some()) {
             return Err(ReconcileError::Unasked);
         }
-        if answered == 0 && response.resume.is_none() {
+        if answered == before && response.resume.is_none() {
             return Err(ReconcileError::NoProgress);
         }
         let mut tells = &response.tells[..];
-        for (index, task) in (0..).zip(&tasks[..answered]) {
-            let tells = take_tells(&mut tells, index);
-            self.absorb_one(*task, tells, None)?;
+        for number in before..answered {
+            let question = self.next_question()?;
+            self.absorb_whole(question, take_tells(&mut tells, number))?;
         }
-        let mut again = &tasks[answered..];
-        let mut resumed = None;
-        if let (Some(resume), Some((task, rest))) = (response.resume, again.split_first()) {
-            let task = *task;
-            let tells = take_tells(&mut tells, response.answered);
-            self.absorb_one(task, tells, Some(resume))?;
-            resumed = Some(task.beyond(resume).ok_or(ReconcileError::Unasked)?);
-            again = rest;
+        if let Some(resume) = response.resume {
+            let question = self.next_question()?;
+            let rest = self.absorb_part(question, take_tells(&mut tells, answered), resume)?;
+            self.sent.front_mut().ok_or(ReconcileError::NoRequest)?.unpop(rest);
         }
-        // Depth first: no new buckets are opened while there are some to be listed, which is what
-        // bounds the queue.
-        for task in self.fresh.drain(..).chain(resumed).chain(again.iter().copied()).rev() {
-            self.queue.push_front(task);
+        if over {
+            self.sent.pop_front();
         }
-        if tells.is_empty() { Ok(()) } else { Err(ReconcileError::Unasked) }
+        if tells.is_empty() { self.check_bounds() } else { Err(ReconcileError::Unasked) }
     }
 
-    /// Takes the answer to one question, which covers it up to `resume`.
-    fn absorb_one(
+    fn next_question(&mut self) -> Result<Question, ReconcileError> {
+        self.sent.front_mut().and_then(|sent| sent.pop()).ok_or(ReconcileError::NoRequest)
+    }
+
+    /// What a hostile peer makes up must not fill the memory.
+    fn check_bounds(&mut self) -> Result<(), ReconcileError> {
+        let queued = self.queue.buckets.bytes() + self.found.gone().bytes();
+        if self.found.held() > self.limits.differences || queued > self.limits.queue_bytes {
+            return Err(ReconcileError::TooManyDifferences);
+        }
+        Ok(())
+    }
+
+    /// Takes the answer to a question, or the rest of it.
+    fn absorb_whole(
         &mut self,
-        task: Task,
+        question: Question,
         tells: &[(u32, Tell)],
-        resume: Option<Resume>,
     ) -> Result<(), ReconcileError> {
-        if let (Some(id), [(_, Tell::Unknown)], None) = (task.keyspace(), tells, resume) {
-            self.extra_here.insert(id);
-            return Ok(());
+        match (question, tells) {
+            (
+                Question::List(Part { slot, .. }) | Question::Probe(Probe { slot, .. }),
+                [(_, Tell::Unknown)],
+            ) => {
+                self.found.add_extra(slot);
+                Ok(())
+            }
+            (Question::Census(census), tells) => self.absorb_census(census, tells),
+            (Question::Probe(probe), tells) => self.absorb_probe(probe, tells),
+            (Question::List(part), [(_, Tell::Exact { keys, absent })]) => {
+                let listing = self.listing(part);
+                let brought = listing.end(&self.tries[part.slot].1, keys, absent)?;
+                self.found.add_keys(part.slot, brought.fetch.iter().copied(), brought.delete);
+                Ok(())
+            }
+            (Question::List(_), _) => Err(ReconcileError::Unasked),
         }
-        match (task, resume) {
-            (Task::Census { .. }, None | Some(Resume::Census(_)))
-            | (Task::Probe { .. }, None | Some(Resume::Probe(_)))
-            | (Task::List { .. }, None | Some(Resume::List(_))) => {}
-            _ => return Err(ReconcileError::Unasked),
-        }
-        // Checked before anything is taken over: an answer up to a point is one up to there.
-        let beyond = match resume {
-            Some(resume) => Some(task.beyond(resume).ok_or(ReconcileError::NoProgress)?),
-            None => None,
-        };
-        match (task, beyond) {
-            (Task::Census { after, upto }, beyond) => {
-                let upto = match beyond {
-                    Some(Task::Census { after, .. }) => after,
-                    _ => upto,
-                };
-                self.absorb_census(after, upto, tells)
+    }
+
+    /// Takes the answer to a question up to `resume`; gives what is left of the question.
+    fn absorb_part(
+        &mut self,
+        question: Question,
+        tells: &[(u32, Tell)],
+        resume: Resume,
+    ) -> Result<Question, ReconcileError> {
+        match (question, resume, tells) {
+            (Question::Census(census), Resume::Census(id), tells) => {
+                let Census { after, upto } = census;
+                if after.is_some_and(|after| id <= after) || upto.is_some_and(|upto| upto <= id) {
+                    return Err(ReconcileError::NoProgress);
+                }
+                self.absorb_census(Census { after, upto: Some(id) }, tells)?;
+                Ok(Question::Census(Census { after: Some(id), upto }))
             }
-            (Task::Probe { keyspace, base, width, first, end }, beyond) => {
-                let end = match beyond {
-                    Some(Task::Probe { first, .. }) => first,
-                    _ => end,
-                };
-                self.absorb_probe(keyspace, (base, width), first..end, tells)
+            (Question::Probe(probe), Resume::Probe(bucket), tells) => {
+                if bucket <= probe.first || probe.end <= bucket {
+                    return Err(ReconcileError::NoProgress);
+                }
+                self.absorb_probe(Probe { end: bucket, ..probe }, tells)?;
+                Ok(Question::Probe(Probe { first: bucket, ..probe }))
             }
-            (Task::List { keyspace, base, after }, beyond) => {
-                let upto = match beyond {
-                    Some(Task::List { after, .. }) => after,
-                    _ => None,
-                };
-                let [(_, Tell::Exact { keys, absent })] = tells else {
-                    return Err(ReconcileError::Unasked);
-                };
-                self.absorb_list((keyspace, base), (after, upto), keys, absent)
+            (Question::List(part), Resume::List(key), [(_, Tell::Keys(keys))]) => {
+                self.absorb_keys(part, keys, key)?;
+                Ok(question)
             }
+            _ => Err(ReconcileError::Unasked),
         }
     }
 
     fn absorb_census(
         &mut self,
-        after: Option<KeyspaceId>,
-        upto: Option<KeyspaceId>,
+        census: Census,
         tells: &[(u32, Tell)],
     ) -> Result<(), ReconcileError> {
+        let Census { after, upto } = census;
         let ids = match tells {
             [] => return Ok(()),
             [(_, Tell::Missing(ids))] => ids,
             _ => return Err(ReconcileError::Unasked),
         };
-        let asked = |id: &KeyspaceId| {
-            after.is_none_or(|after| after < *id)
-                && upto.is_none_or(|upto| *id <= upto)
-                && !self.tries.contains_key(id)
-        };
-        if !ids.iter().all(asked) {
-            return Err(ReconcileError::Unasked);
+        for id in ids {
+            let within =
+                after.is_none_or(|after| after < *id) && upto.is_none_or(|upto| *id <= upto);
+            if !within || self.tries.binary_search_by_key(id, |(own, _)| *own).is_ok() {
+                return Err(ReconcileError::Unasked);
+            }
         }
-        self.note(ids.len())?;
-        self.missing_here.extend(ids);
+        self.found.add_missing(ids);
         Ok(())
     }
 
-    fn absorb_probe(
-        &mut self,
-        keyspace: KeyspaceId,
-        (base, base_width): (Base, u8),
-        asked: std::ops::Range<u32>,
-        tells: &[(u32, Tell)],
-    ) -> Result<(), ReconcileError> {
-        let mut from = asked.start;
+    fn absorb_probe(&mut self, probe: Probe, tells: &[(u32, Tell)]) -> Result<(), ReconcileError> {
+        let mut from = probe.first;
         for (_, tell) in tells {
             let Tell::Refine { bucket, width, digests } = tell else {
                 return Err(ReconcileError::Unasked);
             };
-            let deep = base.len() + base_width + width > MAX_BUCKET_BITS;
-            if *bucket < from || *bucket >= asked.end || deep {
+            if !(from..probe.end).contains(bucket) {
                 return Err(ReconcileError::Unasked);
             }
             from = bucket + 1;
-            let base = base.child(base_width, *bucket);
-            for (index, theirs) in (0..).zip(digests) {
-                self.absorb_bucket(keyspace, base.child(*width, index), *theirs)?;
+            let base = Base::ALL.child(probe.width, *bucket);
+            self.absorb_refined(Part { slot: probe.slot, base }, *width, digests)?;
+        }
+        Ok(())
+    }
+
+    /// Decides what to do about the buckets that one is cut into, given the responder's digests.
+    fn absorb_refined(
+        &mut self,
+        part: Part,
+        width: u8,
+        digests: &[u64],
+    ) -> Result<(), ReconcileError> {
+        let view = &self.tries[part.slot].1;
+        let mut listed = Children::new(part, width);
+        let mut gone = Children::new(part, width);
+        for (index, theirs) in (0..).zip(digests) {
+            let bucket = Bucket::of(view, part.base.child(width, index))?;
+            match *theirs {
+                theirs if theirs == self.session.bucket(&bucket) => {}
+                0 => gone.insert(index),
+                _ => listed.insert(index),
             }
         }
+        self.queue.buckets.push(listed);
+        self.found.gone().push(gone);
         Ok(())
     }
 
-    /// Decides what to do about a bucket, given the responder's digest of it.
-    fn absorb_bucket(
+    fn absorb_keys(
         &mut self,
-        keyspace: KeyspaceId,
-        base: Base,
-        theirs: u64,
-    ) -> Result<(), ReconcileError> {
-        let trie = self.tries.get(&keyspace).ok_or(ReconcileError::Unasked)?;
-        let bucket = Bucket::of(trie, base)?;
-        if self.session.bucket(&bucket) == theirs {
-            return Ok(());
-        }
-        let count = bucket.count();
-        if theirs == 0 {
-            let leaves = read(bucket.leaves(None))?;
-            let keys = leaves.iter().map(Held::key_hash);
-            self.found.entry(keyspace).or_default().delete.extend(keys);
-        } else if count <= MAX_LISTED_LEAVES || base.len() == MAX_BUCKET_BITS {
-            self.fresh.push(Task::List { keyspace, base, after: None });
-        } else {
-            let width = base.width_for(count);
-            let task = Task::Probe { keyspace, base, width, first: 0, end: 1 << width };
-            self.fresh.push(task);
-        }
-        Ok(())
-    }
-
-    fn absorb_list(
-        &mut self,
-        (keyspace, base): (KeyspaceId, Base),
-        (after, upto): (Option<KeyHash>, Option<KeyHash>),
+        part: Part,
         keys: &[KeyHash],
-        absent: &[bool],
+        upto: KeyHash,
     ) -> Result<(), ReconcileError> {
-        let trie = self.tries.get(&keyspace).ok_or(ReconcileError::Unasked)?;
-        let leaves = read(Bucket::of(trie, base)?.leaves(after.as_ref()))?;
-        let asked = |key: &KeyHash| {
-            base.contains(key)
-                && after.is_none_or(|after| after < *key)
-                && upto.is_none_or(|upto| *key <= upto)
-        };
-        if leaves.len() != absent.len() || !keys.iter().all(asked) {
-            return Err(ReconcileError::Unasked);
-        }
-        let gone = leaves
-            .iter()
-            .zip(absent)
-            .take_while(|(leaf, _)| upto.is_none_or(|upto| leaf.key_hash() <= upto))
-            .filter(|(_, absent)| **absent)
-            .map(|(leaf, _)| leaf.key_hash());
-        let diff = self.found.entry(keyspace).or_default();
-        diff.delete.extend(gone);
-        diff.fetch.extend(keys);
-        self.note(keys.len())
+        let mut listing = self.listing(part);
+        let brought = listing.part(&self.tries[part.slot].1, keys, upto)?;
+        self.found.add_keys(part.slot, brought.fetch.iter().copied(), brought.delete);
+        self.listing = Some(listing);
+        Ok(())
     }
 
-    fn note(&mut self, differences: usize) -> Result<(), ReconcileError> {
-        self.differences += differences;
-        if self.differences <= MAX_DIFFERENCES {
-            Ok(())
-        } else {
-            Err(ReconcileError::TooManyDifferences)
-        }
+    /// What came of the answer to this list.
+    fn listing(&mut self, part: Part) -> Listing {
+        self.listing.take().filter(|at| at.part == part).unwrap_or_else(|| Listing::new(part))
     }
-}
-
-/// All of these leaves.
-fn read<P: Pages>(leaves: Leaves<'_, P>) -> Result<Vec<Held<P::Value>>, ReconcileError> {
-    leaves.map(|leaf| leaf.map_err(|_| ReconcileError::Unreadable)).collect()
 }
 
 /// Takes the parts that answer question `index` off the front of `tells`.
@@ -222,77 +195,4 @@ fn take_tells<'a>(tells: &mut &'a [(u32, Tell)], index: u32) -> &'a [(u32, Tell)
     let (taken, rest) = tells.split_at(len);
     *tells = rest;
     taken
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digest::Digest;
-    use crate::pages::MemPages;
-    use crate::reconcile::MAX_WIDTH_BITS;
-    use crate::reconcile::wire::{Ask, Request};
-    use crate::trie::{Change, Trie};
-    use crate::view::View;
-    use std::collections::BTreeMap;
-
-    // What a hostile peer makes up must not fill the memory.
-    #[test]
-    fn differences_are_noted_up_to_their_bound() {
-        let mut initiator = Initiator::<MemPages<()>>::new(BTreeMap::new());
-        assert_eq!(initiator.note(MAX_DIFFERENCES - 1), Ok(()));
-        assert_eq!(initiator.note(1), Ok(()));
-        assert_eq!(initiator.note(1), Err(ReconcileError::TooManyDifferences));
-    }
-
-    // As much as goes into each answer is said to differ, whatever is asked: what is asked next has to
-    // be about that, and not about what comes after it, or the questions would pile up.
-    #[test]
-    fn questions_of_a_hostile_peer_do_not_pile_up() {
-        const ID: KeyspaceId = [5; 16];
-        let keys: Vec<[u8; 2]> = (0..40_000u16).map(u16::to_le_bytes).collect();
-        let leaf = Some((Digest([1; 32]), ()));
-        let mut changes: Vec<_> = keys.iter().map(|key| Change::new(key, leaf)).collect();
-        let mut view = View::new(Trie::new(), MemPages::new());
-        view.trie.apply(&view.pages, &mut changes).unwrap();
-        let mut initiator = Initiator::new([(ID, view)].into());
-        // Three of the widest fill an answer.
-        let digests = vec![1; 1 << MAX_WIDTH_BITS];
-        for _ in 0..7 {
-            let request = Request::decode(&initiator.next_request().unwrap()).unwrap();
-            let mut response = Response::default();
-            for (no, ask) in (0..).zip(&request.asks) {
-                let tell = match ask {
-                    Ask::Census { .. } => None,
-                    Ask::List { fingerprints, .. } => {
-                        Some(Tell::Exact { keys: vec![], absent: vec![false; fingerprints.len()] })
-                    }
-                    Ask::Probe { first, .. } => {
-                        let width = MAX_WIDTH_BITS;
-                        response.tells.extend((*first..first + 3).map(|bucket| {
-                            (no, Tell::Refine { bucket, width, digests: digests.clone() })
-                        }));
-                        response.resume = Some(Resume::Probe(first + 3));
-                        break;
-                    }
-                };
-                response.tells.extend(tell.map(|tell| (no, tell)));
-                response.answered += 1;
-            }
-            initiator.on_response(&response.encode()).unwrap();
-            assert!(initiator.queue.len() <= 4 * digests.len(), "{}", initiator.queue.len());
-        }
-    }
-
-    // Whoever names other keyspaces than were asked for would have them created here.
-    #[test]
-    fn a_census_names_keyspaces_of_its_own_range() {
-        let id = |byte| [byte; 16];
-        for (named, within) in [(1, false), (2, false), (3, true), (6, true), (7, false)] {
-            let mut initiator = Initiator::<MemPages<()>>::new(BTreeMap::new());
-            let tells = [(0, Tell::Missing(vec![id(named)]))];
-            let absorbed = initiator.absorb_census(Some(id(2)), Some(id(6)), &tells);
-            assert_eq!(absorbed.is_ok(), within, "{named}");
-            assert_eq!(initiator.missing_here.contains(&id(named)), within, "{named}");
-        }
-    }
 }

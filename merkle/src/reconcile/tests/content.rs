@@ -17,14 +17,7 @@ fn base() -> impl Strategy<Value = Base> {
     })
 }
 
-fn within(base: Base, tail: [u8; KeyHash::BYTES]) -> KeyHash {
-    let head = base.head() | (u64::from(tail[8]) & 0xff);
-    let mut hash = tail;
-    hash[..8].copy_from_slice(&head.to_be_bytes());
-    KeyHash(hash)
-}
-
-pub(super) fn ask() -> impl Strategy<Value = Ask> {
+fn ask() -> impl Strategy<Value = Ask> {
     let keyspace = || prop_oneof![Just([1; 16]), Just([2; 16])];
     prop_oneof![
         (ids(), any::<bool>()).prop_map(|(mut ids, open)| {
@@ -34,34 +27,68 @@ pub(super) fn ask() -> impl Strategy<Value = Ask> {
         }),
         (
             keyspace(),
-            base(),
             0u8..=6,
             any::<prop::sample::Index>(),
             prop::collection::vec(any::<u64>(), 1..64)
         )
-            .prop_map(|(keyspace, base, width, first, mut digests)| {
-                let width = width.min(MAX_BUCKET_BITS - base.len());
+            .prop_map(|(keyspace, width, first, mut digests)| {
                 let first = first.index(1 << width);
                 digests.truncate((1 << width) - first);
                 let first = u32::try_from(first).unwrap();
-                Ask::Probe { keyspace, base, width, first, digests }
+                Ask::Probe { keyspace, width, first, digests }
             }),
-        (
-            keyspace(),
-            base(),
-            any::<Option<[u8; KeyHash::BYTES]>>(),
-            prop::collection::vec(0u64..1 << 48, 0..9)
-        )
-            .prop_map(|(keyspace, base, after, fingerprints)| {
-                let after = after.map(|tail| within(base, tail));
-                Ask::List { keyspace, base, after, fingerprints }
-            }),
+        (keyspace(), base(), prop::collection::vec(0u64..1 << 48, 0..9))
+            .prop_map(|(keyspace, base, fingerprints)| Ask::List { keyspace, base, fingerprints }),
     ]
 }
 
+/// Questions of which none is about what another is about.
+pub(super) fn asks() -> impl Strategy<Value = Vec<Ask>> {
+    prop::collection::vec(ask(), 0..8).prop_map(|asks| {
+        let mut kept: Vec<Ask> = Vec::new();
+        for ask in asks {
+            if kept.iter().all(|other| apart(other, &ask)) {
+                kept.push(ask);
+            }
+        }
+        kept.sort_by_key(place);
+        kept
+    })
+}
+
+/// Keyspace, first and last head.
+fn place(ask: &Ask) -> (KeyspaceId, u64, u64) {
+    match ask {
+        Ask::Census { after, .. } => (after.unwrap_or_default(), 0, 0),
+        Ask::Probe { keyspace, width, first, digests } => {
+            let each = if *width == 0 { 0 } else { 1u64 << (64 - width) };
+            let count = u32::try_from(digests.len()).unwrap();
+            let last = each.wrapping_mul((first + count).into()).wrapping_sub(1);
+            (*keyspace, each * u64::from(*first), last)
+        }
+        Ask::List { keyspace, base, .. } => {
+            let last = base.head() | u64::MAX.checked_shr(base.len().into()).unwrap();
+            (*keyspace, base.head(), last)
+        }
+    }
+}
+
+fn apart(one: &Ask, other: &Ask) -> bool {
+    match (one, other) {
+        (Ask::Census { .. }, Ask::Census { .. }) => false,
+        (Ask::Census { .. }, _) | (_, Ask::Census { .. }) => true,
+        _ => {
+            let ((id, first, last), (other, from, upto)) = (place(one), place(other));
+            id != other || last < from || upto < first
+        }
+    }
+}
+
 fn tell() -> impl Strategy<Value = Tell> {
-    let keys = prop::collection::btree_set(any::<[u8; KeyHash::BYTES]>(), 0..5)
-        .prop_map(|keys| keys.into_iter().map(KeyHash).collect::<Vec<_>>());
+    let keys = || {
+        prop::collection::btree_set(any::<[u8; KeyHash::BYTES]>(), 0..5)
+            .prop_map(|keys| keys.into_iter().map(KeyHash).collect::<Vec<_>>())
+    };
     prop_oneof![
         ids().prop_map(Tell::Missing),
         (any::<u32>(), 0u8..=4, prop::collection::vec(any::<u64>(), 16)).prop_map(
@@ -70,7 +97,8 @@ fn tell() -> impl Strategy<Value = Tell> {
                 Tell::Refine { bucket, width, digests }
             }
         ),
-        (keys, prop::collection::vec(any::<bool>(), 0..20))
+        keys().prop_map(Tell::Keys),
+        (keys(), prop::collection::vec(any::<bool>(), 0..20))
             .prop_map(|(keys, absent)| Tell::Exact { keys, absent }),
         Just(Tell::Unknown),
     ]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::content::{ask, response};
+use super::content::{asks, response};
 use super::side;
 use crate::reconcile::bucket::Base;
 use crate::reconcile::wire::{Ask, Request, RequestBuilder, Response};
@@ -10,7 +10,7 @@ use crate::reconcile::{MAX_ASKS, MAX_MESSAGE_BYTES, ReconcileError, Responder};
 
 proptest! {
     #[test]
-    fn requests_round_trip(salt: [u8; 16], asks in prop::collection::vec(ask(), 0..8), flip: prop::sample::Index) {
+    fn requests_round_trip(salt: [u8; 16], asks in asks(), flip: prop::sample::Index) {
         let request = Request { salt, asks };
         let mut bytes = request.encode();
         prop_assert_eq!(Request::decode(&bytes), Ok(request));
@@ -37,21 +37,78 @@ proptest! {
     fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), headed: bool) {
         let mut bytes = bytes;
         if headed && bytes.len() > 2 {
-            bytes[0] = 1;
+            bytes[0] = 3;
             bytes[1] = if bytes[2] % 2 == 0 { b'Q' } else { b'R' };
         }
-        let _ = Responder::new(side([(1, 1)])).answer(&bytes);
+        if let Ok(answers) = Responder::new(side([(1, 1)])).answer(&bytes) {
+            answers.for_each(drop);
+        }
         if let Ok(response) = Response::decode(&bytes) {
             prop_assert_eq!(response.encode(), bytes);
         }
     }
 }
 
+// Either side may be the older one, and says so.
 #[test]
-fn later_versions_are_named() {
-    let mut request = Request { salt: [0; 16], asks: vec![] }.encode();
-    request[0] = 3;
-    assert_eq!(Responder::new(side([])).answer(&request), Err(ReconcileError::Version(3)));
+fn other_versions_are_named() {
+    for version in [2, 4] {
+        let mut request = Request { salt: [0; 16], asks: vec![] }.encode();
+        request[0] = version;
+        let refused = Responder::new(side([])).answer(&request).err().unwrap();
+        assert_eq!(refused, ReconcileError::Version(version));
+        let text = format!("message of version {version}, this side speaks 3");
+        assert!(refused.to_string().starts_with(&text), "{refused}");
+        let mut response = Response::default().encode();
+        response[0] = version;
+        assert_eq!(Response::decode(&response), Err(ReconcileError::Version(version)));
+    }
+}
+
+// Or a short request could have the same long answer given many times over.
+#[test]
+fn questions_ascend_and_do_not_overlap() {
+    let id = |byte| [byte; 16];
+    let census = |after: Option<u8>, upto: Option<u8>| Ask::Census {
+        after: after.map(id),
+        upto: upto.map(id),
+        ids: vec![],
+    };
+    let probe = |keyspace, width, first, count| Ask::Probe {
+        keyspace: id(keyspace),
+        width,
+        first,
+        digests: vec![1; count],
+    };
+    let list = |keyspace, width, index| {
+        let base = Base::ALL.child(width, index);
+        Ask::List { keyspace: id(keyspace), base, fingerprints: vec![] }
+    };
+    let outcome = |asks: &[Ask]| {
+        Request::decode(&Request { salt: [0; 16], asks: asks.to_vec() }.encode()).map(drop)
+    };
+    for asks in [
+        vec![census(None, Some(2)), census(Some(2), Some(3)), census(Some(4), None)],
+        vec![list(1, 2, 0), list(1, 3, 2), probe(1, 2, 2, 1), list(1, 15, 32_767)],
+        vec![list(1, 0, 0), census(None, None), probe(2, 0, 0, 1), list(3, 14, 0)],
+        vec![probe(1, 15, 0, 1), list(1, 15, 1), list(1, 15, 2)],
+    ] {
+        assert_eq!(outcome(&asks), Ok(()), "{asks:?}");
+    }
+    for asks in [
+        vec![census(None, None), census(Some(2), None)],
+        vec![census(None, Some(2)), census(Some(1), None)],
+        vec![census(None, Some(2)), census(None, None)],
+        vec![list(1, 2, 0), list(1, 2, 0)],
+        vec![list(1, 2, 1), list(1, 2, 0)],
+        vec![list(1, 0, 0), list(1, 15, 32_767)],
+        vec![list(2, 2, 0), list(1, 2, 1)],
+        vec![probe(1, 2, 1, 2), probe(1, 2, 2, 1)],
+        vec![probe(1, 2, 1, 2), list(1, 5, 23)],
+        vec![list(1, 5, 8), probe(1, 2, 1, 1)],
+    ] {
+        assert_eq!(outcome(&asks), Err(ReconcileError::Malformed), "{asks:?}");
+    }
 }
 
 // What a census is about is told by its ends alone: its ids lie between them.
@@ -79,26 +136,19 @@ fn a_census_names_ids_between_its_ends() {
 // Buckets that there cannot be would be shifted out of a number where the question is answered.
 #[test]
 fn a_probe_is_about_buckets_that_there_are() {
-    let decoded = |len: u8, width: u8, first: u32, count: usize| {
-        let (base, digests) = (Base::new(0, len).unwrap(), vec![0; count]);
-        let ask = Ask::Probe { keyspace: [1; 16], base, width, first, digests };
+    let decoded = |width: u8, first: u32, count: usize| {
+        let digests = vec![0; count];
+        let ask = Ask::Probe { keyspace: [1; 16], width, first, digests };
         Request::decode(&Request { salt: [0; 16], asks: vec![ask] }.encode()).map(drop)
     };
-    for (len, width, first, count) in [(0, 4, 0, 16), (0, 15, 32_767, 1), (52, 4, 15, 1)] {
-        assert_eq!(decoded(len, width, first, count), Ok(()), "{len} {width} {first} {count}");
+    for (width, first, count) in [(0, 0, 1), (4, 0, 16), (15, 32_767, 1)] {
+        assert_eq!(decoded(width, first, count), Ok(()), "{width} {first} {count}");
     }
-    for (len, width, first, count) in [
-        (0, 16, 0, 1),
-        (53, 4, 0, 1),
-        (56, 15, 0, 1),
-        (0, 4, 0, 17),
-        (0, 4, 15, 2),
-        (0, 4, 16, 1),
-        (0, 4, 3, 0),
-        (0, 4, u32::MAX, 1),
-    ] {
-        let outcome = decoded(len, width, first, count);
-        assert_eq!(outcome, Err(ReconcileError::Malformed), "{len} {width} {first} {count}");
+    for (width, first, count) in
+        [(16, 0, 1), (4, 0, 17), (4, 15, 2), (4, 16, 1), (4, 3, 0), (4, u32::MAX, 1)]
+    {
+        let outcome = decoded(width, first, count);
+        assert_eq!(outcome, Err(ReconcileError::Malformed), "{width} {first} {count}");
     }
 }
 
@@ -115,28 +165,35 @@ fn a_census_is_of_no_keyspace() {
 
 #[test]
 fn a_request_takes_what_fits_and_no_more() {
-    let ask = Ask::Census { after: None, upto: None, ids: vec![] };
-    let mut request = RequestBuilder::new();
-    while request.push(&ask) {}
-    let bytes = request.finish(&[0; 16]);
-    assert_eq!(Request::decode(&bytes).unwrap().asks, vec![ask; MAX_ASKS]);
-
-    let list =
-        Ask::List { keyspace: [3; 16], base: Base::ALL, after: None, fingerprints: vec![7; 999] };
-    let mut request = RequestBuilder::new();
+    let list = |at: u32, count: usize| Ask::List {
+        keyspace: [3; 16],
+        base: Base::ALL.child(15, at % (1 << 15)).child(2, at >> 15),
+        fingerprints: vec![7; count],
+    };
+    let mut request = RequestBuilder::new(MAX_MESSAGE_BYTES);
     let mut pushed = 0;
-    while request.push(&list) {
+    let empty = Ask::Census { after: None, upto: None, ids: vec![] };
+    while request.push(&empty) {
         pushed += 1;
     }
-    let room = request.room();
-    assert!(room < 6 * 999 + Ask::MAX_FIXED_BYTES);
-    let fingerprints = vec![7; room / 6 + 1];
-    let over = Ask::List { keyspace: [3; 16], base: Base::ALL, after: None, fingerprints };
-    assert!(!request.push(&over) && request.room() == room, "a few bytes more are too many");
-    let bytes = request.finish(&[0; 16]);
-    assert!(
-        bytes.len() + room <= MAX_MESSAGE_BYTES,
-        "what there is room for makes no longer message"
-    );
-    assert_eq!(Request::decode(&bytes).unwrap().asks, vec![list; pushed]);
+    assert_eq!(pushed, MAX_ASKS);
+
+    for most in [MAX_MESSAGE_BYTES, 1 << 16] {
+        let mut request = RequestBuilder::new(most);
+        let mut pushed = Vec::new();
+        for at in 0.. {
+            let list = list(at, 999);
+            if !request.push(&list) {
+                break;
+            }
+            pushed.push(list);
+        }
+        let room = request.room();
+        assert!(room < 6 * 999 + Ask::MAX_FIXED_BYTES);
+        let over = list(40_000, room / 6 + 1);
+        assert!(!request.push(&over) && request.room() == room, "a few bytes more are too many");
+        let bytes = request.finish(&[0; 16]);
+        assert!(bytes.len() + room <= most, "what there is room for makes no longer message");
+        assert_eq!(Request::decode(&bytes).unwrap().asks, pushed);
+    }
 }

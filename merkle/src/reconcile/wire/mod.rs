@@ -14,7 +14,7 @@ use super::{MAX_MESSAGE_BYTES, ReconcileError};
 pub(super) use request::{Ask, Request, RequestBuilder};
 pub(super) use response::{Response, Resume, Tell};
 
-const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 
 fn check_header(reader: &mut Reader<'_>, bytes: &[u8], kind: u8) -> Result<(), ReconcileError> {
     if bytes.len() > MAX_MESSAGE_BYTES {

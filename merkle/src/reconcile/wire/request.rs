@@ -1,13 +1,10 @@
 //! Requests: questions that go out together.
 
 use super::{VERSION, ascending, check_header, optional, put_optional};
-use crate::digest::KeyHash;
 use crate::reconcile::bucket::Base;
 use crate::reconcile::codec::{Reader, put_base, put_count, put_number, put_numbers};
 use crate::reconcile::session::{DIGEST_BYTES, FINGERPRINT_BYTES};
-use crate::reconcile::{
-    KeyspaceId, MAX_ASKS, MAX_BUCKET_BITS, MAX_MESSAGE_BYTES, MAX_WIDTH_BITS, ReconcileError,
-};
+use crate::reconcile::{KeyspaceId, MAX_ASKS, MAX_WIDTH_BITS, ReconcileError};
 
 const REQUEST: u8 = b'Q';
 
@@ -29,14 +26,15 @@ pub(in crate::reconcile) struct Request {
 pub(in crate::reconcile) enum Ask {
     /// Which keyspaces are there after `after`, up to and including `upto`, besides `ids`?
     Census { after: Option<KeyspaceId>, upto: Option<KeyspaceId>, ids: Vec<KeyspaceId> },
-    /// Which of these buckets differ: those from `first` on of the `2^width` under `base`.
-    Probe { keyspace: KeyspaceId, base: Base, width: u8, first: u32, digests: Vec<u64> },
-    /// Which keys after `after` in this bucket differ from those of these fingerprints?
-    List { keyspace: KeyspaceId, base: Base, after: Option<KeyHash>, fingerprints: Vec<u64> },
+    /// Which of these buckets differ: those from `first` on of the `2^width` of the keyspace.
+    Probe { keyspace: KeyspaceId, width: u8, first: u32, digests: Vec<u64> },
+    /// Which keys in this bucket differ from those of these fingerprints?
+    List { keyspace: KeyspaceId, base: Base, fingerprints: Vec<u64> },
 }
 
 /// A request that is filled question by question, up to the longest message.
 pub(in crate::reconcile) struct RequestBuilder {
+    most_bytes: usize,
     asks: usize,
     last: Option<KeyspaceId>,
     body: Vec<u8>,
@@ -44,15 +42,19 @@ pub(in crate::reconcile) struct RequestBuilder {
 
 impl RequestBuilder {
     /// Version, kind, salt and the longest count.
-    const HEAD_BYTES: usize = 2 + 16 + 5;
+    pub(in crate::reconcile) const HEAD_BYTES: usize = 2 + 16 + 5;
 
-    pub(in crate::reconcile) fn new() -> Self {
-        Self { asks: 0, last: None, body: Vec::new() }
+    pub(in crate::reconcile) fn new(most_bytes: usize) -> Self {
+        Self { most_bytes, asks: 0, last: None, body: Vec::new() }
+    }
+
+    pub(in crate::reconcile) fn is_empty(&self) -> bool {
+        self.asks == 0
     }
 
     /// Bytes left for questions.
     pub(in crate::reconcile) fn room(&self) -> usize {
-        MAX_MESSAGE_BYTES - Self::HEAD_BYTES - self.body.len()
+        self.most_bytes - Self::HEAD_BYTES - self.body.len()
     }
 
     /// Adds a question; false, and nothing done, when it does not fit.
@@ -60,7 +62,7 @@ impl RequestBuilder {
     pub(in crate::reconcile) fn push(&mut self, ask: &Ask) -> bool {
         let (len, last) = (self.body.len(), self.last);
         ask.encode(&mut self.body, &mut self.last);
-        let fits = self.asks < MAX_ASKS && self.body.len() <= MAX_MESSAGE_BYTES - Self::HEAD_BYTES;
+        let fits = self.asks < MAX_ASKS && self.body.len() <= self.most_bytes - Self::HEAD_BYTES;
         if fits {
             self.asks += 1;
         } else {
@@ -90,10 +92,50 @@ impl Request {
             return Err(ReconcileError::Malformed);
         }
         let mut last = None;
-        let asks =
-            (0..count).map(|_| Ask::decode(&mut reader, &mut last)).collect::<Result<_, _>>()?;
+        let asks = (0..count)
+            .map(|_| Ask::decode(&mut reader, &mut last))
+            .collect::<Result<Vec<_>, _>>()?;
         reader.end()?;
-        Ok(Self { salt, asks })
+        let mut order = Order::default();
+        if asks.iter().all(|ask| order.admits(ask)) {
+            Ok(Self { salt, asks })
+        } else {
+            Err(ReconcileError::Malformed)
+        }
+    }
+}
+
+/// Questions ascend, and no two are about the same: a short request cannot have the same long
+/// answer given many times over.
+#[derive(Default)]
+struct Order {
+    /// The end of the last census.
+    census: Option<Option<KeyspaceId>>,
+    /// Keyspace and last head of the last probe or list.
+    bucket: Option<(KeyspaceId, u64)>,
+}
+
+impl Order {
+    fn admits(&mut self, ask: &Ask) -> bool {
+        match ask {
+            Ask::Census { after, upto, .. } => match self.census.replace(*upto) {
+                None => true,
+                Some(last) => last.is_some() && last <= *after,
+            },
+            Ask::Probe { keyspace, width, first, digests } => {
+                let last = u32::try_from(digests.len()).unwrap_or(u32::MAX) - 1 + first;
+                let (first, last) =
+                    (Base::ALL.child(*width, *first), Base::ALL.child(*width, last));
+                self.admits_bucket(*keyspace, first.head(), last.last())
+            }
+            Ask::List { keyspace, base, .. } => {
+                self.admits_bucket(*keyspace, base.head(), base.last())
+            }
+        }
+    }
+
+    fn admits_bucket(&mut self, keyspace: KeyspaceId, first: u64, last: u64) -> bool {
+        self.bucket.replace((keyspace, last)).is_none_or(|before| before < (keyspace, first))
     }
 }
 
@@ -110,18 +152,16 @@ impl Ask {
                 put_count(out, ids.len());
                 out.extend_from_slice(ids.as_flattened());
             }
-            Self::Probe { keyspace, base, width, first, digests } => {
+            Self::Probe { keyspace, width, first, digests } => {
                 put_keyspace(out, ASK_PROBE, *keyspace, last);
-                put_base(out, *base);
                 out.push(*width);
                 put_number(out, *first);
                 put_count(out, digests.len());
                 put_numbers::<DIGEST_BYTES>(out, digests);
             }
-            Self::List { keyspace, base, after, fingerprints } => {
+            Self::List { keyspace, base, fingerprints } => {
                 put_keyspace(out, ASK_LIST, *keyspace, last);
                 put_base(out, *base);
-                put_optional(out, after.as_ref().map(|after| after.0.as_slice()));
                 put_count(out, fingerprints.len());
                 put_numbers::<FINGERPRINT_BYTES>(out, fingerprints);
             }
@@ -142,13 +182,9 @@ impl Ask {
             ASK_LIST => {
                 let keyspace = keyspace(reader, tag, last)?;
                 let base = reader.base()?;
-                let after = optional(reader)?.map(KeyHash);
-                if after.is_some_and(|after| !base.contains(&after)) {
-                    return Err(ReconcileError::Malformed);
-                }
                 let count = reader.count(FINGERPRINT_BYTES)?;
                 let fingerprints = reader.numbers::<FINGERPRINT_BYTES>(count)?;
-                Ok(Self::List { keyspace, base, after, fingerprints })
+                Ok(Self::List { keyspace, base, fingerprints })
             }
             _ => Err(ReconcileError::Malformed),
         }
@@ -165,17 +201,15 @@ impl Ask {
     }
 
     fn decode_probe(reader: &mut Reader<'_>, keyspace: KeyspaceId) -> Result<Self, ReconcileError> {
-        let base = reader.base()?;
         let width = reader.byte()?;
         let first = reader.number()?;
         let count = reader.count(DIGEST_BYTES)?;
         let digests = reader.numbers::<DIGEST_BYTES>(count)?;
         let end = u32::try_from(count).ok().and_then(|count| first.checked_add(count));
-        let fits = width <= MAX_WIDTH_BITS
-            && base.len() + width <= MAX_BUCKET_BITS
-            && end.is_some_and(|end| first < end && end <= 1 << width);
+        let fits =
+            width <= MAX_WIDTH_BITS && end.is_some_and(|end| first < end && end <= 1 << width);
         if fits {
-            Ok(Self::Probe { keyspace, base, width, first, digests })
+            Ok(Self::Probe { keyspace, width, first, digests })
         } else {
             Err(ReconcileError::Malformed)
         }

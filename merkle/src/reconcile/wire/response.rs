@@ -1,4 +1,4 @@
-//! Responses: parts of answers, cut to the longest message.
+//! Responses: the answer to a request, in as many messages as it takes.
 
 use super::{VERSION, ascending, check_header};
 use crate::digest::KeyHash;
@@ -10,15 +10,17 @@ const RESPONSE: u8 = b'R';
 
 const TELL_MISSING: u8 = 1;
 const TELL_REFINE: u8 = 2;
-const TELL_EXACT: u8 = 3;
-const TELL_UNKNOWN: u8 = 4;
+const TELL_KEYS: u8 = 3;
+const TELL_EXACT: u8 = 4;
+const TELL_UNKNOWN: u8 = 5;
 
-/// What a responder answers.
+/// One message of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::reconcile) struct Response {
-    /// Number of questions, from the first on, that are answered in full.
+    /// Number of questions, from the first of the request on, that are answered in full with this
+    /// message. It is the last one when that is all of them.
     pub(in crate::reconcile) answered: u32,
-    /// How far the next question is answered; what is beyond has to be asked again.
+    /// How far the next question is answered; the next message goes on there.
     pub(in crate::reconcile) resume: Option<Resume>,
     /// Parts of answers, each with the number of its question; ascending.
     pub(in crate::reconcile) tells: Vec<(u32, Tell)>,
@@ -39,7 +41,9 @@ pub(in crate::reconcile) enum Tell {
     Missing(Vec<KeyspaceId>),
     /// This bucket differs; here are the digests of the `2^width` buckets it is cut into.
     Refine { bucket: u32, width: u8, digests: Vec<u64> },
-    /// The keys that are here and under no fingerprint; the fingerprints that no key here has.
+    /// Keys that are here and under no fingerprint; more of the list follows.
+    Keys(Vec<KeyHash>),
+    /// The rest of those keys; which fingerprints of the whole list no key here has.
     Exact { keys: Vec<KeyHash>, absent: Vec<bool> },
     /// The keyspace is not here.
     Unknown,
@@ -104,6 +108,7 @@ impl Tell {
         let tag = match self {
             Self::Missing(_) => TELL_MISSING,
             Self::Refine { .. } => TELL_REFINE,
+            Self::Keys(_) => TELL_KEYS,
             Self::Exact { .. } => TELL_EXACT,
             Self::Unknown => TELL_UNKNOWN,
         };
@@ -119,9 +124,9 @@ impl Tell {
                 out.push(*width);
                 put_numbers::<DIGEST_BYTES>(out, digests);
             }
+            Self::Keys(keys) => put_keys(out, keys),
             Self::Exact { keys, absent } => {
-                put_count(out, keys.len());
-                out.extend(keys.iter().flat_map(|key| key.0));
+                put_keys(out, keys);
                 put_count(out, absent.len());
                 out.extend(
                     absent.chunks(8).map(|bits| {
@@ -146,15 +151,22 @@ impl Tell {
                 }
                 Self::Refine { bucket, width, digests: reader.numbers::<DIGEST_BYTES>(1 << width)? }
             }
-            TELL_EXACT => {
-                let keys = ascending(reader)?.into_iter().map(KeyHash).collect();
-                Self::Exact { keys, absent: bits(reader)? }
-            }
+            TELL_KEYS => Self::Keys(keys(reader)?),
+            TELL_EXACT => Self::Exact { keys: keys(reader)?, absent: bits(reader)? },
             TELL_UNKNOWN => Self::Unknown,
             _ => return Err(ReconcileError::Malformed),
         };
         Ok((ask, tell))
     }
+}
+
+fn put_keys(out: &mut Vec<u8>, keys: &[KeyHash]) {
+    put_count(out, keys.len());
+    out.extend(keys.iter().flat_map(|key| key.0));
+}
+
+fn keys(reader: &mut Reader<'_>) -> Result<Vec<KeyHash>, ReconcileError> {
+    Ok(ascending(reader)?.into_iter().map(KeyHash).collect())
 }
 
 /// A count and so many bits, eight a byte, low first; the last byte is filled up with zeros.
