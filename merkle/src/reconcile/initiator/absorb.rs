@@ -3,7 +3,7 @@
 use super::Initiator;
 use super::buckets::{Children, Part};
 use super::listing::Listing;
-use super::queue::{Census, Probe, Question};
+use super::queue::{Census, Probe, Question, Sent};
 use crate::digest::KeyHash;
 use crate::pages::Pages;
 use crate::reconcile::ReconcileError;
@@ -40,7 +40,7 @@ impl<P: Pages> Initiator<P> {
     }
 
     fn next_question(&mut self) -> Result<Question, ReconcileError> {
-        self.sent.front_mut().and_then(|sent| sent.pop()).ok_or(ReconcileError::NoRequest)
+        self.sent.front_mut().and_then(Sent::pop).ok_or(ReconcileError::NoRequest)
     }
 
     /// What a hostile peer makes up must not fill the memory.
@@ -195,4 +195,43 @@ fn take_tells<'a>(tells: &mut &'a [(u32, Tell)], index: u32) -> &'a [(u32, Tell)
     let (taken, rest) = tells.split_at(len);
     *tells = rest;
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::pages::MemPages;
+    use crate::reconcile::Responder;
+    use crate::trie::{Change, Trie};
+    use crate::view::View;
+
+    fn side(value: u8) -> View<MemPages<()>> {
+        let keys: Vec<[u8; 4]> = (0..100_000u32).map(u32::to_le_bytes).collect();
+        let leaf = Some((Digest([value; 32]), ()));
+        let mut changes: Vec<_> = keys.iter().map(|key| Change::new(key, leaf)).collect();
+        let mut view = View::new(Trie::new(), MemPages::new());
+        view.trie.apply(&view.pages, &mut changes).unwrap();
+        view
+    }
+
+    // What is known to differ waits in a bit for each bucket, and in a few bytes for each that the
+    // first request was about.
+    #[test]
+    fn buckets_that_wait_to_be_listed_take_a_bit_each() {
+        let mut initiator = Initiator::new([([5; 16], side(1))].into());
+        let responder = Responder::new([([5; 16], side(2))].into());
+        let request = initiator.next_request().unwrap();
+        for message in responder.answer(&request).unwrap() {
+            initiator.on_response(&message.unwrap()).unwrap();
+        }
+        // 2^8 buckets of 400 leaves, refined to 2^5 of twelve.
+        assert_eq!(initiator.queue.buckets.bytes(), 256 * (size_of::<Children>() + 8));
+        let mut lists = 0;
+        while let Some(part) = initiator.queue.pop_list() {
+            assert_eq!(part.base.len(), 13);
+            lists += 1;
+        }
+        assert_eq!(lists, 1 << 13);
+    }
 }

@@ -150,7 +150,7 @@ mod tests {
                 }
             }
             assert_eq!((next, initiator.trips()), (250, 1));
-            let asked = initiator.sent.iter().map(|sent| sent.asked()).sum::<u32>();
+            let asked = initiator.sent.iter().map(Sent::asked).sum::<u32>();
             let requests = u32::try_from(initiator.unanswered()).unwrap();
             // The census is one more.
             assert!(asked == requests || asked == requests + 1);

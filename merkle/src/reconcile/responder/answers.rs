@@ -105,7 +105,7 @@ impl<'a, P: Pages> Answers<'a, P> {
             }
             Ask::Probe { keyspace, width, first, .. } => match tries.get(keyspace) {
                 None => Ok(message.unknown()),
-                Some(trie) => self.responder.probe(
+                Some(trie) => refine(
                     &self.session,
                     (trie, *width, *first),
                     &self.differing[self.at],
@@ -167,31 +167,30 @@ impl<P: Pages> Responder<P> {
         }
         Done::UpTo(last.map(Resume::Census))
     }
+}
 
-    /// Tells about the buckets that differ, of those from `first` on of the `2^width`.
-    fn probe(
-        &self,
-        session: &Session,
-        (trie, width, first): (&View<P>, u8, u32),
-        differing: &[Differing],
-        reached: &mut Reached,
-        message: &mut Message,
-    ) -> Result<Done, ReconcileError> {
-        let told = if let Reached::Probe(told) = reached { *told } else { 0 };
-        for (index, each) in differing.iter().enumerate().skip(told) {
-            let bytes = DIGEST_BYTES << each.width;
-            if message.room_for(0) < bytes {
-                *reached = Reached::Probe(index);
-                let begun = each.bucket > first;
-                return Ok(Done::UpTo(begun.then_some(Resume::Probe(each.bucket))));
-            }
-            let base = Base::ALL.child(width, each.bucket);
-            let digests = session.buckets(trie, base, each.width, 0..1 << each.width)?;
-            let (bucket, width) = (each.bucket, each.width);
-            message.tell(bytes, Tell::Refine { bucket, width, digests });
+/// Tells about the buckets that differ, of those from `first` on of the `2^width`.
+fn refine<P: Pages>(
+    session: &Session,
+    (trie, width, first): (&View<P>, u8, u32),
+    differing: &[Differing],
+    reached: &mut Reached,
+    message: &mut Message,
+) -> Result<Done, ReconcileError> {
+    let told = if let Reached::Probe(told) = reached { *told } else { 0 };
+    for (index, each) in differing.iter().enumerate().skip(told) {
+        let bytes = DIGEST_BYTES << each.width;
+        if message.room_for(0) < bytes {
+            *reached = Reached::Probe(index);
+            let begun = each.bucket > first;
+            return Ok(Done::UpTo(begun.then_some(Resume::Probe(each.bucket))));
         }
-        Ok(Done::Yes)
+        let base = Base::ALL.child(width, each.bucket);
+        let digests = session.buckets(trie, base, each.width, 0..1 << each.width)?;
+        let (bucket, width) = (each.bucket, each.width);
+        message.tell(bytes, Tell::Refine { bucket, width, digests });
     }
+    Ok(Done::Yes)
 }
 
 impl Message {

@@ -109,8 +109,9 @@ impl Request {
 /// answer given many times over.
 #[derive(Default)]
 struct Order {
-    /// The end of the last census.
-    census: Option<Option<KeyspaceId>>,
+    /// Whether there was a census, and where the last one ended.
+    counted: bool,
+    upto: Option<KeyspaceId>,
     /// Keyspace and last head of the last probe or list.
     bucket: Option<(KeyspaceId, u64)>,
 }
@@ -118,10 +119,11 @@ struct Order {
 impl Order {
     fn admits(&mut self, ask: &Ask) -> bool {
         match ask {
-            Ask::Census { after, upto, .. } => match self.census.replace(*upto) {
-                None => true,
-                Some(last) => last.is_some() && last <= *after,
-            },
+            Ask::Census { after, upto, .. } => {
+                let admitted = !self.counted || (self.upto.is_some() && self.upto <= *after);
+                (self.counted, self.upto) = (true, *upto);
+                admitted
+            }
             Ask::Probe { keyspace, width, first, digests } => {
                 let last = u32::try_from(digests.len()).unwrap_or(u32::MAX) - 1 + first;
                 let (first, last) =

@@ -1,5 +1,6 @@
 //! The primary's side: owns the data, knows its secondaries, serves them over the cluster port.
 
+mod answer;
 mod bootstrap;
 mod error;
 mod forward;

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use strongroom_merkle::reconcile::{Differences, Initiator};
-use strongroom_storage::Snapshot;
+use strongroom_storage::{IndexPages, Snapshot};
+use tokio::io::AsyncRead;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use super::ahead;
 use super::reconcile::{SyncError, replicated};
-use crate::replication::wire::{Connection, Message};
+use crate::replication::wire::{Connection, FrameReader, Message, QUESTIONS_OUT};
 
 /// Asks until everything is known.
 pub(crate) async fn run(
@@ -20,18 +23,35 @@ pub(crate) async fn run(
         .collect();
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).map_err(|_| SyncError::Random)?;
-    let mut initiator = Initiator::with_salt(tries, salt);
+    let initiator = Initiator::with_salt(tries, salt);
+    let Connection { reader, writer } = connection;
+    let (asking, questions) = mpsc::channel(QUESTIONS_OUT);
+    ahead::ask(writer, questions, compare(initiator, asking, reader)).await
+}
+
+async fn compare(
+    mut initiator: Initiator<IndexPages>,
+    questions: mpsc::Sender<Message>,
+    reader: &mut FrameReader<impl AsyncRead + Unpin>,
+) -> Result<Differences, SyncError> {
     loop {
         // Hashing many leaves takes a while: not on a thread that serves requests.
-        let (back, request) = spawn_blocking(move || {
-            let request = initiator.next_request();
-            (initiator, request)
+        let (back, requests) = spawn_blocking(move || {
+            let room = QUESTIONS_OUT - initiator.unanswered();
+            let next = std::iter::from_fn(|| initiator.next_request());
+            let requests: Vec<_> = next.take(room).collect();
+            (initiator, requests)
         })
         .await?;
         initiator = back;
-        let Some(request) = request else { break };
-        connection.writer.send(&Message::Differ(request)).await?;
-        let response = match connection.reader.next().await? {
+        for request in requests {
+            // When it fails nobody writes any more, and reading says why.
+            let _ = questions.send(Message::Differ(request)).await;
+        }
+        if initiator.unanswered() == 0 {
+            return Ok(spawn_blocking(move || initiator.finish()).await??);
+        }
+        let response = match reader.next().await? {
             Message::DifferReply(response) => response,
             Message::Refused { text, .. } => return Err(SyncError::Refused(text)),
             _ => return Err(SyncError::Protocol("no comparison")),
@@ -44,7 +64,6 @@ pub(crate) async fn run(
         taken?;
         initiator = back;
     }
-    Ok(initiator.finish()?)
 }
 
 /// Entries to fetch, as far as they are known.

@@ -3,11 +3,13 @@
 //! Stream from the stored cursor if the primary still has the log from there and the roots agree;
 //! otherwise reconcile by the Merkle index, then stream. Whatever fails is tried again, with pauses.
 
+mod ahead;
 mod apply;
 mod backoff;
 mod batch;
 pub(super) mod connect;
 mod differ;
+mod fetch;
 mod forward;
 mod guard;
 mod reconcile;

@@ -5,10 +5,8 @@
 //! comes last.
 //! Success is the root, nothing else.
 
-use std::collections::BTreeMap;
-
 use strongroom_merkle::KeyHash;
-use strongroom_merkle::reconcile::{Differences, ReconcileError};
+use strongroom_merkle::reconcile::{Differences, KeyspaceDiff, ReconcileError};
 use strongroom_storage::{Class, Digest, KeyspaceId, Lsn, ReadError, Snapshot};
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -17,22 +15,18 @@ use super::apply::{self, ApplyError};
 use super::batch::Batch;
 use super::connect::{ConnectError, Welcome};
 use super::differ;
+use super::fetch::{Intake, Wanted};
 use super::standing::Phase;
 use crate::barrier::ViewError;
 use crate::cluster::KEYRING_KEY;
 use crate::keyspace::CORE;
 use crate::replication::state::{CURSOR_KEY, Cursor};
 use crate::replication::wire::{
-    Connection, Fetched, Message, Op, Purpose, SNAPSHOT_PATIENCE, TransportError,
+    Connection, Message, Op, Purpose, SNAPSHOT_PATIENCE, TransportError,
 };
 
-/// Differences up to this are written in one transaction, bytes; a transaction must fit a frame of
-/// the log.
-const TOGETHER_MAX: usize = 32 << 20;
-/// While nobody reads yet, transactions are of this size, bytes.
-const CHUNK: usize = 4 << 20;
-/// Entries asked for at once.
-const FETCH_MAX: usize = 1024;
+/// Entries looked up at once.
+const LOOK_UP_MAX: usize = 1024;
 
 /// Why a reconciliation failed; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -85,16 +79,8 @@ pub(crate) async fn run(secondary: &Secondary) -> Result<(Cursor, Connection), S
     let differences = differ::run(&mut connection, &here).await?;
     secondary.note(|s| s.enter(Phase::Sync));
     let cursor = cursor_of(welcome, &pinned);
-    let mut sync = Sync {
-        secondary,
-        connection: &mut connection,
-        here,
-        reading: secondary.ready(),
-        batch: Batch::default(),
-        done: 0,
-        total: differ::total(&differences),
-    };
-    sync.apply(&differences, &cursor).await?;
+    let intake = Intake::new(secondary, differ::total(&differences));
+    Sync { intake, connection: &mut connection, here }.apply(&differences, &cursor).await?;
     let root = secondary.context.root();
     if root != pinned.root {
         return Err(SyncError::StillDiffers { at: pinned.lsn.0 });
@@ -117,45 +103,32 @@ fn cursor_of(welcome: Welcome, pinned: &Pinned) -> Cursor {
 }
 
 struct Sync<'a> {
-    secondary: &'a Secondary,
+    intake: Intake<'a>,
     connection: &'a mut Connection,
     here: Snapshot,
-    /// Somebody may be reading: show nothing half.
-    reading: bool,
-    batch: Batch,
-    done: u64,
-    total: u64,
 }
 
 impl Sync<'_> {
     async fn apply(&mut self, differences: &Differences, cursor: &Cursor) -> Result<(), SyncError> {
+        let Differences { keyspaces, missing_here, extra_here } = differences;
         self.keyring_first(differences).await?;
-        for id in &differences.missing_here {
-            self.batch.push(Op::CreateKeyspace(KeyspaceId(*id)));
+        for id in missing_here {
+            self.intake.batch.push(Op::CreateKeyspace(KeyspaceId(*id)));
         }
-        for id in differences.missing_here.iter().filter(|id| **id != CORE.0) {
-            self.fetch_all(KeyspaceId(*id)).await?;
+        for core in [false, true] {
+            let now = |id: &[u8; 16]| (*id == CORE.0) == core;
+            let missing = missing_here.iter().filter(|id| now(id)).map(|id| Wanted::all(*id));
+            let differing = || keyspaces.iter().filter(|(id, _)| now(id));
+            let changed = differing().flat_map(|(id, diff)| Wanted::some(*id, &diff.fetch));
+            self.intake.fetch(self.connection, missing.chain(changed)).await?;
+            for (id, diff) in differing() {
+                self.delete(KeyspaceId(*id), diff).await?;
+            }
         }
-        let (core, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            differences.keyspaces.iter().partition(|(id, _)| **id == CORE.0);
-        for (id, diff) in others.into_iter().chain(core) {
-            let keyspace = KeyspaceId(*id);
-            self.fetch(keyspace, &diff.fetch).await?;
-            self.delete(keyspace, &diff.delete).await?;
+        for id in extra_here {
+            self.intake.batch.push(Op::DropKeyspace(KeyspaceId(*id)));
         }
-        if differences.missing_here.contains(&CORE.0) {
-            self.fetch_all(CORE).await?;
-        }
-        for id in &differences.extra_here {
-            self.batch.push(Op::DropKeyspace(KeyspaceId(*id)));
-        }
-        // Without a reader the cursor waits for the root to be checked.
-        let cursor = self.reading.then_some(cursor);
-        let batch = std::mem::take(&mut self.batch);
-        if batch.ops() > 0 || cursor.is_some() {
-            apply::write_in_parts(&self.secondary.context, batch, cursor).await?;
-        }
-        Ok(())
+        self.intake.write_rest(cursor).await
     }
 
     /// A keyring that differs is written and taken into use before any value that may need it. What is
@@ -164,75 +137,15 @@ impl Sync<'_> {
         let hash = KeyHash::of(KEYRING_KEY.as_bytes());
         let differs = differences.keyspaces.get(&CORE.0).is_some_and(|d| d.fetch.contains(&hash));
         if differs {
-            self.fetch(CORE, &[hash]).await?;
-            let batch = std::mem::take(&mut self.batch);
-            apply::write_in_parts(&self.secondary.context, batch, None).await?;
-        }
-        Ok(())
-    }
-
-    async fn fetch(&mut self, keyspace: KeyspaceId, hashes: &[KeyHash]) -> Result<(), SyncError> {
-        for some in hashes.chunks(FETCH_MAX) {
-            let hashes = some.to_vec();
-            self.connection.writer.send(&Message::Fetch { keyspace, hashes }).await?;
-            let fetched = self.values(keyspace).await?;
-            if fetched != some.len() {
-                return Err(SyncError::Protocol("not the entries that were asked for"));
-            }
-        }
-        Ok(())
-    }
-
-    async fn fetch_all(&mut self, keyspace: KeyspaceId) -> Result<(), SyncError> {
-        self.connection.writer.send(&Message::FetchAll { keyspace }).await?;
-        self.values(keyspace).await?;
-        Ok(())
-    }
-
-    /// Takes values in until the last; answers how many.
-    async fn values(&mut self, keyspace: KeyspaceId) -> Result<usize, SyncError> {
-        let mut n = 0;
-        loop {
-            let (entries, last) = match self.connection.reader.next().await? {
-                Message::Values { entries, last } => (entries, last),
-                Message::Refused { text, .. } => return Err(SyncError::Refused(text)),
-                _ => return Err(SyncError::Protocol("no values")),
-            };
-            n += entries.len();
-            self.done += entries.len() as u64;
-            for Fetched { hash, entry } in entries {
-                let (key, value) = entry.ok_or(SyncError::Protocol("an entry is missing"))?;
-                if KeyHash::of(&key) != hash {
-                    return Err(SyncError::Protocol("an entry under a wrong hash"));
-                }
-                self.batch.push(Op::Put { keyspace, key, value });
-            }
-            let progress = (self.done, self.total.max(self.done));
-            self.secondary.note(|s| s.sync = Some(progress));
-            self.write_if_full().await?;
-            if last {
-                return Ok(n);
-            }
-        }
-    }
-
-    async fn write_if_full(&mut self) -> Result<(), SyncError> {
-        let limit = if self.reading { TOGETHER_MAX } else { CHUNK };
-        if self.batch.weight() >= limit {
-            if self.reading {
-                tracing::warn!(
-                    "replication: more than {TOGETHER_MAX} bytes differ; written in several steps"
-                );
-            }
-            let batch = std::mem::take(&mut self.batch);
-            apply::write_in_parts(&self.secondary.context, batch, None).await?;
+            self.intake.fetch(self.connection, Wanted::some(CORE.0, &[hash])).await?;
+            self.intake.write().await?;
         }
         Ok(())
     }
 
     /// Deletes by hash; the keys are looked up in the snapshot that was compared.
-    async fn delete(&mut self, keyspace: KeyspaceId, hashes: &[KeyHash]) -> Result<(), SyncError> {
-        for some in hashes.chunks(FETCH_MAX) {
+    async fn delete(&mut self, keyspace: KeyspaceId, diff: &KeyspaceDiff) -> Result<(), SyncError> {
+        for some in diff.delete.chunks(LOOK_UP_MAX) {
             let (here, some) = (self.here.clone(), some.to_vec());
             let keys = spawn_blocking(move || {
                 let key = |hash| here.get_by_hash(keyspace, hash).map(|e| e.map(|(key, _)| key));
@@ -240,9 +153,9 @@ impl Sync<'_> {
             })
             .await??;
             for key in keys {
-                self.batch.push(Op::Delete { keyspace, key });
+                self.intake.batch.push(Op::Delete { keyspace, key });
             }
-            self.write_if_full().await?;
+            self.intake.write_if_full().await?;
         }
         Ok(())
     }

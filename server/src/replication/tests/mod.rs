@@ -5,5 +5,6 @@ mod cluster;
 mod forwarding;
 mod hostile;
 mod ops;
+mod reconcile;
 mod stream;
 mod trust;

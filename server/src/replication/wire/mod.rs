@@ -26,6 +26,10 @@ pub(crate) const WIRE_VERSION: u8 = 2;
 pub(crate) const FRAME_MAX: usize = 64 << 20;
 /// Longest first frame of a peer whose identity is not checked yet, bytes.
 pub(crate) const HELLO_MAX: usize = 16 << 10;
+/// Questions of a reconciliation that a secondary has out at a time, at most.
+pub(crate) const QUESTIONS_OUT: usize = 8;
+/// Key hashes in one fetch, at most.
+pub(crate) const HASHES_MAX: usize = 1 << 16;
 
 /// Why bytes are no message. The connection ends; the peer is broken, hostile, or of another version.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
