@@ -225,13 +225,13 @@ mod tests {
         for message in responder.answer(&request).unwrap() {
             initiator.on_response(&message.unwrap()).unwrap();
         }
-        // 2^8 buckets of 400 leaves, refined to 2^5 of twelve.
+        // 2^8 buckets of 400 leaves, refined to 2^6 of six, a few of which are empty.
         assert_eq!(initiator.queue.buckets.bytes(), 256 * (size_of::<Children>() + 8));
         let mut lists = 0;
         while let Some(part) = initiator.queue.pop_list() {
-            assert_eq!(part.base.len(), 13);
+            assert_eq!(part.base.len(), 14);
             lists += 1;
         }
-        assert_eq!(lists, 1 << 13);
+        assert!((16_000..1 << 14).contains(&lists), "{lists}");
     }
 }
