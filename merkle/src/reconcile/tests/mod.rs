@@ -4,6 +4,7 @@ mod bounds;
 mod content;
 mod encoding;
 mod full;
+mod lists;
 mod model;
 mod peers;
 
