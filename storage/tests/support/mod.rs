@@ -4,6 +4,7 @@
 
 pub mod seeds;
 pub mod session;
+pub mod sweep;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Once};
@@ -202,6 +203,44 @@ fn brief(model: &Model) -> Vec<String> {
         .collect()
 }
 
+/// A workload that was run to its end: the models that it led to, each with how many calls the disk had
+/// had when it was acknowledged.
+pub struct Course {
+    pub models: Vec<(u64, Model)>,
+    /// Figures of the store when it ended.
+    pub stats: Stats,
+}
+
+impl Course {
+    /// Runs a workload; nothing fails.
+    pub fn of(disk: &SimDisk, options: Options, workload: &[Step]) -> Self {
+        let store = open_with(disk, options).unwrap();
+        let mut session = Session::new(&store);
+        let mut models = vec![(0, Model::new())];
+        for (i, step) in workload.iter().enumerate() {
+            let model = models.last().unwrap().1.clone();
+            let next = session.after(&model, i, step);
+            let took_effect = session.run(i, step).unwrap();
+            models.push((disk.calls(), if took_effect { next } else { model }));
+        }
+        Self { stats: store.stats(), models }
+    }
+
+    /// What may be found after power loss at calls of which the medium was the same at all: what
+    /// was acknowledged before the last of them, or what was under way at the first.
+    pub fn allowed(&self, (first, last): (u64, u64)) -> Vec<&Model> {
+        let before = |call| self.models.partition_point(|(calls, _)| *calls <= call) - 1;
+        let (from, to) = (before(last), before(first) + 1);
+        let to = to.clamp(from, self.models.len() - 1);
+        self.models[from..=to].iter().map(|(_, model)| model).collect()
+    }
+
+    /// Calls before the last step.
+    pub fn before_last(&self) -> u64 {
+        self.models.iter().rev().nth(1).map_or(0, |(calls, _)| *calls)
+    }
+}
+
 /// How a run of a workload ended: what was acknowledged, and what it would be with the step that
 /// was under way.
 pub struct Ended {
@@ -210,6 +249,13 @@ pub struct Ended {
     pub opened: bool,
     /// Figures of the store when it ended.
     pub stats: Stats,
+}
+
+impl Ended {
+    /// What may be found after it.
+    pub fn allowed(&self) -> [&Model; 2] {
+        [&self.acknowledged, &self.with_step_under_way]
+    }
 }
 
 /// Runs a workload until its end or the first step that is not acknowledged.

@@ -5,6 +5,11 @@ use std::hash::{BuildHasher, RandomState};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 
+/// A number that a run is given.
+pub fn given(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|n| n.parse().ok())
+}
+
 /// Cases of a run, unless `STRONGROOM_CRASH_CASES` makes it longer.
 const CASES: u64 = 200;
 /// Smaller cases that are tried when one has failed.
@@ -17,9 +22,8 @@ pub fn each_seed<S: Strategy>(
     cases: &S,
     holds: impl Fn(S::Value) -> TestCaseResult,
 ) {
-    let number = |name| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
-    let first = number("STRONGROOM_SEED").unwrap_or_else(|| RandomState::new().hash_one(test));
-    for n in 0..number("STRONGROOM_CRASH_CASES").unwrap_or(CASES) {
+    let first = given("STRONGROOM_SEED").unwrap_or_else(|| RandomState::new().hash_one(test));
+    for n in 0..given("STRONGROOM_CRASH_CASES").unwrap_or(CASES) {
         let seed = first.wrapping_add(n);
         if let Err(failure) = runner(seed).run(cases, &holds) {
             panic!(

@@ -10,6 +10,7 @@ mod inspect;
 mod killed;
 mod log;
 mod look_again;
+mod moments;
 mod pipeline;
 mod pipeline_crash;
 mod recent;

@@ -1,6 +1,7 @@
 //! What a simulated disk holds: bytes on the medium, bytes in the cache, and what is in between.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
 use super::rng::Rng;
@@ -15,8 +16,10 @@ pub(super) struct Medium {
     names: BTreeMap<String, usize>,
     /// Names as they are on the medium.
     durable_names: BTreeMap<String, usize>,
-    /// Changes that led from the one to the other.
-    unsynced_names: Vec<Applied>,
+    /// Changes that led from the one to the other, with their numbers.
+    unsynced_names: Vec<(u64, Applied)>,
+    /// Writes and changes of names so far, which are numbered by it.
+    changes: u64,
     pub(super) capacity: Option<u64>,
 }
 
@@ -32,6 +35,8 @@ struct Inode {
 
 #[derive(Clone)]
 struct Piece {
+    /// The write that it is part of.
+    write: u64,
     at: usize,
     data: Vec<u8>,
 }
@@ -91,7 +96,8 @@ impl Medium {
             }
         };
         applied.apply(&mut self.names);
-        self.unsynced_names.push(applied);
+        self.changes += 1;
+        self.unsynced_names.push((self.changes, applied));
         Ok(())
     }
 
@@ -117,7 +123,8 @@ impl Medium {
         if growth > 0 && self.capacity.is_some_and(|max| self.used() + growth > max) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        self.inodes[inode].write(at, data);
+        self.changes += 1;
+        self.inodes[inode].write(self.changes, at, data);
         Ok(())
     }
 
@@ -165,24 +172,74 @@ impl Medium {
         let mut after = self.clone();
         for inode in &mut after.inodes {
             inode.lose_where(rng, |_| true);
-            inode.cache = inode.durable.clone();
         }
         let prefix = rng.below(self.unsynced_names.len() + 1);
         let journalling = rng.below(2) == 0;
-        for (index, change) in self.unsynced_names.iter().enumerate() {
+        for (index, (_, change)) in self.unsynced_names.iter().enumerate() {
             let happened = if journalling { index < prefix } else { rng.below(2) == 0 };
             if happened {
                 change.apply(&mut after.durable_names);
             }
         }
-        after.names = after.durable_names.clone();
-        after.unsynced_names.clear();
+        after.start_anew();
         after
+    }
+
+    /// Numbers of the changes that are not synced, or not all of them, in their order.
+    pub(super) fn unsynced(&self) -> Vec<u64> {
+        let writes = self.inodes.iter().flat_map(|inode| &inode.unsynced).map(|piece| piece.write);
+        let mut numbers: Vec<u64> =
+            writes.chain(self.unsynced_names.iter().map(|(n, _)| *n)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    /// As power loss leaves it that has each change that was not synced kept, lost or torn.
+    pub(super) fn leaving(&self, of: impl Fn(u64) -> Kept) -> Self {
+        let mut after = self.clone();
+        for inode in &mut after.inodes {
+            inode.leave(&of);
+        }
+        for (number, change) in &self.unsynced_names {
+            // A name is changed or it is not.
+            if of(*number) != Kept::No {
+                change.apply(&mut after.durable_names);
+            }
+        }
+        after.start_anew();
+        after
+    }
+
+    /// What is durable is all there is.
+    fn start_anew(&mut self) {
+        for inode in &mut self.inodes {
+            inode.cache.clone_from(&inode.durable);
+        }
+        self.names.clone_from(&self.durable_names);
+        self.unsynced_names.clear();
+    }
+
+    /// The same for media on which all files that have a name read the same.
+    pub(super) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (name, inode) in &self.names {
+            (name, &self.inodes[*inode].cache).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 }
 
+/// What becomes of a change that was not synced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    No,
+    Half,
+    Yes,
+}
+
 impl Inode {
-    fn write(&mut self, at: usize, data: &[u8]) {
+    fn write(&mut self, write: u64, at: usize, data: &[u8]) {
         if self.cache.len() < at + data.len() {
             self.cache.resize(at + data.len(), 0);
         }
@@ -191,7 +248,7 @@ impl Inode {
         while !rest.is_empty() {
             let len = rest.len().min(SECTOR_BYTES - at % SECTOR_BYTES);
             let (piece, after) = rest.split_at(len);
-            self.unsynced.push(Piece { at, data: piece.to_vec() });
+            self.unsynced.push(Piece { write, at, data: piece.to_vec() });
             (at, rest) = (at + len, after);
         }
     }
@@ -199,6 +256,23 @@ impl Inode {
     fn settle_where(&mut self, chosen: impl Fn(&Piece) -> bool) {
         for piece in self.unsynced.extract_if(.., |piece| chosen(piece)) {
             piece.apply(&mut self.durable, piece.data.len());
+        }
+    }
+
+    /// Of a write that is half kept the first sectors are there, and a half of the one in the middle.
+    fn leave(&mut self, of: impl Fn(u64) -> Kept) {
+        let pieces = std::mem::take(&mut self.unsynced);
+        for parts in pieces.chunk_by(|a, b| a.write == b.write) {
+            for (n, piece) in parts.iter().enumerate() {
+                let len = piece.data.len();
+                let kept = match of(piece.write) {
+                    Kept::Yes => len,
+                    Kept::Half if n < parts.len() / 2 => len,
+                    Kept::Half if n == parts.len() / 2 => len / 2,
+                    Kept::Half | Kept::No => 0,
+                };
+                piece.apply(&mut self.durable, kept);
+            }
         }
     }
 

@@ -6,7 +6,8 @@
 //!   is new, the rest old). Of name changes that were not synced, either a prefix happened (a
 //!   journalling file system) or any subset that makes sense (one without).
 //! - **Power loss at a call** ([`SimDisk::crash_at_call`]): the call is under way when power fails: its
-//!   writes are as above even when the call was a durable one. It and all later calls fail.
+//!   writes are as above even when the call was a durable one. It and all later calls fail. What it may
+//!   leave, one choice after the other, is what a [`Moment`] has; [`SimDisk::moments`] has those of all calls.
 //! - **Writes in flight** ([`Disk::write_queue`](super::Disk::write_queue)): submission and completion are calls of their own.
 //!   Completions come in any order; until its own a write is one that was not synced.
 //! - **A failing call** ([`SimDisk::fail_after`]): once or from then on, with any error kind. A failed
@@ -23,6 +24,7 @@
 //! A clone is the same disk. [`SimDisk::clone_image`] is a copy that goes its own way.
 
 mod medium;
+mod moment;
 mod queue;
 mod rng;
 mod seam;
@@ -33,6 +35,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::medium::Medium;
+pub use self::moment::{Left, Moment};
 use self::rng::Rng;
 use self::state::{Fault, State};
 
@@ -114,10 +117,35 @@ impl SimDisk {
     /// The disk as it may be found after power fails now. This disk is left as it is.
     #[must_use]
     pub fn crash_with(&self, seed: u64) -> Self {
+        self.moment().left(Left::Seeded(seed))
+    }
+
+    /// What power loss would meet now.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
         let state = self.state();
-        let mut rng = Rng::new(seed);
-        let medium = state.medium.after_power_loss(&mut rng);
-        Self::from_medium(medium, rng.next())
+        Moment::new(state.calls, state.medium.clone())
+    }
+
+    /// Keeps, from now on, what power loss would have met at every call: see [`moments`](Self::moments).
+    pub fn keep_moments(&self) {
+        self.state().moments = Some(Vec::new());
+    }
+
+    /// What power loss would have met at every call since [`keep_moments`](Self::keep_moments), one for
+    /// calls in a row between which nothing changed; and what it would meet now. Ends the keeping.
+    #[must_use]
+    pub fn moments(&self) -> Vec<Moment> {
+        let mut state = self.state();
+        let next = state.calls;
+        state.keep_moment_of(next);
+        state.moments.take().unwrap_or_default()
+    }
+
+    /// The same for disks on which all files read the same.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.state().medium.digest()
     }
 
     /// A copy of this disk, unsynced writes included, that goes its own way. Faults that were

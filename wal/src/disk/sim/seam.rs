@@ -58,7 +58,7 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self) -> io::Result<()> {
         let mut state = self.state();
-        let fate = state.enter()?;
+        let fate = state.enter_sync()?;
         if fate == Fate::Works {
             state.medium.settle_names();
         }
@@ -125,7 +125,7 @@ impl DiskFile for SimFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         let state = &mut *state;
-        let fate = state.enter()?;
+        let fate = state.enter_sync()?;
         match fate {
             Fate::Works => state.medium.settle(self.inode),
             Fate::Fails(_) => state.medium.lose_by_chance(self.inode, &mut state.rng),
@@ -138,7 +138,7 @@ impl DiskFile for SimFile {
         let len = usize::try_from(len).map_err(io::Error::other)?;
         let mut state = self.disk.state();
         let state = &mut *state;
-        let fate = state.enter()?;
+        let fate = state.enter_sync()?;
         match fate {
             Fate::Works => state.medium.settle_range(self.inode, offset, len),
             Fate::Fails(_) => state.medium.lose_range(self.inode, offset, len, &mut state.rng),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::medium::{Medium, NameChange};
+use super::moment::Moment;
 use super::rng::Rng;
 use crate::disk::is_no_space;
 
@@ -20,6 +21,10 @@ pub(super) struct State {
     pub(super) misdirected: Option<usize>,
     pub(super) dead: bool,
     pub(super) locks: BTreeSet<String>,
+    /// What power loss would have met, if that is kept.
+    pub(super) moments: Option<Vec<Moment>>,
+    /// The medium may not be what the last moment has.
+    changed: bool,
 }
 
 /// Calls that fail.
@@ -58,6 +63,8 @@ impl State {
             misdirected: None,
             dead: false,
             locks: BTreeSet::new(),
+            moments: None,
+            changed: true,
         }
     }
 
@@ -76,9 +83,34 @@ impl State {
         Ok(self.fault.filter(due).map_or(Fate::Works, |fault| Fate::Fails(fault.kind)))
     }
 
+    /// Keeps what power loss would meet at the call under way, whose own change is begun.
+    fn keep_moment(&mut self) {
+        // The call is counted already.
+        self.keep_moment_of(self.calls - 1);
+    }
+
+    pub(super) fn keep_moment_of(&mut self, call: u64) {
+        let Some(moments) = &mut self.moments else { return };
+        match moments.last_mut() {
+            Some(last) if !self.changed => last.extend(call),
+            _ => moments.push(Moment::new(call, self.medium.clone())),
+        }
+        self.changed = false;
+    }
+
     /// For calls that change nothing, or change nothing when they fail.
     pub(super) fn enter_plain(&mut self) -> io::Result<()> {
-        finish(self.enter()?)
+        let fate = self.enter()?;
+        self.keep_moment();
+        finish(fate)
+    }
+
+    /// For calls that make durable what is not; they have to end with [`finish`].
+    pub(super) fn enter_sync(&mut self) -> io::Result<Fate> {
+        let fate = self.enter()?;
+        self.keep_moment();
+        self.changed = true;
+        Ok(fate)
     }
 
     /// For name changes: one under way when power fails may or may not have happened.
@@ -86,7 +118,9 @@ impl State {
         let fate = self.enter()?;
         if !matches!(fate, Fate::Fails(_)) {
             self.medium.change_name(change)?;
+            self.changed = true;
         }
+        self.keep_moment();
         finish(fate)
     }
 
@@ -121,6 +155,9 @@ impl State {
         }
         let (at, data) = self.aim(inode, at, data);
         self.medium.write(inode, at, data)?;
+        self.changed = true;
+        self.keep_moment();
+        self.changed = true;
         match fate {
             Fate::Works if durable => self.medium.settle_range(inode, at, data.len()),
             Fate::Fails(_) => self.medium.lose_range(inode, at, data.len(), &mut self.rng),
