@@ -5,7 +5,7 @@
 //! Testing", OSDI 2018); seeded and random for longer ones. Exhaustive are the calls, submissions
 //! and completions of writes among them, and what power loss may leave at each, as far as it
 //! goes: nothing of what was not synced, all of it, and each change alone lost, kept or torn; besides
-//! that random images. A failure prints the command that repeats it.
+//! that random images, and the end of the process alone, with power loss after the next start. A failure prints the command that repeats it.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -45,8 +45,17 @@ impl Sweep {
         self.seen.recovery.undone += stats.recovery.undone;
     }
 
-    /// Holds what a restart finds against the models.
+    /// Holds what a restart finds against the models, and what another one does after power loss.
     pub fn survives(&mut self, image: &SimDisk, allowed: &[&Model], context: &str) {
+        self.survives_twice((image, Left::Seeded(7)), allowed, context);
+    }
+
+    fn survives_twice(
+        &mut self,
+        (image, then): (&SimDisk, Left),
+        allowed: &[&Model],
+        context: &str,
+    ) {
         self.images += 1;
         let open = |disk| open_with(disk, self.options);
         let store = open(image).unwrap_or_else(|e| panic!("{context}: {e}"));
@@ -58,7 +67,8 @@ impl Sweep {
         run(&store, 99, &step).unwrap_or_else(|e| panic!("{context}: {e}"));
         apply(&mut model, 99, &step);
         drop(store);
-        let store = open(&image.crash_with(7)).unwrap_or_else(|e| panic!("{context}, again: {e}"));
+        let store =
+            open(&image.moment().left(then)).unwrap_or_else(|e| panic!("{context}, again: {e}"));
         check(&store, &[&model], context);
         self.note(&stats);
     }
@@ -80,10 +90,14 @@ impl Sweep {
             let seeded = (0..draws.images).map(|n| Left::Seeded(draws.seed ^ (calls.0 << 32) ^ n));
             for left in moment.choices(FEW).into_iter().chain(seeded) {
                 let image = moment.left(left);
+                // What the restart found is there after the next power loss, also if it was not durable.
+                let then = if left == Left::Cached { Left::Nothing } else { Left::Seeded(7) };
+                let cached = left == Left::Cached;
                 // The first of the allowed models tells which they are.
-                if tried.insert((image.digest(), std::ptr::from_ref(allowed[0]), allowed.len())) {
+                let models = (std::ptr::from_ref(allowed[0]), allowed.len());
+                if tried.insert((image.digest(), cached, models)) {
                     let context = format!("{again}\n{workload:?} call {}, left {left:?}", calls.0);
-                    self.survives(&image, &allowed, &context);
+                    self.survives_twice((&image, then), &allowed, &context);
                 }
             }
         }
@@ -101,9 +115,10 @@ impl Sweep {
                     let opened = open_with(&image, self.options);
                     hit |= image.is_dead();
                     drop(opened);
-                    let left = match (again + depth) % 4 {
+                    let left = match (again + depth) % 6 {
                         0 => Left::Nothing,
                         1 => Left::All,
+                        2 => Left::Cached,
                         _ => Left::Seeded(at * 1000 + again * 10 + depth),
                     };
                     image = image.moment().left(left);

@@ -123,7 +123,8 @@ impl Log {
 }
 
 /// Makes what is about to be read the truth: a killed process may have left bytes in the page
-/// cache that are not on the medium, a failed sync may have left bytes there that never will be.
+/// cache that are not on the medium, and names in the folder that are not; a failed sync may have left
+/// bytes there that never will be.
 fn settle_cache(folder: &Folder, format: &Format, from: Lsn) -> io::Result<()> {
     for segment in folder.segments_from(format.geometry.segment(from)) {
         let file = folder.disk.open(&segment_name(segment))?;
@@ -131,7 +132,7 @@ fn settle_cache(folder: &Folder, format: &Format, from: Lsn) -> io::Result<()> {
         file.drop_cache()?;
         file.read_ahead();
     }
-    Ok(())
+    folder.disk.sync_dir()
 }
 
 /// Removes what stands behind the end, so that no later opening can take it for part of the log:

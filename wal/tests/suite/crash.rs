@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::support::{ID, append, contents, record, records, small};
 use strongroom_wal::disk::Disk as _;
-use strongroom_wal::disk::sim::SimDisk;
+use strongroom_wal::disk::sim::{Left, SimDisk};
 use strongroom_wal::{Appended, Log, LogError, LogOptions, OpenHint};
 
 // A dropped segment that comes back behind newer frames would be taken for damage to them.
@@ -22,6 +22,30 @@ fn what_opening_drops_is_gone_for_good() {
     for seed in 0..32 {
         assert_eq!(disk.crash_with(seed).contents(never_begun), None, "seed {seed}");
     }
+}
+
+/// A process that is killed leaves bytes and names that are not durable; who opens the log then takes them
+/// for what there is. Names were not made so: a segment that had been removed came back after power
+/// loss, and the master record of a store that was killed while it was made was gone.
+#[test]
+fn what_a_killed_process_left_is_durable_once_the_log_is_open() {
+    let disk = SimDisk::new(1);
+    disk.keep_moments();
+    let (_, appended) = run_recycling(&disk, 24).unwrap();
+    let mut found_at_the_end = 0;
+    for moment in disk.moments() {
+        let killed = moment.left(Left::Cached);
+        let open = |disk: &SimDisk| {
+            Log::open(Arc::new(disk.clone()), small(), OpenHint::default())
+                .map(|(log, report)| (contents(&log), report.end))
+        };
+        // It had not come to make the log.
+        let Ok((found, end)) = open(&killed) else { continue };
+        let (again, _) = open(&killed.moment().left(Left::Nothing)).unwrap();
+        assert!(again == found, "{:?}: {} and {}", moment.calls(), found.len(), again.len());
+        found_at_the_end = end.0;
+    }
+    assert!(found_at_the_end >= appended.end.0);
 }
 
 /// Runs the workload until it is done or the disk dies; the records whose append returned `Ok`.

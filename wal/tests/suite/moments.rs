@@ -38,11 +38,23 @@ fn each_change_is_lost_kept_and_torn_alone() {
     let torn = disk.moment().left(Left::Torn(1)).contents("a").unwrap();
     let expected = [vec![1; 512], vec![1; 44], vec![0; 44]].concat();
     assert_eq!(torn, expected, "a sector and a half of two");
-    assert_eq!(disk.moment().choices(2).len(), 2 + 3 * 2);
-    assert_eq!(disk.moment().choices(1).len(), 2 + 3, "they are not few");
+    assert_eq!(disk.moment().choices(2).len(), 3 + 3 * 2);
+    assert_eq!(disk.moment().choices(1).len(), 3 + 3, "they are not few");
     disk.open("a").unwrap().sync().unwrap();
-    assert_eq!(disk.moment().choices(2), [Left::Nothing, Left::All, Left::Torn(0)]);
+    let choices = [Left::Nothing, Left::All, Left::Cached, Left::Torn(0)];
+    assert_eq!(disk.moment().choices(2), choices);
     assert_eq!(left(&disk, Left::Nothing), [Some(1), Some(0)]);
+}
+
+#[test]
+fn what_a_killed_process_leaves_is_not_durable() {
+    let disk = two_writes();
+    let image = disk.moment().left(Left::Cached);
+    assert_eq!(left(&image, Left::All), [Some(1), Some(1)]);
+    assert_eq!(image.contents("a").unwrap(), [1; 600]);
+    assert_eq!(left(&image, Left::Nothing), [Some(0), Some(0)]);
+    image.open("a").unwrap().sync().unwrap();
+    assert_eq!(left(&image, Left::Nothing), [Some(1), Some(0)]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Power loss at one moment, in every way that is worth a look.
+//! Power loss at one moment, in every way that is worth a look; or the end of the process alone.
 
 use super::SimDisk;
 use super::medium::{Kept, Medium};
@@ -18,6 +18,8 @@ pub enum Left {
     Only(usize),
     /// All but half of this one.
     Torn(usize),
+    /// All, and none of it is durable yet: the process was killed, and power is there.
+    Cached,
     /// Sector by sector, as [`SimDisk::crash_with`] has it with this seed.
     Seeded(u64),
 }
@@ -47,7 +49,7 @@ impl Moment {
         self.calls
     }
 
-    /// The choices that there are, but for seeds: all or nothing, and each change alone lost, kept and torn
+    /// The choices that there are, but for seeds: all or nothing, the end of the process alone, and each change alone lost, kept and torn
     /// if there are at most `few`; the first lost, and the last kept or torn, if there are more.
     #[must_use]
     pub fn choices(&self, few: usize) -> Vec<Left> {
@@ -55,16 +57,17 @@ impl Moment {
         let mut choices = vec![Left::Nothing];
         match changes {
             0 => {}
-            1 => choices.extend([Left::All, Left::Torn(0)]),
+            1 => choices.extend([Left::All, Left::Cached, Left::Torn(0)]),
             _ if changes <= few => {
-                choices.push(Left::All);
+                choices.extend([Left::All, Left::Cached]);
                 choices.extend(
                     (0..changes).flat_map(|n| [Left::AllBut(n), Left::Only(n), Left::Torn(n)]),
                 );
             }
             _ => {
                 let last = changes - 1;
-                choices.extend([Left::All, Left::AllBut(0), Left::Only(last), Left::Torn(last)]);
+                choices.extend([Left::All, Left::Cached, Left::AllBut(0)]);
+                choices.extend([Left::Only(last), Left::Torn(last)]);
             }
         }
         choices
@@ -78,6 +81,7 @@ impl Moment {
         let yes = |kept| if kept { Kept::Yes } else { Kept::No };
         let medium = match left {
             Left::Nothing => self.medium.leaving(|_| Kept::No),
+            Left::Cached => self.medium.clone(),
             Left::All => self.medium.leaving(|_| Kept::Yes),
             Left::AllBut(n) => self.medium.leaving(|number| yes(!is(number, n))),
             Left::Only(n) => self.medium.leaving(|number| yes(is(number, n))),
